@@ -1,0 +1,3 @@
+module github.com/agent-memory/agent-memory
+
+go 1.26
