@@ -1,0 +1,286 @@
+// Attention through the block table: flash attention over chunks of 128 tokens for prompts, one partial result for
+// each block for generated tokens, combined in the blocks' order.
+
+static inline const uint16_t* keys_at(HeadShape s, const uint16_t* block, size_t layer, int kv_head) {
+  return block + layer * s.layer_elements() + 2 * kv_head * s.kv_head_elements();
+}
+
+// Writes K and V of one token into its block. k and v have head_dim floats.
+static inline void put_kv(HeadShape s, uint16_t* block, size_t layer, int kv_head, int t, const float* k, const float* v) {
+  uint16_t* ks = block + layer * s.layer_elements() + 2 * kv_head * s.kv_head_elements();
+  uint16_t* vs = ks + s.kv_head_elements();
+  ks += (size_t)(t / 16) * 16 * s.head_padded() + t % 16 * 2;
+  vs += t / 2 * 32 + (t & 1);
+  for (int d = 0; d < s.head_dim; d++) {
+    ks[d / 2 * 32 + (d & 1)] = float_to_bf16(k[d]);
+    vs[(size_t)d / 16 * kBlockTokens * 16 + d % 16 * 2] = float_to_bf16(v[d]);
+  }
+}
+
+// Finds the sequence of a row and its offset there.
+static inline const Sequence& sequence_of(const Sequence* seqs, int row, int* offset) {
+  for (; row >= seqs->rows; seqs++) row -= seqs->rows;
+  *offset = row;
+  return *seqs;
+}
+
+static void norm_qkv_rope(Role role, const float* h, const float* norm, float eps, const Matrix& w, HeadShape s, Rope rope,
+                          const Sequence* seqs, int nseqs, size_t layer, uint16_t* q) {
+  int rows = 0, n = w.n, hd = s.head_dim, hp = s.head_padded();
+  for (int i = 0; i < nseqs; i++) rows += seqs[i].rows;
+  auto* qkv = (float*)scratch(5, (size_t)rows * n * 4 + 64);
+  normed_product(role, h, norm, eps, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, qkv, p, r, n); });
+  parallel(rows, 8, [&](int, Tickets& tickets) {
+    auto* head = (float*)scratch(3, (size_t)hp * 4 + 64);
+    for (int i = hd; i < hp; i++) head[i] = 0;
+    for (int r, end; tickets.take(&r, &end);)
+      for (; r < end; r++) {
+        int offset;
+        const Sequence& seq = sequence_of(seqs, r, &offset);
+        int position = seq.start + offset;
+        float* row = qkv + (size_t)r * n;
+        for (int i = 0; i < s.heads; i++) {
+          rope_row(row + i * hd, head, hd, rope, position);
+          to_bf16(head, hp, q + (size_t)r * s.q_width() + i * hp);
+        }
+        for (int i = 0; i < s.kv_heads; i++) {
+          rope_row(row + (s.heads + i) * hd, head, hd, rope, position);
+          put_kv(s, seq.blocks[position / kBlockTokens], layer, i, position % kBlockTokens, head,
+                 row + (s.heads + s.kv_heads + i) * hd);
+        }
+      }
+  });
+}
+
+// ---- Prompt
+
+constexpr int kQueryRows = kRows > 4 ? 48 : 32;  // rows of one item
+constexpr int kKeyChunk = 128;    // tokens of one step
+
+// Softmax numerators of one row's scores in place as bf16; updates the running maximum and sum and rescales o.
+static inline void softmax_step(float* s, uint16_t* p, int width, int visible, F scale, float* maximum, float* total,
+                                float* o, int hp) {
+  F m = set1(kMasked);
+  for (int i = 0; i < width; i += 16) {
+    F v = mul(load(s + i), scale);
+    if (visible - i < 16) v = first(visible - i, v, set1(kMasked));
+    store(s + i, v);
+    m = vmax(m, v);
+  }
+  float now = top(m);
+  if (now > *maximum) {
+    float keep;
+    F k = exp2v(set1(vmax_scalar(*maximum - now, -200.0f)));
+    keep = first_lane(k);
+    *maximum = now;
+    *total *= keep;
+    for (int i = 0; i < hp; i += 16) store(o + i, mul(load(o + i), set1(keep)));
+  }
+  F shift = set1(*maximum), l0 = set1(0), low = set1(-200.0f);
+  for (int i = 0; i < width; i += 16) {
+    F e = exp2v(vmax(sub(load(s + i), shift), low));
+    l0 = add(l0, e);
+    store_bf16(p + i, e);
+  }
+  *total += sum(l0);
+}
+
+struct PromptItem {
+  const Sequence* seq;
+  int first_row;  // of the sequence within q
+  int offset;     // of the item within the sequence
+  int kv_head;
+};
+
+// Rows [offset, offset + n) of one sequence, one KV head with all its query heads.
+static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem it, size_t layer, void* out, int out_width) {
+  int n = it.seq->rows - it.offset < kQueryRows ? it.seq->rows - it.offset : kQueryRows;
+  int group = s.heads / s.kv_heads, hp = s.head_padded(), hd = s.head_dim;
+  int position = it.seq->start + it.offset, tokens = position + n;
+  const int rows = kQueryRows + kRowSlack;
+  auto* scores = (float*)scratch(0, ((size_t)rows * kKeyChunk * 4) + (size_t)rows * kKeyChunk * 2);
+  auto* p = (uint16_t*)(scores + rows * kKeyChunk);
+  auto* o = (float*)scratch(1, (size_t)group * rows * (hp + 2) * 4);
+  float *maximum = o + (size_t)group * rows * hp, *total = maximum + group * rows;
+  for (int i = 0; i < group * rows * hp; i += 16) store(o + i, set1(0));
+  for (int i = 0; i < group * rows; i++) {
+    maximum[i] = kMasked;
+    total[i] = 0;
+  }
+  for (int t0 = 0; t0 < tokens; t0 += kKeyChunk) {
+    int width = tokens - t0 < kKeyChunk ? round_up(tokens - t0, 32) : kKeyChunk;
+    const uint16_t* keys = keys_at(s, it.seq->blocks[t0 / kBlockTokens], layer, it.kv_head);
+    const uint16_t* values = keys + s.kv_head_elements() + (size_t)(t0 % kBlockTokens) * 16;
+    keys += (size_t)(t0 % kBlockTokens) * hp;
+    for (int g = 0; g < group; g++) {
+      const uint16_t* qg = q + (size_t)(it.first_row + it.offset) * s.q_width() + (it.kv_head * group + g) * hp;
+      float* og = o + (size_t)g * rows * hp;
+      for (int t = 0; t < width; t += 32)
+        tile_product(n, qg, s.q_width(), keys + (size_t)t * hp, keys + (size_t)(t + 16) * hp, hp / 2, scores + t, kKeyChunk, false);
+      for (int r = 0; r < n; r++)
+        softmax_step(scores + r * kKeyChunk, p + r * kKeyChunk, width, position + r + 1 - t0, set1(scale * kLog2e),
+                     maximum + g * rows + r, total + g * rows + r, og + r * hp, hp);
+      for (int d = 0; d < hp; d += 32)
+        tile_product(n, p, kKeyChunk, values + (size_t)d * kBlockTokens, values + (size_t)(d + 16) * kBlockTokens, width / 2,
+                     og + d, hp, true);
+    }
+  }
+  for (int g = 0; g < group; g++)
+    for (int r = 0; r < n; r++) {
+      const float* from = o + ((size_t)g * rows + r) * hp;
+      uint16_t* to = (uint16_t*)out + (size_t)(it.first_row + it.offset + r) * out_width + (it.kv_head * group + g) * hd;
+      float inverse = 1.0f / total[g * rows + r];
+      for (int d = 0; d < hd; d++) to[d] = float_to_bf16(from[d] * inverse);
+    }
+}
+
+static void prompt_attention(const uint16_t* q, HeadShape s, float scale, const Sequence* seqs, int nseqs, size_t layer, void* out) {
+  int width = round_up(s.heads * s.head_dim, kGroup);
+  for (int i = 0, row = 0; i < nseqs; row += seqs[i].rows, i++) {
+    int parts = (seqs[i].rows + kQueryRows - 1) / kQueryRows;
+    parallel(parts * s.kv_heads, 1, [&](int, Tickets& tickets) {
+      TileSession session;
+      for (int t, end; tickets.take(&t, &end);) {
+        int part = parts - 1 - t / s.kv_heads;  // the longest first
+        prompt_item(q, s, scale, {seqs + i, row, part * kQueryRows, t % s.kv_heads}, layer, out, width);
+      }
+      (void)session;
+    });
+    for (int r = row; r < row + seqs[i].rows; r++)
+      for (int d = s.heads * s.head_dim; d < width; d++) ((uint16_t*)out)[(size_t)r * width + d] = 0;
+  }
+}
+
+// ---- Generated
+
+struct Partial {
+  float maximum, total;
+};
+
+// One block, one KV head, R of its query heads: o[r][hp] = sum of exp2(s - maximum) V.
+template <int R>
+static void generated_block(const uint16_t* q, HeadShape s, F scale, const uint16_t* keys, int tokens, Partial* part, float* o) {
+  int hp = s.head_padded(), padded = round_up(tokens, 32);
+  float score[R][kBlockTokens];
+  uint16_t p[R][kBlockTokens];
+  F m[R];
+  for (int r = 0; r < R; r++) m[r] = set1(kMasked);
+  for (int t = 0; t < padded; t += 16) {
+    const uint16_t* k = keys + (size_t)t * hp;
+    F a[R][2];
+    for (int r = 0; r < R; r++) a[r][0] = a[r][1] = set1(0);
+    for (int i = 0; i < hp / 2; i += 2) {
+      __builtin_prefetch(k + i * 32 + 2048);
+      __builtin_prefetch(k + i * 32 + 2080);
+      I k0 = load_i(k + i * 32), k1 = load_i(k + i * 32 + 32);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; r++) {
+        uint32_t x[2];
+        __builtin_memcpy(x, q + r * hp + 2 * i, 8);
+        a[r][0] = dot_bf16(a[r][0], x[0], k0);
+        a[r][1] = dot_bf16(a[r][1], x[1], k1);
+      }
+    }
+    for (int r = 0; r < R; r++) {
+      F v = mul(add(a[r][0], a[r][1]), scale);
+      if (tokens - t < 16) v = first(tokens - t, v, set1(kMasked));
+      store(score[r] + t, v);
+      m[r] = vmax(m[r], v);
+    }
+  }
+  for (int r = 0; r < R; r++) {
+    part[r].maximum = top(m[r]);
+    F l = set1(0), shift = set1(part[r].maximum), low = set1(-200.0f);
+    for (int t = 0; t < padded; t += 16) {
+      F e = exp2v(vmax(sub(load(score[r] + t), shift), low));
+      l = add(l, e);
+      store_bf16(p[r] + t, e);
+    }
+    part[r].total = sum(l);
+  }
+  const uint16_t* values = keys + s.kv_head_elements();
+  for (int d = 0; d < hp; d += 32) {
+    const uint16_t *v0 = values + (size_t)d * kBlockTokens, *v1 = v0 + 16 * kBlockTokens;
+    F a[R][2];
+    for (int r = 0; r < R; r++) a[r][0] = a[r][1] = set1(0);
+    for (int i = 0; i < padded / 2; i++) {
+      __builtin_prefetch(v0 + i * 32 + 1024);
+      __builtin_prefetch(v1 + i * 32 + 1024);
+      I w0 = load_i(v0 + i * 32), w1 = load_i(v1 + i * 32);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; r++) {
+        uint32_t x;
+        __builtin_memcpy(&x, p[r] + 2 * i, 4);
+        a[r][0] = dot_bf16(a[r][0], x, w0);
+        a[r][1] = dot_bf16(a[r][1], x, w1);
+      }
+    }
+    for (int r = 0; r < R; r++) {
+      store(o + r * hp + d, a[r][0]);
+      store(o + r * hp + d + 16, a[r][1]);
+    }
+  }
+}
+
+static void generated_heads(const uint16_t* q, HeadShape s, F scale, const uint16_t* keys, int tokens, Partial* part, float* o) {
+  int hp = s.head_padded();
+  for (int left = s.heads / s.kv_heads; left > 0;) {
+    int n = left >= 4 ? 4 : left;
+    if (n == 4) generated_block<4>(q, s, scale, keys, tokens, part, o);
+    else if (n == 3) generated_block<3>(q, s, scale, keys, tokens, part, o);
+    else if (n == 2) generated_block<2>(q, s, scale, keys, tokens, part, o);
+    else generated_block<1>(q, s, scale, keys, tokens, part, o);
+    left -= n;
+    q += n * hp;
+    part += n;
+    o += n * hp;
+  }
+}
+
+// Joins the blocks' partial results of one head in order; stride is in heads between blocks.
+static void join_blocks(const Partial* part, const float* o, int blocks, int stride, int hp, int hd, float* out) {
+  float m = kMasked, l = 0;
+  for (int b = 0; b < blocks; b++) m = vmax_scalar(m, part[b * stride].maximum);
+  float acc[1024] = {};
+  for (int b = 0; b < blocks; b++) {
+    F w = exp2v(set1(vmax_scalar(part[b * stride].maximum - m, -200.0f)));
+    l += first_lane(w) * part[b * stride].total;
+    for (int d = 0; d < hp; d += 16) store(acc + d, fma(w, load(o + (size_t)b * stride * hp + d), load(acc + d)));
+  }
+  for (int d = 0; d < hd; d++) out[d] = acc[d] / l;
+}
+
+static void generated_attention(const uint16_t* q, HeadShape s, float scale, const Sequence* seqs, int nseqs, size_t layer, float* out) {
+  int group = s.heads / s.kv_heads, hp = s.head_padded(), width = round_up(s.heads * s.head_dim, kGroup), most = 0;
+  for (int i = 0; i < nseqs; i++) {
+    int blocks = seqs[i].start / kBlockTokens + 1;
+    most = blocks > most ? blocks : most;
+  }
+  // parts are [sequence][block][head]
+  size_t count = (size_t)nseqs * most * s.heads;
+  auto* o = (float*)scratch(0, count * (hp * 4 + sizeof(Partial)));
+  auto* part = (Partial*)(o + count * hp);
+  parallel(nseqs * most * s.kv_heads, 1, [&](int, Tickets& tickets) {
+    for (int t, end; tickets.take(&t, &end);) {
+      int h = t % s.kv_heads, block = t / s.kv_heads % most, i = t / s.kv_heads / most;
+      int tokens = seqs[i].start + 1 - block * kBlockTokens;
+      if (tokens <= 0) continue;
+      size_t at = ((size_t)i * most + block) * s.heads + h * group;
+      generated_heads(q + (size_t)i * s.q_width() + h * group * hp, s, set1(scale * kLog2e),
+                      keys_at(s, seqs[i].blocks[block], layer, h), tokens < kBlockTokens ? tokens : kBlockTokens, part + at,
+                      o + at * hp);
+    }
+  });
+  for (int i = 0; i < nseqs; i++) {
+    for (int h = 0; h < s.heads; h++) {
+      size_t at = (size_t)i * most * s.heads + h;
+      join_blocks(part + at, o + at * hp, seqs[i].start / kBlockTokens + 1, s.heads, hp, s.head_dim, out + (size_t)i * width + h * s.head_dim);
+    }
+    for (int d = s.heads * s.head_dim; d < width; d++) out[(size_t)i * width + d] = 0;
+  }
+}
+
+static void attention(Role role, const uint16_t* q, HeadShape s, float scale, const Sequence* seqs, int nseqs, size_t layer, void* out) {
+  if (role == kPrompt) prompt_attention(q, s, scale, seqs, nseqs, layer, out);
+  else generated_attention(q, s, scale, seqs, nseqs, layer, (float*)out);
+}

@@ -1,0 +1,129 @@
+// The CPU kernels of agent-memory: quantised matrices in panels, attention over paged KV, and the small fused
+// parts around them. Flat C++ without MLX, so that it builds, tests and sanitises alone.
+//
+// Roles. A row is computed either as part of a prompt or as a generated token; the role picks the kernel, never
+// the number of rows. Within a role and an instruction set a row's result depends, bit for bit, on that row's
+// input and KV only: every output element is one chain of sums in an order fixed by absolute positions.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace am {
+
+constexpr int kGroup = 32;         // weights that share a scale; K is padded to a multiple of it
+constexpr int kPanel = 32;         // output columns of a panel; N is padded to a multiple of it
+constexpr int kBlockTokens = 256;  // tokens of one KV block
+constexpr int kRowSlack = 32;      // rows that must be readable behind the last row of a bf16 input (AMX tiles)
+
+inline int round_up(int x, int to) { return (x + to - 1) / to * to; }
+
+// How a matrix keeps its weights. One tile is 16 columns x 32 inputs.
+//   q4:   256 bytes of nibbles, 16 scales and 16 minima in f16; weight = d * nibble + m
+//   q8:   512 signed bytes, 16 scales in f16;                   weight = d * q
+//   bf16: 1024 bytes
+enum Format : int { kQ4 = 4, kQ8 = 8, kBF16 = 16 };
+
+// A weight matrix of n outputs x k inputs in panels of 32 columns.
+// q4 and q8: panel p holds for each group of 32 inputs two tiles (columns 0-15, 16-31).
+// bf16:      panel p holds two column tiles, each [k/2 pairs][16 columns][2].
+struct Matrix {
+  int n = 0, k = 0;
+  Format format = kQ4;
+  uint8_t* data = nullptr;  // 64-byte aligned, bytes() long
+
+  int panels() const { return (n + kPanel - 1) / kPanel; }
+  int groups() const { return (k + kGroup - 1) / kGroup; }
+  int k_padded() const { return groups() * kGroup; }
+  size_t tile_bytes() const { return format == kQ4 ? 320 : format == kQ8 ? 544 : 1024; }
+  size_t panel_bytes() const { return tile_bytes() * 2 * groups(); }
+  size_t bytes() const { return panel_bytes() * panels(); }
+};
+
+// Shape of one layer's attention. head_dim is padded to a multiple of 32 in Q and KV.
+struct HeadShape {
+  int heads = 0, kv_heads = 0, head_dim = 0;
+  int head_padded() const { return round_up(head_dim, 32); }
+  int q_width() const { return heads * head_padded(); }
+  size_t kv_head_elements() const { return (size_t)kBlockTokens * head_padded(); }  // of K, and again of V
+  size_t layer_elements() const { return 2 * kv_heads * kv_head_elements(); }       // bf16 elements a block and layer
+};
+
+// KV layout of one head in a block, bf16, offset by layer and head:
+//   K: [16 groups of 16 tokens][head_padded/2][16 tokens][2]      V follows: [head_padded/16][128 token pairs][16 dims][2]
+// so that both products read rows of 64 bytes in order.
+
+// One sequence's part of a batch.
+struct Sequence {
+  uint16_t* const* blocks = nullptr;  // block table: base of each block's KV
+  int start = 0;                      // absolute position of the first row
+  int rows = 0;                       // rows in this call (1 when generated)
+};
+
+// Rotary table: cos and sin of [position][half], with any attention scale already in them. half = rotary dims / 2.
+struct Rope {
+  const float* cos = nullptr;
+  const float* sin = nullptr;
+  int half = 0;
+};
+
+enum Role : int { kPrompt = 0, kGenerated = 1 };
+
+// The operators of one instruction set. Inputs named x are bf16 [rows][k_padded] with kRowSlack readable rows
+// behind them in the prompt role, and float [rows][k_padded] in the generated role; h, res and out are float [rows][n].
+struct Kernels {
+  const char* name;
+  // out[r] = W[:, ids[r]] as floats.
+  void (*embed)(const Matrix& w, const int32_t* ids, int rows, float* out);
+  // q (bf16 [rows][q_width]) = rope(rmsnorm(h) W_q); K and V of every row are written into its sequence's blocks.
+  // w holds the rows of Q, then K, then V.
+  void (*norm_qkv_rope)(Role role, const float* h, const float* norm, float eps, const Matrix& w, HeadShape shape,
+                        Rope rope, const Sequence* seqs, int nseqs, size_t layer, uint16_t* q);
+  // out = softmax(q K^T * scale) V over [0, position] of each row; out is an x of the role, k = heads * head_dim.
+  void (*attention)(Role role, const uint16_t* q, HeadShape shape, float scale, const Sequence* seqs, int nseqs,
+                    size_t layer, void* out);
+  // out = res + x W. out may be res.
+  void (*linear_residual)(Role role, const void* x, const Matrix& w, const float* res, int rows, float* out);
+  // out (an x of the role, k = w.n / 2) = silu(rmsnorm(h) W_gate) * (rmsnorm(h) W_up); w has 16 gate and 16 up
+  // columns in each panel.
+  void (*norm_gate_up)(Role role, const float* h, const float* norm, float eps, const Matrix& w, int rows, void* out);
+  // out = rmsnorm(h) W, always in the generated role's arithmetic.
+  void (*norm_head)(const float* h, const float* norm, float eps, const Matrix& w, int rows, float* out);
+};
+
+// Instruction sets, best last. isa_supported asks the processor and the operating system.
+enum Isa : int { kPlain = 0, kAvx2 = 1, kAvx512 = 2, kAmx = 3 };
+bool isa_supported(Isa isa);
+Isa isa_best();
+const Kernels& kernels(Isa isa);  // isa must be supported
+
+// Packing, in portable code. dst rows are output columns; map gives the column of source row r.
+// Source rows come in GGUF's block layouts, or as float / bf16 / f16 rows.
+enum Source : int { kFromF32 = 0, kFromF16 = 1, kFromBF16 = 2, kFromQ8_0 = 3, kFromQ4_0 = 4, kFromQ4_1 = 5 };
+size_t source_row_bytes(Source source, int k);
+Format format_for(Source source);
+// Writes source row r of `rows` rows into column columns[r].
+void pack_rows(const Matrix& m, Source source, const uint8_t* rows_data, int rows, const int32_t* columns);
+// Reads column n of m back as k floats: what the kernels multiply with.
+void unpack_column(const Matrix& m, int n, float* out);
+
+float half_to_float(uint16_t h);
+uint16_t float_to_half(float f);
+inline float bf16_to_float(uint16_t v) {
+  uint32_t u = (uint32_t)v << 16;
+  float f;
+  __builtin_memcpy(&f, &u, 4);
+  return f;
+}
+// Round to nearest even; NaN stays NaN.
+inline uint16_t float_to_bf16(float f) {
+  uint32_t u;
+  __builtin_memcpy(&u, &f, 4);
+  if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 0x40);
+  return (uint16_t)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
+}
+
+// KV blocks <-> rows: row layout is [tokens][kv_heads][head_dim] bf16, K and V apart, for one layer.
+void kv_to_rows(HeadShape shape, const uint16_t* block, size_t layer, int tokens, uint16_t* k, uint16_t* v);
+void kv_from_rows(HeadShape shape, uint16_t* block, size_t layer, int tokens, const uint16_t* k, const uint16_t* v);
+
+}  // namespace am

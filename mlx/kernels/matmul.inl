@@ -1,0 +1,307 @@
+// Matrix products: tiles of bf16 for the prompt role, int16 dot products for the generated role.
+
+// ---- The register tile: c[rows][32] (+)= a[rows][2 * pairs] * two column tiles b0, b1 of [pairs][16][2].
+
+#ifndef AM_OWN_TILE
+template <int R>
+static inline void tile_rows(const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs, float* c,
+                             size_t ldc, bool accumulate) {
+  F acc[R][2];
+  for (int r = 0; r < R; r++) {
+    acc[r][0] = accumulate ? load(c + r * ldc) : set1(0);
+    acc[r][1] = accumulate ? load(c + r * ldc + 16) : set1(0);
+  }
+  for (int p = 0; p < pairs; p++) {
+    I w0 = load_i(b0 + p * 32), w1 = load_i(b1 + p * 32);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++) {
+      uint32_t x;
+      __builtin_memcpy(&x, a + r * lda + 2 * p, 4);
+      acc[r][0] = dot_bf16(acc[r][0], x, w0);
+      acc[r][1] = dot_bf16(acc[r][1], x, w1);
+    }
+  }
+  for (int r = 0; r < R; r++) {
+    store(c + r * ldc, acc[r][0]);
+    store(c + r * ldc + 16, acc[r][1]);
+  }
+}
+
+static void tile_product(int rows, const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs,
+                         float* c, size_t ldc, bool accumulate) {
+  for (; rows >= kRows; rows -= kRows, a += kRows * lda, c += kRows * ldc)
+    tile_rows<kRows>(a, lda, b0, b1, pairs, c, ldc, accumulate);
+  if (kRows > 4)
+    for (; rows >= 4; rows -= 4, a += 4 * lda, c += 4 * ldc) tile_rows<4>(a, lda, b0, b1, pairs, c, ldc, accumulate);
+  for (; rows > 0; rows--, a += lda, c += ldc) tile_rows<1>(a, lda, b0, b1, pairs, c, ldc, accumulate);
+}
+
+struct TileSession {};
+#endif
+
+// ---- Prompt role
+
+// Groups [g0, g1) of a panel as bf16 column tiles: out holds [2][(g1 - g0) * 16 pairs][16][2].
+static void dequantise(const Matrix& w, int panel, int g0, int g1, uint16_t* out) {
+  size_t column_tile = (size_t)(g1 - g0) * 512;
+  const uint8_t* t = w.data + (size_t)panel * w.panel_bytes() + (size_t)g0 * 2 * w.tile_bytes();
+  for (int g = 0; g < g1 - g0; g++) {
+    for (int n = 0; n < 2; n++, t += w.tile_bytes()) {
+      uint16_t* o = out + n * column_tile + (size_t)g * 512;
+      __builtin_prefetch(t + 4 * w.tile_bytes());
+      __builtin_prefetch(t + 4 * w.tile_bytes() + 64);
+      __builtin_prefetch(t + 4 * w.tile_bytes() + 128);
+      __builtin_prefetch(t + 4 * w.tile_bytes() + 192);
+      __builtin_prefetch(t + 4 * w.tile_bytes() + 256);
+      if (w.format == kQ4) {
+        F d = load_half((const uint16_t*)(t + 256)), m = load_half((const uint16_t*)(t + 288));
+        for (int z = 0; z < 4; z++, o += 128) {
+          I q = load_i(t + z * 64);
+          store_weights(o, nibble<0>(q), d, m);
+          store_weights(o + 32, nibble<4>(q), d, m);
+          store_weights(o + 64, nibble<8>(q), d, m);
+          store_weights(o + 96, nibble<12>(q), d, m);
+        }
+      } else {
+        F d = load_half((const uint16_t*)(t + 512));
+        for (int p = 0; p < 16; p++, o += 32) store_weights(o, widen_i8(t + p * 32), d, set1(0));
+      }
+    }
+  }
+}
+
+constexpr int kRowChunk = 256;   // rows that share one dequantised panel
+constexpr int kGroupChunk = 20;  // groups of K at a time: two column tiles of 20 KB, in the first-level cache
+
+// Calls epilogue(row, panel, c[32]) for every row and panel of x W.
+template <class E>
+static void prompt_product(const uint16_t* x, const Matrix& w, int rows, E&& epilogue) {
+  int chunks = (rows + kRowChunk - 1) / kRowChunk, panels = w.panels(), groups = w.groups(), lda = w.k_padded();
+  parallel(panels * chunks, 1, [&](int, Tickets& tickets) {
+    TileSession session;
+    auto* b = (uint16_t*)scratch(0, (size_t)kGroupChunk * 2048);
+    auto* c = (float*)scratch(1, (size_t)(kRowChunk + kRowSlack) * kPanel * 4);
+    for (int i, end; tickets.take(&i, &end);) {
+      int panel = i % panels, r0 = i / panels * kRowChunk, n = rows - r0 < kRowChunk ? rows - r0 : kRowChunk;
+      for (int g0 = 0; g0 < groups; g0 += kGroupChunk) {
+        int g1 = g0 + kGroupChunk < groups ? g0 + kGroupChunk : groups;
+        const uint16_t *b0 = b, *b1 = b + (size_t)(g1 - g0) * 512;
+        if (w.format == kBF16) {
+          b0 = (const uint16_t*)(w.data + (size_t)panel * w.panel_bytes()) + (size_t)g0 * 512;
+          b1 = b0 + (size_t)groups * 512;
+        } else {
+          dequantise(w, panel, g0, g1, b);
+        }
+        tile_product(n, x + (size_t)r0 * lda + g0 * 32, lda, b0, b1, (g1 - g0) * 16, c, kPanel, g0 > 0);
+      }
+      for (int r = 0; r < n; r++) epilogue(r0 + r, panel, c + r * kPanel);
+    }
+    (void)session;
+  });
+}
+
+// rmsnorm of every row as bf16, for prompt_product.
+static const uint16_t* normed_rows(const float* h, const float* norm, float eps, int k, int padded, int rows) {
+  auto* out = (uint16_t*)scratch(2, (size_t)(rows + kRowSlack) * padded * 2);
+  parallel(rows, 16, [&](int, Tickets& tickets) {
+    auto* row = (float*)scratch(3, (size_t)padded * 4);
+    for (int i, end; tickets.take(&i, &end);)
+      for (; i < end; i++) {
+        rms_norm(h + (size_t)i * k, norm, eps, k, padded, row);
+        to_bf16(row, padded, out + (size_t)i * padded);
+      }
+  });
+  return out;
+}
+
+// ---- Generated role
+
+// c[b][2] for B rows of a panel. Integer sums are exact, so their order does not matter; the sums over groups are
+// one chain for each element.
+template <int B>
+static inline void panel_q4(const Matrix& w, const uint8_t* t, const Quantised* x, F (*c)[2]) {
+  for (int g = 0; g < w.groups(); g++, t += 640) {
+    for (int i = 0; i < 640; i += 64) __builtin_prefetch(t + 2560 + i);
+#pragma GCC unroll 2
+    for (int n = 0; n < 2; n++) {
+      const uint8_t* tile = t + n * 320;
+      I acc[B][2];
+      for (int b = 0; b < B; b++) acc[b][0] = acc[b][1] = zero_i();
+#pragma GCC unroll 4
+      for (int z = 0; z < 4; z++) {
+        I q = load_i(tile + z * 64);
+        I w0 = nibble<0>(q), w1 = nibble<4>(q), w2 = nibble<8>(q), w3 = nibble<12>(q);
+#pragma GCC unroll 4
+        for (int b = 0; b < B; b++) {
+          int32_t v[4];
+          __builtin_memcpy(v, x[b].q + g * 32 + z * 8, 16);
+          acc[b][0] = dot_i16(acc[b][0], v[0], w0);
+          acc[b][1] = dot_i16(acc[b][1], v[1], w1);
+          acc[b][0] = dot_i16(acc[b][0], v[2], w2);
+          acc[b][1] = dot_i16(acc[b][1], v[3], w3);
+        }
+      }
+      F d = load_half((const uint16_t*)(tile + 256)), m = load_half((const uint16_t*)(tile + 288));
+#pragma GCC unroll 4
+      for (int b = 0; b < B; b++) {
+        F s = to_float(add_i(acc[b][0], acc[b][1]));
+        c[b][n] = fma(mul(s, d), set1(x[b].scale[g]), c[b][n]);
+        c[b][n] = fma(m, set1(x[b].sum[g]), c[b][n]);
+      }
+    }
+  }
+}
+
+template <int B>
+static inline void panel_q8(const Matrix& w, const uint8_t* t, const Quantised* x, F (*c)[2]) {
+  for (int g = 0; g < w.groups(); g++, t += 1088) {
+    for (int i = 0; i < 1088; i += 64) __builtin_prefetch(t + 3264 + i);
+#pragma GCC unroll 2
+    for (int n = 0; n < 2; n++) {
+      const uint8_t* tile = t + n * 544;
+      I acc[B][2];
+      for (int b = 0; b < B; b++) acc[b][0] = acc[b][1] = zero_i();
+#pragma GCC unroll 16
+      for (int p = 0; p < 16; p++) {
+        I q = widen_i8(tile + p * 32);
+        for (int b = 0; b < B; b++) {
+          int32_t v;
+          __builtin_memcpy(&v, x[b].q + g * 32 + p * 2, 4);
+          acc[b][p & 1] = dot_i16(acc[b][p & 1], v, q);
+        }
+      }
+      F d = load_half((const uint16_t*)(tile + 512));
+      for (int b = 0; b < B; b++)
+        c[b][n] = fma(mul(to_float(add_i(acc[b][0], acc[b][1])), d), set1(x[b].scale[g]), c[b][n]);
+    }
+  }
+}
+
+// bf16 weights take bf16 inputs: x[b].q holds their bits. Two chains for each element, whatever B is.
+template <int B>
+static inline void panel_bf16(const Matrix& w, const uint8_t* t, const Quantised* x, F (*c)[2]) {
+  size_t tile = (size_t)w.groups() * 1024;
+  F odd[B][2];
+  for (int b = 0; b < B; b++) odd[b][0] = odd[b][1] = set1(0);
+  for (int p = 0; p < w.groups() * 16; p += 2) {
+    __builtin_prefetch(t + p * 64 + 2048);
+    __builtin_prefetch(t + tile + p * 64 + 2048);
+    for (int n = 0; n < 2; n++) {
+      I w0 = load_i(t + n * tile + p * 64), w1 = load_i(t + n * tile + p * 64 + 64);
+      for (int b = 0; b < B; b++) {
+        uint32_t v[2];
+        __builtin_memcpy(v, x[b].q + p * 2, 8);
+        c[b][n] = dot_bf16(c[b][n], v[0], w0);
+        odd[b][n] = dot_bf16(odd[b][n], v[1], w1);
+      }
+    }
+  }
+  for (int b = 0; b < B; b++)
+    for (int n = 0; n < 2; n++) c[b][n] = add(c[b][n], odd[b][n]);
+}
+
+template <int B>
+static inline void panel_rows(const Matrix& w, int panel, const Quantised* x, float (*out)[kPanel]) {
+  const uint8_t* t = w.data + (size_t)panel * w.panel_bytes();
+  F c[B][2];
+  for (int b = 0; b < B; b++) c[b][0] = c[b][1] = set1(0);
+  if (w.format == kQ4) panel_q4<B>(w, t, x, c);
+  else if (w.format == kQ8) panel_q8<B>(w, t, x, c);
+  else panel_bf16<B>(w, t, x, c);
+  for (int b = 0; b < B; b++) {
+    store(out[b], c[b][0]);
+    store(out[b] + 16, c[b][1]);
+  }
+}
+
+constexpr int kMostRows = 1024;  // of a generated batch
+
+// Rows as the generated kernels take them: prepare(row, float out[padded]) fills each.
+template <class P>
+static const Quantised* generated_inputs(const Matrix& w, int rows, P&& prepare) {
+  size_t padded = w.k_padded(), groups = w.groups(), each = padded * 2 + groups * 8;
+  auto* out = (Quantised*)scratch(4, rows * sizeof(Quantised) + rows * each + padded * 4 + 256);
+  auto* row = (float*)(((uintptr_t)(out + rows) + 63) & ~(uintptr_t)63);
+  auto* p = (uint8_t*)(row + padded);
+  for (int r = 0; r < rows; r++, p += each) {
+    out[r] = {(int16_t*)p, (float*)(p + padded * 2), (float*)(p + padded * 2) + groups};
+    prepare(r, row);
+    if (w.format == kBF16) to_bf16(row, (int)padded, (uint16_t*)out[r].q);
+    else quantise_row(row, (int)padded, out[r]);
+  }
+  return out;
+}
+
+template <class E>
+static void generated_product(const Quantised* x, const Matrix& w, int rows, E&& epilogue) {
+  int panels = w.panels(), chunk = panels / (pool_threads() * 8);
+  parallel(panels, chunk < 1 ? 1 : chunk, [&](int, Tickets& tickets) {
+    float c[4][kPanel];
+    for (int p, end; tickets.take(&p, &end);)
+      for (; p < end; p++)
+        for (int r = 0; r < rows; r += 4) {
+          int n = rows - r < 4 ? rows - r : 4;
+          if (n == 4) panel_rows<4>(w, p, x + r, c);
+          else if (n == 3) panel_rows<3>(w, p, x + r, c);
+          else if (n == 2) panel_rows<2>(w, p, x + r, c);
+          else panel_rows<1>(w, p, x + r, c);
+          for (int b = 0; b < n; b++) epilogue(r + b, p, c[b]);
+        }
+  });
+}
+
+// ---- Both roles
+
+template <class E>
+static void normed_product(Role role, const float* h, const float* norm, float eps, const Matrix& w, int rows, E&& epilogue) {
+  int k = w.k, padded = w.k_padded();
+  if (role == kPrompt) {
+    prompt_product(normed_rows(h, norm, eps, k, padded, rows), w, rows, epilogue);
+    return;
+  }
+  generated_product(generated_inputs(w, rows, [&](int r, float* out) {
+    rms_norm(h + (size_t)r * k, norm, eps, k, padded, out);
+  }), w, rows, epilogue);
+}
+
+// Writes the columns of one panel that exist: c + add (may be null) to out[row][n].
+static inline void put_panel(const float* c, const float* res, float* out, int panel, int row, int n) {
+  size_t at = (size_t)row * n + panel * kPanel;
+  int width = n - panel * kPanel;
+  if (width >= kPanel) {
+    for (int i = 0; i < kPanel; i += 16) store(out + at + i, res ? add(load(res + at + i), load(c + i)) : load(c + i));
+    return;
+  }
+  for (int i = 0; i < width; i++) out[at + i] = res ? res[at + i] + c[i] : c[i];
+}
+
+static void linear_residual(Role role, const void* x, const Matrix& w, const float* res, int rows, float* out) {
+  auto epilogue = [&](int r, int p, const float* c) { put_panel(c, res, out, p, r, w.n); };
+  if (role == kPrompt) {
+    prompt_product((const uint16_t*)x, w, rows, epilogue);
+    return;
+  }
+  auto* rows_in = (const float*)x;
+  int padded = w.k_padded();
+  generated_product(generated_inputs(w, rows, [&](int r, float* o) {
+    __builtin_memcpy(o, rows_in + (size_t)r * padded, (size_t)padded * 4);
+  }), w, rows, epilogue);
+}
+
+static void norm_gate_up(Role role, const float* h, const float* norm, float eps, const Matrix& w, int rows, void* out) {
+  int width = w.n / 2;  // a multiple of 32: the packer pads with zeros
+  normed_product(role, h, norm, eps, w, rows, [&](int r, int p, const float* c) {
+    F y = mul(silu(load(c)), load(c + 16));
+    size_t at = (size_t)r * width + p * 16;
+    if (role == kPrompt) store_bf16((uint16_t*)out + at, y);
+    else store((float*)out + at, y);
+  });
+}
+
+static void norm_head(const float* h, const float* norm, float eps, const Matrix& w, int rows, float* out) {
+  normed_product(kGenerated, h, norm, eps, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, out, p, r, w.n); });
+}
+
+static void embed(const Matrix& w, const int32_t* ids, int rows, float* out) {
+  for (int r = 0; r < rows; r++) unpack_column(w, ids[r], out + (size_t)r * w.k);
+}

@@ -1,0 +1,186 @@
+// Packing of weights into panels, and of KV rows into blocks. Portable: runs once per weight, not per token.
+// The block layouts of the sources are those of ggml's format description (ggml-common.h, block_q4_0 and others).
+#include <cstring>
+
+#include "kernels.h"
+
+namespace am {
+
+float half_to_float(uint16_t h) {
+  uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023, u;
+  if (exponent == 31) {
+    u = sign | 0x7f800000 | fraction << 13;
+  } else if (exponent) {
+    u = sign | (exponent + 112) << 23 | fraction << 13;
+  } else {
+    float f = (float)fraction * 5.9604644775390625e-8f;  // 2^-24
+    memcpy(&u, &f, 4);
+    u |= sign;
+  }
+  float f;
+  memcpy(&f, &u, 4);
+  return f;
+}
+
+uint16_t float_to_half(float f) {
+  uint32_t u;
+  memcpy(&u, &f, 4);
+  uint32_t sign = u >> 16 & 0x8000;
+  u &= 0x7fffffff;
+  if (u > 0x7f800000) return sign | 0x7e00;
+  if (u >= 0x477ff000) return sign | 0x7c00;
+  if (u >= 0x38800000) return (uint16_t)(sign | (((u + 0xfff + (u >> 13 & 1)) >> 13) - (112 << 10)));
+  float a;
+  memcpy(&a, &u, 4);
+  a += 0.5f;  // 2^-1 has an ulp of 2^-24: rounds to the subnormals' grid
+  memcpy(&u, &a, 4);
+  return sign | (u - 0x3f000000);
+}
+
+size_t source_row_bytes(Source source, int k) {
+  switch (source) {
+    case kFromF32: return (size_t)k * 4;
+    case kFromF16:
+    case kFromBF16: return (size_t)k * 2;
+    case kFromQ8_0: return (size_t)(k / 32) * 34;
+    case kFromQ4_0: return (size_t)(k / 32) * 18;
+    case kFromQ4_1: return (size_t)(k / 32) * 20;
+  }
+  return 0;
+}
+
+Format format_for(Source source) {
+  return source == kFromQ8_0 ? kQ8 : source == kFromQ4_0 || source == kFromQ4_1 ? kQ4 : kBF16;
+}
+
+namespace {
+
+uint16_t load16(const uint8_t* p) {
+  uint16_t v;
+  memcpy(&v, p, 2);
+  return v;
+}
+
+uint8_t* tile_at(const Matrix& m, int column, int group) {
+  return m.data + (size_t)(column / kPanel) * m.panel_bytes() + ((size_t)group * 2 + (column / 16 & 1)) * m.tile_bytes();
+}
+
+// Nibble of pair p = 4z + j, column c, parity b lies in word z*32 + 2c + b at bits 4j.
+void put_q4(uint8_t* tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
+  auto* words = (uint16_t*)tile;
+  for (int k = 0; k < 32; k++) {
+    int z = k / 8, j = k / 2 % 4, lane = z * 32 + c * 2 + (k & 1);
+    words[lane] = (uint16_t)((words[lane] & ~(15 << 4 * j)) | (q[k] & 15) << 4 * j);
+  }
+  ((uint16_t*)(tile + 256))[c] = d;
+  ((uint16_t*)(tile + 288))[c] = min;
+}
+
+void put_q8(uint8_t* tile, int c, const uint8_t* q, uint16_t d) {
+  for (int k = 0; k < 32; k++) tile[k / 2 * 32 + c * 2 + (k & 1)] = q[k];
+  ((uint16_t*)(tile + 512))[c] = d;
+}
+
+uint16_t* bf16_at(const Matrix& m, int column, int k) {
+  size_t tile = (size_t)m.groups() * 512;
+  return (uint16_t*)(m.data + (size_t)(column / kPanel) * m.panel_bytes()) + (column / 16 & 1) * tile + k / 2 * 32 +
+         column % 16 * 2 + (k & 1);
+}
+
+void unpack_nibbles(const uint8_t* src, uint8_t* q) {
+  for (int i = 0; i < 16; i++) {
+    q[i] = src[i] & 15;
+    q[16 + i] = src[i] >> 4;
+  }
+}
+
+uint16_t source_bf16(Source source, const uint8_t* row, int k) {
+  if (source == kFromBF16) return load16(row + 2 * k);
+  if (source == kFromF16) return float_to_bf16(half_to_float(load16(row + 2 * k)));
+  float f;
+  memcpy(&f, row + 4 * k, 4);
+  return float_to_bf16(f);
+}
+
+void pack_quantised(const Matrix& m, Source source, const uint8_t* row, int column) {
+  uint8_t q[32];
+  for (int g = 0; g < m.groups(); g++) {
+    uint8_t* tile = tile_at(m, column, g);
+    if (source == kFromQ8_0) {
+      put_q8(tile, column % 16, row + g * 34 + 2, load16(row + g * 34));
+    } else if (source == kFromQ4_1) {
+      unpack_nibbles(row + g * 20 + 4, q);
+      put_q4(tile, column % 16, q, load16(row + g * 20), load16(row + g * 20 + 2));
+    } else {
+      uint16_t d = load16(row + g * 18);
+      unpack_nibbles(row + g * 18 + 2, q);
+      put_q4(tile, column % 16, q, d, float_to_half(-8 * half_to_float(d)));
+    }
+  }
+}
+
+}  // namespace
+
+void pack_rows(const Matrix& m, Source source, const uint8_t* rows_data, int rows, const int32_t* columns) {
+  size_t stride = source_row_bytes(source, m.k);
+  for (int r = 0; r < rows; r++) {
+    const uint8_t* row = rows_data + r * stride;
+    if (m.format != kBF16) {
+      pack_quantised(m, source, row, columns[r]);
+      continue;
+    }
+    for (int k = 0; k < m.k; k++) *bf16_at(m, columns[r], k) = source_bf16(source, row, k);
+  }
+}
+
+void unpack_column(const Matrix& m, int n, float* out) {
+  for (int k = 0; k < m.k; k++) {
+    const uint8_t* tile = tile_at(m, n, k / 32);
+    int i = k % 32, c = n % 16;
+    if (m.format == kBF16) {
+      out[k] = bf16_to_float(*bf16_at(m, n, k));
+    } else if (m.format == kQ8) {
+      out[k] = half_to_float(((const uint16_t*)(tile + 512))[c]) * (float)(int8_t)tile[i / 2 * 32 + c * 2 + (i & 1)];
+    } else {
+      int q = ((const uint16_t*)tile)[i / 8 * 32 + c * 2 + (i & 1)] >> 4 * (i / 2 % 4) & 15;
+      out[k] = half_to_float(((const uint16_t*)(tile + 256))[c]) * (float)q +
+               half_to_float(((const uint16_t*)(tile + 288))[c]);
+    }
+  }
+}
+
+namespace {
+
+// Calls f(element in the block, element in the rows) for K, then with V offsets for V.
+template <class F>
+void each_kv(HeadShape s, size_t layer, int tokens, F f) {
+  int hp = s.head_padded();
+  for (int h = 0; h < s.kv_heads; h++) {
+    size_t k0 = layer * s.layer_elements() + 2 * h * s.kv_head_elements(), v0 = k0 + s.kv_head_elements();
+    for (int t = 0; t < tokens; t++) {
+      for (int d = 0; d < s.head_dim; d++) {
+        size_t row = ((size_t)t * s.kv_heads + h) * s.head_dim + d;
+        f(k0 + (size_t)t / 16 * 16 * hp + d / 2 * 32 + t % 16 * 2 + (d & 1),
+          v0 + (size_t)d / 16 * kBlockTokens * 16 + t / 2 * 32 + d % 16 * 2 + (t & 1), row);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void kv_to_rows(HeadShape s, const uint16_t* block, size_t layer, int tokens, uint16_t* k, uint16_t* v) {
+  each_kv(s, layer, tokens, [&](size_t ke, size_t ve, size_t row) {
+    k[row] = block[ke];
+    v[row] = block[ve];
+  });
+}
+
+void kv_from_rows(HeadShape s, uint16_t* block, size_t layer, int tokens, const uint16_t* k, const uint16_t* v) {
+  each_kv(s, layer, tokens, [&](size_t ke, size_t ve, size_t row) {
+    block[ke] = k[row];
+    block[ve] = v[row];
+  });
+}
+
+}  // namespace am

@@ -1,0 +1,59 @@
+// Plain references of the kernels, in double precision and straight from the formulas. Slow and obviously right.
+#pragma once
+#include <cmath>
+#include <vector>
+
+#include "../kernels.h"
+
+namespace reference {
+
+using Rows = std::vector<std::vector<double>>;
+
+// x / rms(x) * w (Zhang and Sennrich, Root Mean Square Layer Normalization).
+inline Rows rms_norm(const float* h, const float* w, double eps, int rows, int k) {
+  Rows out(rows, std::vector<double>(k));
+  for (int r = 0; r < rows; r++) {
+    double s = 0;
+    for (int i = 0; i < k; i++) s += (double)h[r * k + i] * h[r * k + i];
+    for (int i = 0; i < k; i++) out[r][i] = h[r * k + i] / std::sqrt(s / k + eps) * w[i];
+  }
+  return out;
+}
+
+inline Rows product(const Rows& x, const am::Matrix& w) {
+  Rows out(x.size(), std::vector<double>(w.n));
+  std::vector<float> column(w.k);
+  for (int n = 0; n < w.n; n++) {
+    am::unpack_column(w, n, column.data());
+    for (size_t r = 0; r < x.size(); r++)
+      for (int k = 0; k < w.k; k++) out[r][n] += x[r][k] * column[k];
+  }
+  return out;
+}
+
+inline double silu(double x) { return x / (1 + std::exp(-x)); }
+
+// Rotates the pairs (i, i + half) of a head (Su et al., RoFormer, in halves as Llama has it).
+inline void rope(double* x, am::Rope rope, int position) {
+  for (int i = 0; i < rope.half; i++) {
+    double c = rope.cos[position * rope.half + i], s = rope.sin[position * rope.half + i], a = x[i], b = x[rope.half + i];
+    x[i] = a * c - b * s;
+    x[rope.half + i] = b * c + a * s;
+  }
+}
+
+// One query over keys and values of [0, tokens).
+inline std::vector<double> attention(const std::vector<double>& q, const Rows& keys, const Rows& values, double scale, int tokens) {
+  std::vector<double> p(tokens), out(q.size());
+  double top = -1e300, total = 0;
+  for (int t = 0; t < tokens; t++) {
+    for (size_t d = 0; d < q.size(); d++) p[t] += q[d] * keys[t][d];
+    top = std::max(top, p[t] *= scale);
+  }
+  for (double& x : p) total += x = std::exp(x - top);
+  for (int t = 0; t < tokens; t++)
+    for (size_t d = 0; d < q.size(); d++) out[d] += p[t] / total * values[t][d];
+  return out;
+}
+
+}  // namespace reference

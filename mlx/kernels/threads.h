@@ -1,0 +1,39 @@
+// A small pool whose threads share the items of one loop at a time by taking tickets.
+// The caller works too and never waits for a thread that has not begun: a busy neighbour costs its share, not a stall.
+#pragma once
+#include <cstddef>
+
+namespace am {
+
+// Hands out items 0..count-1 in chunks; shared by the threads of one run.
+struct Tickets {
+  int next = 0;
+  int count = 0;
+  int chunk = 1;
+  // Takes the next chunk as [*begin, *end); false when none is left.
+  bool take(int* begin, int* end) {
+    int b = __atomic_fetch_add(&next, chunk, __ATOMIC_RELAXED);
+    if (b >= count) return false;
+    *begin = b;
+    *end = b + chunk < count ? b + chunk : count;
+    return true;
+  }
+};
+
+using Work = void (*)(void* context, int thread, Tickets& tickets);
+
+// Number of threads that work, the caller included.
+int pool_threads();
+// Sets it; to be called before the first run or between runs, by the thread that runs.
+void pool_resize(int threads);
+// Runs work on all threads until the tickets are gone. One run at a time.
+void pool_run(int count, int chunk, Work work, void* context);
+// Scratch memory of one thread of the pool, 64-byte aligned, at least bytes long, kept until the thread ends.
+// slot tells apart buffers that live at the same time (0..5).
+void* scratch(int slot, size_t bytes);
+
+// Large aligned memory on huge pages where the system has them. Never null: throws std::bad_alloc.
+void* pages_alloc(size_t bytes);
+void pages_free(void* p);
+
+}  // namespace am
