@@ -1,0 +1,88 @@
+// The flat face of MLX's C++ API that Go calls. A call that can fail returns null (or non-zero) and leaves its
+// reason for am_error of the same thread. Everything here is called on the one thread that owns the device.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct am_array am_array;
+typedef struct am_matrix am_matrix;
+typedef struct am_batch am_batch;
+typedef struct am_rope am_rope;
+
+const char* am_error(void);
+
+// ---- Device and memory
+int am_device_open(int gpu);          // makes it the default of this thread
+int am_gpu_available(void);
+size_t am_active_memory(void);
+size_t am_cache_memory(void);
+void am_clear_cache(void);
+int am_set_limits(size_t active, size_t cache);  // active: refuse arrays beyond it, 0 for none
+
+// ---- Arrays. dtype: 0 float32, 1 bfloat16, 2 float16, 3 int32, 4 uint32, 5 uint16, 6 bool
+am_array* am_from_data(const void* data, const int* shape, int ndim, int dtype);
+void am_free(am_array*);
+int am_eval(am_array** arrays, int n);
+int am_ndim(const am_array*);
+int am_dim(const am_array*, int axis);
+int am_dtype(const am_array*);
+size_t am_size(const am_array*);
+const void* am_data(am_array*);  // evaluated and row-contiguous, valid while the array lives
+int am_describe(const am_array*, char* out, size_t n);
+
+am_array* am_binary(int op, const am_array* a, const am_array* b);  // 0 add 1 mul 2 matmul 3 sub 4 div 5 less_equal
+am_array* am_unary(int op, const am_array* a);                      // 0 sigmoid 1 exp 2 neg 3 contiguous
+am_array* am_astype(const am_array*, int dtype);
+am_array* am_reshape(const am_array*, const int* shape, int ndim);
+am_array* am_transpose(const am_array*, const int* axes, int ndim);
+am_array* am_slice(const am_array*, const int* start, const int* stop, int ndim);
+am_array* am_slice_update(const am_array*, const am_array* update, const int* start, const int* stop, int ndim);
+am_array* am_concat(am_array* const* arrays, int n, int axis);
+am_array* am_take(const am_array*, const am_array* indices, int axis);
+am_array* am_softmax(const am_array*, int axis);
+am_array* am_rms_norm(const am_array* x, const am_array* w, float eps);
+am_array* am_rotate(const am_array* x, int dims, float scale, int offset, const am_array* freqs);
+am_array* am_attention(const am_array* q, const am_array* k, const am_array* v, float scale, const am_array* mask);
+
+// ---- Own kernels (CPU). isa: plain, avx2, avx512, amx or auto.
+const void* am_kernels_open(const char* isa, int threads);
+const char* am_kernels_name(const void* kernels);
+
+am_matrix* am_matrix_new(int n, int k, int source);  // source: am::Source
+int am_matrix_pack(am_matrix*, int source, const void* rows, int count, const int32_t* columns);
+int am_matrix_column(const am_matrix*, int n, float* out);
+size_t am_matrix_bytes(const am_matrix*);
+void am_matrix_free(am_matrix*);
+
+uint16_t* am_block_new(size_t elements);
+void am_block_free(uint16_t*);
+
+am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half);
+void am_rope_free(am_rope*);
+
+// role: 0 prompt, 1 generated
+am_batch* am_batch_new(int role);
+int am_batch_add(am_batch*, uint16_t* const* blocks, int nblocks, int start, int rows);
+void am_batch_free(am_batch*);
+
+typedef struct {
+  int heads, kv_heads, head_dim;
+  float scale;
+} am_heads;
+
+am_array* am_k_embed(const void* kernels, const am_matrix*, const am_array* ids);
+am_array* am_k_norm_qkv_rope(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*,
+                             am_heads, const am_rope*, const am_batch*, int layer);
+am_array* am_k_attention(const void* kernels, const am_array* q, am_heads, const am_batch*, int layer);
+am_array* am_k_linear_residual(const void* kernels, const am_array* x, const am_matrix*, const am_array* res, const am_batch*);
+am_array* am_k_norm_gate_up(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*,
+                            const am_batch*);
+am_array* am_k_norm_head(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,273 @@
+// The own kernels as MLX primitives on the CPU's stream.
+#include "../kernels/kernels.h"
+
+#include <functional>
+#include <memory>
+#include <stdexcept>
+
+#include "../kernels/threads.h"
+#include "guard.h"
+#include "mlx/backend/cpu/encoder.h"
+#include "mlx/primitives.h"
+
+namespace am {
+namespace {
+
+struct OwnedMatrix : Matrix {
+  ~OwnedMatrix() { pages_free(data); }
+};
+using SharedMatrix = std::shared_ptr<OwnedMatrix>;
+
+struct RopeTable {
+  std::vector<float> cos, sin;
+  int positions, half;
+  Rope view() const { return {cos.data(), sin.data(), half}; }
+};
+using SharedRope = std::shared_ptr<RopeTable>;
+
+struct Batch {
+  Role role;
+  int rows = 0;
+  std::vector<std::vector<uint16_t*>> tables;
+  std::vector<Sequence> seqs;
+};
+using SharedBatch = std::shared_ptr<Batch>;
+
+using Pointers = std::vector<const void*>;
+using Body = std::function<void(const Pointers& inputs, void* output)>;
+
+// One kernel call as a node of MLX's graph. What the body captures lives until it has run.
+class KernelCall : public mx::UnaryPrimitive {
+ public:
+  KernelCall(mx::Stream s, const char* name, size_t slack, Body body)
+      : UnaryPrimitive(s), name_(name), slack_(slack), body_(std::move(body)) {}
+  const char* name() const override { return name_; }
+  void eval_gpu(const std::vector<mx::array>&, mx::array&) override {
+    throw std::runtime_error("own kernels run on the CPU only");
+  }
+
+  void eval_cpu(const std::vector<mx::array>& inputs, mx::array& output) override {
+    allocate(output);
+    Pointers pointers;
+    for (const auto& a : inputs) pointers.push_back(a.data<void>());
+    mx::cpu::get_command_encoder(stream()).dispatch(
+        [body = body_, pointers = std::move(pointers), o = output.data<void>()] { body(pointers, o); });
+  }
+
+ private:
+  // MLX's memory is 8 past a multiple of 16; kernels like cache lines. slack_ bytes behind the array stay readable.
+  void allocate(mx::array& a) {
+    reserve(a.nbytes() + 64 + slack_);
+    auto data = mx::allocator::malloc(a.nbytes() + 64 + slack_);
+    size_t offset = (64 - (uintptr_t)data.buffer().raw_ptr() % 64) % 64;
+    mx::Strides strides(a.ndim(), 1);
+    for (int i = (int)a.ndim() - 2; i >= 0; i--) strides[i] = strides[i + 1] * a.shape(i + 1);
+    a.set_data(std::move(data), a.size(), strides, {true, true, a.ndim() <= 1}, offset);
+  }
+
+  const char* name_;
+  size_t slack_;
+  Body body_;
+};
+
+am_array* call(const char* name, mx::Shape shape, mx::Dtype dtype, std::vector<mx::array> inputs, Body body) {
+  size_t slack = dtype == mx::bfloat16 ? (size_t)kRowSlack * shape.back() * 2 : 0;
+  auto stream = mx::default_stream(mx::Device(mx::Device::cpu));
+  return out(mx::array(std::move(shape), dtype, std::make_shared<KernelCall>(stream, name, slack, std::move(body)), std::move(inputs)));
+}
+
+void expect(bool ok, const std::string& what) {
+  if (!ok) throw std::invalid_argument(what);
+}
+
+void expect_shape(const mx::array& a, mx::Shape shape, mx::Dtype dtype, const char* what) {
+  if (a.shape() == shape && a.dtype() == dtype) return;
+  std::string s;
+  for (int d : shape) s += (s.empty() ? "" : ",") + std::to_string(d);
+  throw std::invalid_argument(std::string(what) + " must be [" + s + "] of the kernel's type and is " + describe(a));
+}
+
+mx::Dtype input_type(const Batch& b) { return b.role == kPrompt ? mx::bfloat16 : mx::float32; }
+
+HeadShape shape_of(am_heads h) { return {h.heads, h.kv_heads, h.head_dim}; }
+
+}  // namespace
+
+static const SharedMatrix& in(const am_matrix* m) { return *reinterpret_cast<const SharedMatrix*>(m); }
+static const SharedRope& in(const am_rope* r) { return *reinterpret_cast<const SharedRope*>(r); }
+static const SharedBatch& in(const am_batch* b) { return *reinterpret_cast<const SharedBatch*>(b); }
+static const Kernels& in(const void* k) { return *static_cast<const Kernels*>(k); }
+
+}  // namespace am
+
+using namespace am;
+
+extern "C" {
+
+const void* am_kernels_open(const char* isa, int threads) {
+  return guarded((const void*)nullptr, "open kernels", {}, [&]() -> const void* {
+    std::string name = isa;
+    if (threads > 0) pool_resize(threads);
+    if (name == "auto") return &kernels(isa_best());
+    const char* names[] = {"plain", "avx2", "avx512", "amx"};
+    for (int i = 0; i < 4; i++)
+      if (name == names[i]) {
+        expect(isa_supported((Isa)i), "this processor has no " + name);
+        return &kernels((Isa)i);
+      }
+    throw std::invalid_argument("unknown instruction set " + name + "; known are auto, plain, avx2, avx512, amx");
+  });
+}
+
+const char* am_kernels_name(const void* k) { return am::in(k).name; }
+
+am_matrix* am_matrix_new(int n, int k, int source) {
+  return guarded((am_matrix*)nullptr, "new matrix", {}, [&] {
+    expect(n > 0 && k > 0 && source >= 0 && source <= 5, "no such shape or source");
+    auto m = std::make_shared<OwnedMatrix>();
+    m->n = n, m->k = k, m->format = format_for((Source)source);
+    expect(m->format == kBF16 || k % kGroup == 0, "quantised rows must be a multiple of 32 long, not " + std::to_string(k));
+    m->data = (uint8_t*)pages_alloc(m->bytes() + 4096);  // kernels prefetch ahead
+    return reinterpret_cast<am_matrix*>(new SharedMatrix(std::move(m)));
+  });
+}
+
+int am_matrix_pack(am_matrix* m, int source, const void* rows, int count, const int32_t* columns) {
+  return guarded(1, "pack", {}, [&] {
+    const Matrix& w = *am::in(m);
+    expect(format_for((Source)source) == w.format, "rows of another format than the matrix");
+    for (int i = 0; i < count; i++) expect(columns[i] >= 0 && columns[i] < w.n, "column outside the matrix");
+    pack_rows(w, (Source)source, (const uint8_t*)rows, count, columns);
+    return 0;
+  });
+}
+
+int am_matrix_column(const am_matrix* m, int n, float* o) {
+  return guarded(1, "column", {}, [&] {
+    expect(n >= 0 && n < am::in(m)->n, "column outside the matrix");
+    unpack_column(*am::in(m), n, o);
+    return 0;
+  });
+}
+
+size_t am_matrix_bytes(const am_matrix* m) { return am::in(m)->bytes(); }
+void am_matrix_free(am_matrix* m) { delete reinterpret_cast<SharedMatrix*>(m); }
+
+uint16_t* am_block_new(size_t elements) {
+  return guarded((uint16_t*)nullptr, "new block", {}, [&] { return (uint16_t*)pages_alloc(elements * 2 + 4096); });
+}
+void am_block_free(uint16_t* b) { pages_free(b); }
+
+am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half) {
+  return guarded((am_rope*)nullptr, "new rope", {}, [&] {
+    size_t n = (size_t)positions * half;
+    auto r = std::make_shared<RopeTable>(RopeTable{{cos, cos + n}, {sin, sin + n}, positions, half});
+    return reinterpret_cast<am_rope*>(new SharedRope(std::move(r)));
+  });
+}
+void am_rope_free(am_rope* r) { delete reinterpret_cast<SharedRope*>(r); }
+
+am_batch* am_batch_new(int role) {
+  auto b = std::make_shared<Batch>();
+  b->role = role == 0 ? kPrompt : kGenerated;
+  return reinterpret_cast<am_batch*>(new SharedBatch(std::move(b)));
+}
+
+int am_batch_add(am_batch* handle, uint16_t* const* blocks, int nblocks, int start, int rows) {
+  return guarded(1, "batch", {}, [&] {
+    Batch& b = *am::in(handle);
+    expect(start >= 0 && rows > 0 && (b.role == kPrompt || rows == 1), "a sequence has one row when generated, at least one in a prompt");
+    expect((int64_t)nblocks * kBlockTokens >= (int64_t)start + rows, "the block table is shorter than the sequence");
+    b.tables.emplace_back(blocks, blocks + nblocks);
+    b.seqs.push_back({nullptr, start, rows});
+    b.rows += rows;
+    for (size_t i = 0; i < b.seqs.size(); i++) b.seqs[i].blocks = b.tables[i].data();
+    return 0;
+  });
+}
+void am_batch_free(am_batch* b) { delete reinterpret_cast<SharedBatch*>(b); }
+
+am_array* am_k_embed(const void* k, const am_matrix* m, const am_array* ids) {
+  return guarded((am_array*)nullptr, "embed", {ids}, [&] {
+    SharedMatrix w = am::in(m);
+    int rows = (int)am::in(ids).size();
+    expect_shape(am::in(ids), {rows}, mx::int32, "ids");
+    return call("Embed", {rows, w->k}, mx::float32, {am::in(ids)}, [=, &k = am::in(k)](const Pointers& p, void* o) {
+      k.embed(*w, (const int32_t*)p[0], rows, (float*)o);
+    });
+  });
+}
+
+am_array* am_k_norm_qkv_rope(const void* k, const am_array* h, const am_array* norm, float eps, const am_matrix* m,
+                             am_heads heads, const am_rope* r, const am_batch* b, int layer) {
+  return guarded((am_array*)nullptr, "norm_qkv_rope", {h, norm}, [&] {
+    SharedMatrix w = am::in(m);
+    SharedBatch batch = am::in(b);
+    SharedRope rope = am::in(r);
+    HeadShape s = shape_of(heads);
+    expect_shape(am::in(h), {batch->rows, w->k}, mx::float32, "h");
+    expect_shape(am::in(norm), {w->k}, mx::float32, "norm");
+    expect(w->n == (s.heads + 2 * s.kv_heads) * s.head_dim, "the matrix does not hold Q, K and V of these heads");
+    for (auto& q : batch->seqs) expect(q.start + q.rows <= rope->positions, "a position is behind the rotary table");
+    return call("NormQKVRope", {batch->rows, s.q_width()}, mx::bfloat16, {am::in(h), am::in(norm)},
+                [=, &k = am::in(k)](const Pointers& p, void* o) {
+                  k.norm_qkv_rope(batch->role, (const float*)p[0], (const float*)p[1], eps, *w, s, rope->view(),
+                                  batch->seqs.data(), (int)batch->seqs.size(), layer, (uint16_t*)o);
+                });
+  });
+}
+
+am_array* am_k_attention(const void* k, const am_array* q, am_heads heads, const am_batch* b, int layer) {
+  return guarded((am_array*)nullptr, "attention", {q}, [&] {
+    SharedBatch batch = am::in(b);
+    HeadShape s = shape_of(heads);
+    expect_shape(am::in(q), {batch->rows, s.q_width()}, mx::bfloat16, "q");
+    return call("PagedAttention", {batch->rows, round_up(s.heads * s.head_dim, kGroup)}, input_type(*batch), {am::in(q)},
+                [=, &k = am::in(k), scale = heads.scale](const Pointers& p, void* o) {
+                  k.attention(batch->role, (const uint16_t*)p[0], s, scale, batch->seqs.data(), (int)batch->seqs.size(), layer, o);
+                });
+  });
+}
+
+am_array* am_k_linear_residual(const void* k, const am_array* x, const am_matrix* m, const am_array* res, const am_batch* b) {
+  return guarded((am_array*)nullptr, "linear_residual", {x, res}, [&] {
+    SharedMatrix w = am::in(m);
+    SharedBatch batch = am::in(b);
+    expect_shape(am::in(x), {batch->rows, w->k_padded()}, input_type(*batch), "x");
+    expect_shape(am::in(res), {batch->rows, w->n}, mx::float32, "res");
+    return call("LinearResidual", {batch->rows, w->n}, mx::float32, {am::in(x), am::in(res)},
+                [=, &k = am::in(k)](const Pointers& p, void* o) {
+                  k.linear_residual(batch->role, p[0], *w, (const float*)p[1], batch->rows, (float*)o);
+                });
+  });
+}
+
+am_array* am_k_norm_gate_up(const void* k, const am_array* h, const am_array* norm, float eps, const am_matrix* m, const am_batch* b) {
+  return guarded((am_array*)nullptr, "norm_gate_up", {h, norm}, [&] {
+    SharedMatrix w = am::in(m);
+    SharedBatch batch = am::in(b);
+    expect_shape(am::in(h), {batch->rows, w->k}, mx::float32, "h");
+    expect_shape(am::in(norm), {w->k}, mx::float32, "norm");
+    expect(w->n % 64 == 0, "gate and up must be padded to 32 columns each");
+    return call("NormGateUpSwiGLU", {batch->rows, w->n / 2}, input_type(*batch), {am::in(h), am::in(norm)},
+                [=, &k = am::in(k)](const Pointers& p, void* o) {
+                  k.norm_gate_up(batch->role, (const float*)p[0], (const float*)p[1], eps, *w, batch->rows, o);
+                });
+  });
+}
+
+am_array* am_k_norm_head(const void* k, const am_array* h, const am_array* norm, float eps, const am_matrix* m) {
+  return guarded((am_array*)nullptr, "norm_head", {h, norm}, [&] {
+    SharedMatrix w = am::in(m);
+    expect(am::in(h).ndim() == 2, "h must have two dimensions");
+    int rows = am::in(h).shape(0);
+    expect_shape(am::in(h), {rows, w->k}, mx::float32, "h");
+    expect_shape(am::in(norm), {w->k}, mx::float32, "norm");
+    return call("NormHead", {rows, w->n}, mx::float32, {mx::contiguous(am::in(h)), am::in(norm)},
+                [=, &k = am::in(k)](const Pointers& p, void* o) {
+                  k.norm_head((const float*)p[0], (const float*)p[1], eps, *w, rows, (float*)o);
+                });
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,199 @@
+//go:build cgo
+
+package array
+
+// #include <stdlib.h>
+// #include "array.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Kernels are the own CPU operators of one instruction set.
+type Kernels struct{ p unsafe.Pointer }
+
+// OpenKernels chooses the instruction set: "auto" for the processor's best, or amx, avx512, avx2, plain.
+// threads is the number of threads that share an operator; 0 for one on each processor.
+func OpenKernels(isa string, threads int) (*Kernels, error) {
+	name := C.CString(isa)
+	defer C.free(unsafe.Pointer(name))
+	p := C.am_kernels_open(name, C.int(threads))
+	if p == nil {
+		return nil, lastError()
+	}
+	return &Kernels{unsafe.Pointer(p)}, nil
+}
+
+// Name is the instruction set in use.
+func (k *Kernels) Name() string { return C.GoString(C.am_kernels_name(k.p)) }
+
+// Matrix is a weight matrix in the kernels' panels: n outputs by k inputs.
+type Matrix struct {
+	h    *C.am_matrix
+	N, K int
+}
+
+// NewMatrix returns a matrix of zeros for rows of the given source.
+func NewMatrix(n, k int, source Source) (*Matrix, error) {
+	h := C.am_matrix_new(C.int(n), C.int(k), C.int(source))
+	if h == nil {
+		return nil, fmt.Errorf("make a %dx%d matrix: %w", n, k, lastError())
+	}
+	return &Matrix{h, n, k}, nil
+}
+
+// Pack writes source rows into the output columns given, one row for each.
+func (m *Matrix) Pack(source Source, rows []byte, columns []int32) error {
+	if want := len(columns) * source.RowBytes(m.K); len(rows) != want || want == 0 {
+		return fmt.Errorf("pack %d rows of %d inputs: %d bytes given, %d needed", len(columns), m.K, len(rows), want)
+	}
+	if C.am_matrix_pack(m.h, C.int(source), unsafe.Pointer(&rows[0]), C.int(len(columns)), (*C.int32_t)(&columns[0])) != 0 {
+		return lastError()
+	}
+	return nil
+}
+
+// Column reads output column n back as the kernels see it.
+func (m *Matrix) Column(n int) ([]float32, error) {
+	out := make([]float32, m.K)
+	if C.am_matrix_column(m.h, C.int(n), (*C.float)(&out[0])) != 0 {
+		return nil, lastError()
+	}
+	return out, nil
+}
+
+// Bytes is the memory that the matrix takes.
+func (m *Matrix) Bytes() int64 { return int64(C.am_matrix_bytes(m.h)) }
+
+// Free gives the memory back once no pending operator uses it.
+func (m *Matrix) Free() {
+	if m.h != nil {
+		C.am_matrix_free(m.h)
+		m.h = nil
+	}
+}
+
+// Block is KV memory for BlockTokens tokens in the kernels' layout, zeroed.
+type Block struct{ p *C.uint16_t }
+
+// NewBlock allocates elements bf16 values (Heads.BlockElements).
+func NewBlock(elements int) (*Block, error) {
+	p := C.am_block_new(C.size_t(elements))
+	if p == nil {
+		return nil, fmt.Errorf("allocate a KV block of %d bytes: %w", 2*elements, lastError())
+	}
+	return &Block{p}, nil
+}
+
+// Free gives the memory back.
+func (b *Block) Free() {
+	if b.p != nil {
+		C.am_block_free(b.p)
+		b.p = nil
+	}
+}
+
+// RopeTable holds cosines and sines of [positions][half].
+type RopeTable struct{ h *C.am_rope }
+
+// NewRopeTable copies the tables.
+func NewRopeTable(cos, sin []float32, half int) (*RopeTable, error) {
+	if half <= 0 || len(cos) == 0 || len(cos) != len(sin) || len(cos)%half != 0 {
+		return nil, fmt.Errorf("rotary table of %d cosines and %d sines is no table of %d columns", len(cos), len(sin), half)
+	}
+	h := C.am_rope_new((*C.float)(&cos[0]), (*C.float)(&sin[0]), C.int(len(cos)/half), C.int(half))
+	if h == nil {
+		return nil, lastError()
+	}
+	return &RopeTable{h}, nil
+}
+
+// Free gives the memory back.
+func (r *RopeTable) Free() {
+	if r.h != nil {
+		C.am_rope_free(r.h)
+		r.h = nil
+	}
+}
+
+// Batch names the sequences whose rows one step computes, in order.
+type Batch struct {
+	h    *C.am_batch
+	Rows int
+}
+
+// NewBatch returns an empty batch. Free it after the step has been evaluated.
+func NewBatch(role Role) *Batch { return &Batch{h: C.am_batch_new(C.int(role))} }
+
+// Add appends rows of a sequence, the first at absolute position start, whose KV lies in blocks.
+func (b *Batch) Add(blocks []*Block, start, rows int) error {
+	pointers := make([]*C.uint16_t, len(blocks))
+	for i, x := range blocks {
+		if x == nil || x.p == nil {
+			return fmt.Errorf("block %d of a sequence has been freed", i)
+		}
+		pointers[i] = x.p
+	}
+	if len(pointers) == 0 {
+		return fmt.Errorf("a sequence of %d rows has no blocks", rows)
+	}
+	if C.am_batch_add(b.h, &pointers[0], C.int(len(pointers)), C.int(start), C.int(rows)) != 0 {
+		return lastError()
+	}
+	b.Rows += rows
+	return nil
+}
+
+// Free forgets the batch.
+func (b *Batch) Free() {
+	if b.h != nil {
+		C.am_batch_free(b.h)
+		b.h = nil
+	}
+}
+
+func (h Heads) c() C.am_heads {
+	return C.am_heads{C.int(h.Heads), C.int(h.KVHeads), C.int(h.Dim), C.float(h.Scale)}
+}
+
+// Embed returns float32 [len(ids), w.K]: the columns of w named by ids, each of which must be in [0, w.N).
+func (k *Kernels) Embed(s *Scope, w *Matrix, ids []int32) *Array {
+	for _, id := range ids {
+		if id < 0 || int(id) >= w.N {
+			return s.fail(fmt.Errorf("mlx: token id %d is outside the vocabulary of %d", id, w.N))
+		}
+	}
+	a := New(s, ids, Int32, len(ids))
+	return s.op(func() *C.am_array { return C.am_k_embed(k.p, w.h, a.h) }, a)
+}
+
+// NormQKVRope returns rotated queries, bf16 [rows, heads * padded dim], of rmsnorm(h) w, and writes the rows' keys
+// and values into their blocks. w holds Q, K and V one after the other.
+func (k *Kernels) NormQKVRope(s *Scope, h, norm *Array, eps float32, w *Matrix, heads Heads, r *RopeTable, b *Batch, layer int) *Array {
+	return s.op(func() *C.am_array {
+		return C.am_k_norm_qkv_rope(k.p, h.h, norm.h, C.float(eps), w.h, heads.c(), r.h, b.h, C.int(layer))
+	}, h, norm)
+}
+
+// Attention returns each row's attention over its sequence up to itself, as the input of LinearResidual.
+func (k *Kernels) Attention(s *Scope, q *Array, heads Heads, b *Batch, layer int) *Array {
+	return s.op(func() *C.am_array { return C.am_k_attention(k.p, q.h, heads.c(), b.h, C.int(layer)) }, q)
+}
+
+// LinearResidual returns float32 [rows, w.N]: res + x w.
+func (k *Kernels) LinearResidual(s *Scope, x *Array, w *Matrix, res *Array, b *Batch) *Array {
+	return s.op(func() *C.am_array { return C.am_k_linear_residual(k.p, x.h, w.h, res.h, b.h) }, x, res)
+}
+
+// NormGateUp returns silu(gate) * up of rmsnorm(h) w, as the input of LinearResidual. Each panel of w holds 16
+// columns of gate and the same 16 of up.
+func (k *Kernels) NormGateUp(s *Scope, h, norm *Array, eps float32, w *Matrix, b *Batch) *Array {
+	return s.op(func() *C.am_array { return C.am_k_norm_gate_up(k.p, h.h, norm.h, C.float(eps), w.h, b.h) }, h, norm)
+}
+
+// NormHead returns float32 [rows, w.N]: logits of rmsnorm(h) w.
+func (k *Kernels) NormHead(s *Scope, h, norm *Array, eps float32, w *Matrix) *Array {
+	return s.op(func() *C.am_array { return C.am_k_norm_head(k.p, h.h, norm.h, C.float(eps), w.h) }, h, norm)
+}
