@@ -1,0 +1,237 @@
+//go:build cgo
+
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/agent-memory/agent-memory/mlx/array"
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/nn"
+	"github.com/agent-memory/agent-memory/mlx/weights"
+)
+
+// fusedLlama is Llama on the CPU by own kernels: five nodes of MLX's graph a layer, bf16 KV, weights in panels.
+type fusedLlama struct {
+	config  weights.Config
+	kernels *array.Kernels
+	heads   array.Heads
+	eps     float32
+
+	constants *array.Scope // the norms
+	norm      *array.Array
+	embed     *array.Matrix
+	head      *array.Matrix // the embedding when tied
+	layers    []fusedLayer
+	rope      *array.RopeTable
+
+	step *array.Scope // of the last call: its logits live until the next
+}
+
+type fusedLayer struct {
+	attnNorm, ffnNorm    *array.Array
+	qkv, o, gateUp, down *array.Matrix
+}
+
+// fusedBlock is a block of the kernels' KV.
+type fusedBlock struct{ *array.Block }
+
+func openFused(c Config) (Model, error) {
+	k, err := array.OpenKernels(c.ISA, c.Threads)
+	if err != nil {
+		return nil, err
+	}
+	w := c.Weights.Config
+	m := &fusedLlama{
+		config: w, kernels: k, eps: float32(w.NormEps), constants: array.NewScope(), step: array.NewScope(),
+		heads: array.Heads{Heads: w.Heads, KVHeads: w.KVHeads, Dim: w.HeadDim, Scale: float32(1 / math.Sqrt(float64(w.HeadDim)))},
+	}
+	if err := m.load(c); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("load model: %w", err)
+	}
+	return m, nil
+}
+
+func (m *fusedLlama) load(c Config) (err error) {
+	w := m.config
+	if m.embed, err = pack(c.Weights, w.Vocabulary, w.Hidden, part{"embed", w.Vocabulary, after(0)}); err != nil {
+		return err
+	}
+	m.head = m.embed
+	if c.Weights.Has("head") {
+		if m.head, err = pack(c.Weights, w.Vocabulary, w.Hidden, part{"head", w.Vocabulary, after(0)}); err != nil {
+			return err
+		}
+	}
+	if m.norm, err = vector(m.constants, c.Weights, "norm", w.Hidden); err != nil {
+		return err
+	}
+	for i := range w.Layers {
+		layer, err := m.loadLayer(c.Weights, fmt.Sprintf("layers.%d.", i))
+		m.layers = append(m.layers, layer)
+		if err != nil {
+			return err
+		}
+		c.report("loading weights", float64(i+1)/float64(w.Layers))
+	}
+	frequencies, scale, err := nn.RopeFrequencies(w.Rope)
+	if err != nil {
+		return err
+	}
+	cos, sin := nn.RopeTables(frequencies, scale, w.Context)
+	m.rope, err = array.NewRopeTable(cos, sin, len(frequencies))
+	return err
+}
+
+func (m *fusedLlama) loadLayer(w *weights.Model, prefix string) (l fusedLayer, err error) {
+	c := m.config
+	q, kv, ff := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, (c.Intermediate+31)/32*32
+	columnQ, columnK := after(0), after(q)
+	if c.PermutedQK {
+		columnQ, columnK = unpermuted(c.HeadDim, c.Rope.Dims, 0), unpermuted(c.HeadDim, c.Rope.Dims, q)
+	}
+	if l.attnNorm, err = vector(m.constants, w, prefix+"attn_norm", c.Hidden); err != nil {
+		return l, err
+	}
+	if l.ffnNorm, err = vector(m.constants, w, prefix+"ffn_norm", c.Hidden); err != nil {
+		return l, err
+	}
+	if l.qkv, err = pack(w, q+2*kv, c.Hidden, part{prefix + "q", q, columnQ}, part{prefix + "k", kv, columnK},
+		part{prefix + "v", kv, after(q + kv)}); err != nil {
+		return l, err
+	}
+	if l.o, err = pack(w, c.Hidden, q, part{prefix + "o", c.Hidden, after(0)}); err != nil {
+		return l, err
+	}
+	if l.gateUp, err = pack(w, 2*ff, c.Hidden, part{prefix + "gate", c.Intermediate, gateUp(0)},
+		part{prefix + "up", c.Intermediate, gateUp(16)}); err != nil {
+		return l, err
+	}
+	l.down, err = pack(w, c.Hidden, c.Intermediate, part{prefix + "down", c.Hidden, after(0)})
+	return l, err
+}
+
+// vector loads a one-dimensional tensor as float32.
+func vector(s *array.Scope, w *weights.Model, name string, n int) (*array.Array, error) {
+	t, err := w.Tensor(name, n)
+	if err != nil {
+		return nil, err
+	}
+	a := array.New(s, t.Floats(), array.Float32, n)
+	return a, s.Eval(a)
+}
+
+// Spec implements engine.Model.
+func (m *fusedLlama) Spec() engine.Spec {
+	return spec(m.config, 2*int64(m.heads.BlockElements(m.config.Layers)))
+}
+
+// Class implements Model.
+func (m *fusedLlama) Class() Class { return Class("cpu/" + m.kernels.Name() + "/bf16") }
+
+// NewBlock implements engine.Model.
+func (m *fusedLlama) NewBlock() (engine.Block, error) {
+	b, err := array.NewBlock(m.heads.BlockElements(m.config.Layers))
+	if err != nil {
+		return nil, err
+	}
+	return fusedBlock{b}, nil
+}
+
+// forward returns the residual stream, [rows, hidden], after all layers.
+func (m *fusedLlama) forward(s *array.Scope, ids []int32, b *array.Batch) *array.Array {
+	h := m.kernels.Embed(s, m.embed, ids)
+	for i, l := range m.layers {
+		q := m.kernels.NormQKVRope(s, h, l.attnNorm, m.eps, l.qkv, m.heads, m.rope, b, i)
+		h = m.kernels.LinearResidual(s, m.kernels.Attention(s, q, m.heads, b, i), l.o, h, b)
+		h = m.kernels.LinearResidual(s, m.kernels.NormGateUp(s, h, l.ffnNorm, m.eps, l.gateUp, b), l.down, h, b)
+	}
+	return h
+}
+
+// begin frees the last step's arrays and opens a scope for the next.
+func (m *fusedLlama) begin() *array.Scope {
+	m.step.Close()
+	m.step = array.NewScope()
+	return m.step
+}
+
+func add(b *array.Batch, table []engine.Block, start, rows int) error {
+	blocks := make([]*array.Block, len(table))
+	for i, x := range table {
+		own, ok := x.(fusedBlock)
+		if !ok {
+			return fmt.Errorf("block %d of the table belongs to another model", i)
+		}
+		blocks[i] = own.Block
+	}
+	return b.Add(blocks, start, rows)
+}
+
+// Prefill implements engine.Model.
+func (m *fusedLlama) Prefill(c engine.Chunk) ([]float32, error) {
+	s, b, rows := m.begin(), array.NewBatch(array.Prompt), len(c.Tokens)
+	defer b.Free()
+	if err := add(b, c.Table, c.Start, rows); err != nil {
+		return nil, err
+	}
+	h := m.forward(s, c.Tokens, b)
+	if !c.Logits {
+		return nil, s.Eval(h)
+	}
+	last := s.Slice(h, []int{rows - 1, 0}, []int{rows, m.config.Hidden})
+	return s.Floats(m.kernels.NormHead(s, last, m.norm, m.eps, m.head))
+}
+
+// Decode implements engine.Model.
+func (m *fusedLlama) Decode(rows []engine.Row) ([][]float32, error) {
+	s, b, ids := m.begin(), array.NewBatch(array.Generated), make([]int32, len(rows))
+	defer b.Free()
+	for i, r := range rows {
+		ids[i] = r.Token
+		if err := add(b, r.Table, r.Position, 1); err != nil {
+			return nil, err
+		}
+	}
+	logits, err := s.Floats(m.kernels.NormHead(s, m.forward(s, ids, b), m.norm, m.eps, m.head))
+	if err != nil {
+		return nil, err
+	}
+	return split(logits, len(rows), m.config.Vocabulary), nil
+}
+
+func split(v []float32, rows, width int) [][]float32 {
+	out := make([][]float32, rows)
+	for i := range out {
+		out[i] = v[i*width : (i+1)*width]
+	}
+	return out
+}
+
+// Close implements engine.Model.
+func (m *fusedLlama) Close() error {
+	m.step.Close()
+	m.constants.Close()
+	if m.head != nil && m.head != m.embed {
+		m.head.Free()
+	}
+	for _, x := range append(m.matrices(), m.embed) {
+		if x != nil {
+			x.Free()
+		}
+	}
+	if m.rope != nil {
+		m.rope.Free()
+	}
+	return nil
+}
+
+func (m *fusedLlama) matrices() []*array.Matrix {
+	var all []*array.Matrix
+	for _, l := range m.layers {
+		all = append(all, l.qkv, l.o, l.gateUp, l.down)
+	}
+	return all
+}

@@ -1,0 +1,96 @@
+// Package nn holds what layers of several architectures share and needs no device.
+package nn
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/agent-memory/agent-memory/mlx/weights"
+)
+
+// RopeFrequencies returns the angle per position of each of r.Dims/2 pairs, and the factor that cosines and sines
+// are multiplied with.
+//
+// Sources: Su et al., RoFormer (default); Chen et al., Extending Context Window via Positional Interpolation
+// (linear); Meta's Llama 3.1 reference (llama3); Peng et al., YaRN (yarn).
+func RopeFrequencies(r weights.Rope) (frequencies []float64, scale float64, err error) {
+	frequencies = make([]float64, r.Dims/2)
+	for i := range frequencies {
+		frequencies[i] = math.Pow(r.Theta, -2*float64(i)/float64(r.Dims))
+	}
+	switch r.Type {
+	case "default":
+	case "linear":
+		for i := range frequencies {
+			frequencies[i] /= r.Factor
+		}
+	case "llama3":
+		for i, f := range frequencies {
+			frequencies[i] = llama3(f, r)
+		}
+	case "factors":
+		for i := range frequencies {
+			frequencies[i] /= float64(r.Factors[i])
+		}
+	case "yarn":
+		return yarn(frequencies, r), yarnScale(r), nil
+	default:
+		return nil, 0, fmt.Errorf("rope type %q is unknown", r.Type)
+	}
+	return frequencies, 1, nil
+}
+
+// llama3 slows long wavelengths by the factor and blends between the two bounds.
+func llama3(f float64, r weights.Rope) float64 {
+	wavelength, original := 2*math.Pi/f, float64(r.Original)
+	switch {
+	case wavelength < original/r.High:
+		return f
+	case wavelength > original/r.Low:
+		return f / r.Factor
+	}
+	smooth := (original/wavelength - r.Low) / (r.High - r.Low)
+	return (1-smooth)*f/r.Factor + smooth*f
+}
+
+// yarn interpolates dimensions that turn less than BetaSlow times within the original context, keeps those that
+// turn more than BetaFast times, and ramps between.
+func yarn(frequencies []float64, r weights.Rope) []float64 {
+	dimension := func(turns float64) float64 {
+		return float64(r.Dims) * math.Log(float64(r.Original)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
+	}
+	low := math.Max(math.Floor(dimension(r.BetaFast)), 0)
+	high := math.Min(math.Ceil(dimension(r.BetaSlow)), float64(r.Dims-1))
+	if low == high {
+		high += 0.001
+	}
+	out := make([]float64, len(frequencies))
+	for i, f := range frequencies {
+		ramp := math.Min(math.Max((float64(i)-low)/(high-low), 0), 1)
+		out[i] = f/r.Factor*ramp + f*(1-ramp)
+	}
+	return out
+}
+
+func yarnScale(r weights.Rope) float64 {
+	if r.Scale > 0 {
+		return r.Scale
+	}
+	if r.Factor <= 1 {
+		return 1
+	}
+	return 0.1*math.Log(r.Factor) + 1
+}
+
+// RopeTables returns cosines and sines of [positions][len(frequencies)], times scale.
+func RopeTables(frequencies []float64, scale float64, positions int) (cos, sin []float32) {
+	half := len(frequencies)
+	cos, sin = make([]float32, positions*half), make([]float32, positions*half)
+	for p := range positions {
+		for i, f := range frequencies {
+			s, c := math.Sincos(float64(p) * f)
+			cos[p*half+i], sin[p*half+i] = float32(c*scale), float32(s*scale)
+		}
+	}
+	return cos, sin
+}
