@@ -5,16 +5,14 @@ static inline const uint16_t* keys_at(HeadShape s, const uint16_t* block, size_t
   return block + layer * s.layer_elements() + 2 * kv_head * s.kv_head_elements();
 }
 
-// Writes K and V of one token into its block. k and v have head_dim floats.
-static inline void put_kv(HeadShape s, uint16_t* block, size_t layer, int kv_head, int t, const float* k, const float* v) {
-  uint16_t* ks = block + layer * s.layer_elements() + 2 * kv_head * s.kv_head_elements();
-  uint16_t* vs = ks + s.kv_head_elements();
-  ks += (size_t)(t / 16) * 16 * s.head_padded() + t % 16 * 2;
-  vs += t / 2 * 32 + (t & 1);
-  for (int d = 0; d < s.head_dim; d++) {
-    ks[d / 2 * 32 + (d & 1)] = float_to_bf16(k[d]);
-    vs[(size_t)d / 16 * kBlockTokens * 16 + d % 16 * 2] = float_to_bf16(v[d]);
-  }
+// Writes K and V of one token into its block: k is bf16 and padded, v has head_dim floats.
+static inline void put_kv(HeadShape s, uint16_t* block, size_t layer, int kv_head, int t, const uint16_t* k, const float* v) {
+  auto* keys = (uint32_t*)(block + layer * s.layer_elements() + 2 * kv_head * s.kv_head_elements());
+  auto* values = keys + s.kv_head_elements() / 2;
+  keys += (size_t)(t / 16) * 8 * s.head_padded() + t % 16;
+  for (int d = 0; d < s.head_padded() / 2; d++) __builtin_memcpy(keys + d * 16, k + 2 * d, 4);
+  auto* value = (uint16_t*)values + t / 2 * 32 + (t & 1);
+  for (int d = 0; d < s.head_dim; d++) value[(size_t)d / 16 * kBlockTokens * 16 + d % 16 * 2] = float_to_bf16(v[d]);
 }
 
 // Finds the sequence of a row and its offset there.
@@ -31,7 +29,8 @@ static void norm_qkv_rope(Role role, const float* h, const float* norm, float ep
   auto* qkv = (float*)scratch(5, (size_t)rows * n * 4 + 64);
   normed_product(role, h, norm, eps, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, qkv, p, r, n); });
   parallel(rows, 8, [&](int, Tickets& tickets) {
-    auto* head = (float*)scratch(3, (size_t)hp * 4 + 64);
+    auto* head = (float*)scratch(3, (size_t)hp * 6 + 64);
+    auto* key = (uint16_t*)(head + hp);
     for (int i = hd; i < hp; i++) head[i] = 0;
     for (int r, end; tickets.take(&r, &end);)
       for (; r < end; r++) {
@@ -45,7 +44,8 @@ static void norm_qkv_rope(Role role, const float* h, const float* norm, float ep
         }
         for (int i = 0; i < s.kv_heads; i++) {
           rope_row(row + (s.heads + i) * hd, head, hd, rope, position);
-          put_kv(s, seq.blocks[position / kBlockTokens], layer, i, position % kBlockTokens, head,
+          to_bf16(head, hp, key);
+          put_kv(s, seq.blocks[position / kBlockTokens], layer, i, position % kBlockTokens, key,
                  row + (s.heads + s.kv_heads + i) * hd);
         }
       }
@@ -57,32 +57,40 @@ static void norm_qkv_rope(Role role, const float* h, const float* norm, float ep
 constexpr int kQueryRows = kRows > 4 ? 48 : 32;  // rows of one item
 constexpr int kKeyChunk = 128;    // tokens of one step
 
-// Softmax numerators of one row's scores in place as bf16; updates the running maximum and sum and rescales o.
-static inline void softmax_step(float* s, uint16_t* p, int width, int visible, F scale, float* maximum, float* total,
-                                float* o, int hp) {
+// One row's running softmax: maximum of the scaled scores, sums of the numerators in sixteen lanes, and the output.
+struct RowState {
+  float* maximum;
+  float* total;  // 16 lanes
+  float* o;      // hp floats
+};
+
+// Raises the maximum and rescales what was summed under the old one.
+static inline void raise_maximum(RowState row, float now, int hp) {
+  F keep = exp2v(set1(*row.maximum - now));
+  *row.maximum = now;
+  store(row.total, mul(load(row.total), keep));
+  for (int i = 0; i < hp; i += 16) store(row.o + i, mul(load(row.o + i), keep));
+}
+
+// Turns one row's raw scores into softmax numerators in bf16. With Masked, scores from `visible` on do not count.
+template <bool Masked>
+static inline void softmax_step(float* s, uint16_t* p, int width, int visible, float scale, RowState row, int hp) {
   F m = set1(kMasked);
   for (int i = 0; i < width; i += 16) {
-    F v = mul(load(s + i), scale);
-    if (visible - i < 16) v = first(visible - i, v, set1(kMasked));
-    store(s + i, v);
+    F v = load(s + i);
+    if (Masked && visible - i < 16) store(s + i, v = first(visible - i, v, set1(kMasked)));
     m = vmax(m, v);
   }
-  float now = top(m);
-  if (now > *maximum) {
-    float keep;
-    F k = exp2v(set1(vmax_scalar(*maximum - now, -200.0f)));
-    keep = first_lane(k);
-    *maximum = now;
-    *total *= keep;
-    for (int i = 0; i < hp; i += 16) store(o + i, mul(load(o + i), set1(keep)));
-  }
-  F shift = set1(*maximum), l0 = set1(0), low = set1(-200.0f);
+  float now = top(m) * scale;
+  if (now > *row.maximum) raise_maximum(row, now, hp);
+  F shift = set1(-*row.maximum), factor = set1(scale), l = load(row.total);
+#pragma GCC unroll 2
   for (int i = 0; i < width; i += 16) {
-    F e = exp2v(vmax(sub(load(s + i), shift), low));
-    l0 = add(l0, e);
+    F e = exp2v(fma(load(s + i), factor, shift));
+    l = add(l, e);
     store_bf16(p + i, e);
   }
-  *total += sum(l0);
+  store(row.total, l);
 }
 
 struct PromptItem {
@@ -100,13 +108,10 @@ static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem 
   const int rows = kQueryRows + kRowSlack;
   auto* scores = (float*)scratch(0, ((size_t)rows * kKeyChunk * 4) + (size_t)rows * kKeyChunk * 2);
   auto* p = (uint16_t*)(scores + rows * kKeyChunk);
-  auto* o = (float*)scratch(1, (size_t)group * rows * (hp + 2) * 4);
-  float *maximum = o + (size_t)group * rows * hp, *total = maximum + group * rows;
-  for (int i = 0; i < group * rows * hp; i += 16) store(o + i, set1(0));
-  for (int i = 0; i < group * rows; i++) {
-    maximum[i] = kMasked;
-    total[i] = 0;
-  }
+  auto* o = (float*)scratch(1, (size_t)group * rows * (hp + 17) * 4);
+  float *total = o + (size_t)group * rows * hp, *maximum = total + group * rows * 16;
+  for (int i = 0; i < group * rows * (hp + 16); i += 16) store(o + i, set1(0));
+  for (int i = 0; i < group * rows; i++) maximum[i] = kMasked;
   for (int t0 = 0; t0 < tokens; t0 += kKeyChunk) {
     int width = tokens - t0 < kKeyChunk ? round_up(tokens - t0, 32) : kKeyChunk;
     const uint16_t* keys = keys_at(s, it.seq->blocks[t0 / kBlockTokens], layer, it.kv_head);
@@ -117,9 +122,12 @@ static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem 
       float* og = o + (size_t)g * rows * hp;
       for (int t = 0; t < width; t += 32)
         tile_product(n, qg, s.q_width(), keys + (size_t)t * hp, keys + (size_t)(t + 16) * hp, hp / 2, scores + t, kKeyChunk, false);
-      for (int r = 0; r < n; r++)
-        softmax_step(scores + r * kKeyChunk, p + r * kKeyChunk, width, position + r + 1 - t0, set1(scale * kLog2e),
-                     maximum + g * rows + r, total + g * rows + r, og + r * hp, hp);
+      for (int r = 0; r < n; r++) {
+        RowState row{maximum + g * rows + r, total + (g * rows + r) * 16, og + r * hp};
+        int visible = position + r + 1 - t0;
+        if (visible >= width) softmax_step<false>(scores + r * kKeyChunk, p + r * kKeyChunk, width, visible, scale * kLog2e, row, hp);
+        else softmax_step<true>(scores + r * kKeyChunk, p + r * kKeyChunk, width, visible, scale * kLog2e, row, hp);
+      }
       for (int d = 0; d < hp; d += 32)
         tile_product(n, p, kKeyChunk, values + (size_t)d * kBlockTokens, values + (size_t)(d + 16) * kBlockTokens, width / 2,
                      og + d, hp, true);
@@ -129,7 +137,7 @@ static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem 
     for (int r = 0; r < n; r++) {
       const float* from = o + ((size_t)g * rows + r) * hp;
       uint16_t* to = (uint16_t*)out + (size_t)(it.first_row + it.offset + r) * out_width + (it.kv_head * group + g) * hd;
-      float inverse = 1.0f / total[g * rows + r];
+      float inverse = 1.0f / sum(load(total + (g * rows + r) * 16));
       for (int d = 0; d < hd; d++) to[d] = float_to_bf16(from[d] * inverse);
     }
 }
@@ -190,9 +198,9 @@ static void generated_block(const uint16_t* q, HeadShape s, F scale, const uint1
   }
   for (int r = 0; r < R; r++) {
     part[r].maximum = top(m[r]);
-    F l = set1(0), shift = set1(part[r].maximum), low = set1(-200.0f);
+    F l = set1(0), shift = set1(part[r].maximum);
     for (int t = 0; t < padded; t += 16) {
-      F e = exp2v(vmax(sub(load(score[r] + t), shift), low));
+      F e = exp2v(sub(load(score[r] + t), shift));
       l = add(l, e);
       store_bf16(p[r] + t, e);
     }
@@ -243,7 +251,7 @@ static void join_blocks(const Partial* part, const float* o, int blocks, int str
   for (int b = 0; b < blocks; b++) m = vmax_scalar(m, part[b * stride].maximum);
   float acc[1024] = {};
   for (int b = 0; b < blocks; b++) {
-    F w = exp2v(set1(vmax_scalar(part[b * stride].maximum - m, -200.0f)));
+    F w = exp2v(set1(part[b * stride].maximum - m));
     l += first_lane(w) * part[b * stride].total;
     for (int d = 0; d < hp; d += 16) store(acc + d, fma(w, load(o + (size_t)b * stride * hp + d), load(acc + d)));
   }

@@ -3,13 +3,14 @@
 // ---- The register tile: c[rows][32] (+)= a[rows][2 * pairs] * two column tiles b0, b1 of [pairs][16][2].
 
 #ifndef AM_OWN_TILE
-template <int R>
+template <int R, bool Accumulate>
 static inline void tile_rows(const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs, float* c,
-                             size_t ldc, bool accumulate) {
+                             size_t ldc) {
   F acc[R][2];
+#pragma GCC unroll 12
   for (int r = 0; r < R; r++) {
-    acc[r][0] = accumulate ? load(c + r * ldc) : set1(0);
-    acc[r][1] = accumulate ? load(c + r * ldc + 16) : set1(0);
+    acc[r][0] = Accumulate ? load(c + r * ldc) : set1(0);
+    acc[r][1] = Accumulate ? load(c + r * ldc + 16) : set1(0);
   }
   for (int p = 0; p < pairs; p++) {
     I w0 = load_i(b0 + p * 32), w1 = load_i(b1 + p * 32);
@@ -21,19 +22,27 @@ static inline void tile_rows(const uint16_t* a, size_t lda, const uint16_t* b0, 
       acc[r][1] = dot_bf16(acc[r][1], x, w1);
     }
   }
+#pragma GCC unroll 12
   for (int r = 0; r < R; r++) {
     store(c + r * ldc, acc[r][0]);
     store(c + r * ldc + 16, acc[r][1]);
   }
 }
 
+template <bool Accumulate>
+static inline void tile_blocks(int rows, const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs,
+                               float* c, size_t ldc) {
+  for (; rows >= kRows; rows -= kRows, a += kRows * lda, c += kRows * ldc)
+    tile_rows<kRows, Accumulate>(a, lda, b0, b1, pairs, c, ldc);
+  if (kRows > 4)
+    for (; rows >= 4; rows -= 4, a += 4 * lda, c += 4 * ldc) tile_rows<4, Accumulate>(a, lda, b0, b1, pairs, c, ldc);
+  for (; rows > 0; rows--, a += lda, c += ldc) tile_rows<1, Accumulate>(a, lda, b0, b1, pairs, c, ldc);
+}
+
 static void tile_product(int rows, const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs,
                          float* c, size_t ldc, bool accumulate) {
-  for (; rows >= kRows; rows -= kRows, a += kRows * lda, c += kRows * ldc)
-    tile_rows<kRows>(a, lda, b0, b1, pairs, c, ldc, accumulate);
-  if (kRows > 4)
-    for (; rows >= 4; rows -= 4, a += 4 * lda, c += 4 * ldc) tile_rows<4>(a, lda, b0, b1, pairs, c, ldc, accumulate);
-  for (; rows > 0; rows--, a += lda, c += ldc) tile_rows<1>(a, lda, b0, b1, pairs, c, ldc, accumulate);
+  if (accumulate) tile_blocks<true>(rows, a, lda, b0, b1, pairs, c, ldc);
+  else tile_blocks<false>(rows, a, lda, b0, b1, pairs, c, ldc);
 }
 
 struct TileSession {};
@@ -303,5 +312,8 @@ static void norm_head(const float* h, const float* norm, float eps, const Matrix
 }
 
 static void embed(const Matrix& w, const int32_t* ids, int rows, float* out) {
-  for (int r = 0; r < rows; r++) unpack_column(w, ids[r], out + (size_t)r * w.k);
+  parallel(rows, 8, [&](int, Tickets& tickets) {
+    for (int r, end; tickets.take(&r, &end);)
+      for (; r < end; r++) unpack_column(w, ids[r], out + (size_t)r * w.k);
+  });
 }
