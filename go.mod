@@ -6,3 +6,5 @@ require (
 	github.com/dlclark/regexp2 v1.12.0
 	golang.org/x/text v0.43.0
 )
+
+require pgregory.net/rapid v1.3.0

@@ -5,7 +5,6 @@ package tokenizer
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -176,7 +175,7 @@ type numeric struct{}
 
 func (numeric) each(text string, match func(start, end int)) {
 	for i, r := range text {
-		if unicode.IsNumber(r) {
+		if isNumber(r) {
 			match(i, i+utf8.RuneLen(r))
 		}
 	}

@@ -51,7 +51,7 @@ func (w wordPattern) word(text string, i int) int {
 	}
 	r, n := utf8.DecodeRuneInString(text[i:])
 	if start, ok := w.lead(text, i, r, n); ok {
-		return run(text, start, unicode.IsLetter, 0)
+		return run(text, start, isLetter, 0)
 	}
 	start := i
 	if r == ' ' && i+n < len(text) {
@@ -59,10 +59,10 @@ func (w wordPattern) word(text string, i int) int {
 	}
 	kind, _ := utf8.DecodeRuneInString(text[start:])
 	switch {
-	case unicode.IsNumber(r):
-		return run(text, i, unicode.IsNumber, w.digits)
-	case !w.modern && unicode.IsNumber(kind):
-		return run(text, start, unicode.IsNumber, 0)
+	case isNumber(r):
+		return run(text, i, isNumber, w.digits)
+	case !w.modern && isNumber(kind):
+		return run(text, start, isNumber, 0)
 	case isMark(kind):
 		return w.marks(text, start)
 	}
@@ -71,18 +71,18 @@ func (w wordPattern) word(text string, i int) int {
 
 // lead finds where the letters of a word that may have one character before them begin.
 func (w wordPattern) lead(text string, i int, r rune, n int) (int, bool) {
-	if unicode.IsLetter(r) {
+	if isLetter(r) {
 		return i, true
 	}
 	mayLead := r == ' '
 	if w.modern {
-		mayLead = r != '\r' && r != '\n' && !unicode.IsNumber(r)
+		mayLead = r != '\r' && r != '\n' && !isNumber(r)
 	}
 	if !mayLead {
 		return 0, false
 	}
 	next, size := utf8.DecodeRuneInString(text[i+n:])
-	return i + n, size > 0 && unicode.IsLetter(next)
+	return i + n, size > 0 && isLetter(next)
 }
 
 func (w wordPattern) marks(text string, i int) int {
@@ -132,7 +132,7 @@ func isNewline(r rune) bool { return r == '\r' || r == '\n' }
 
 // isMark is [^\s\p{L}\p{N}].
 func isMark(r rune) bool {
-	return !unicode.IsSpace(r) && !unicode.IsLetter(r) && !unicode.IsNumber(r)
+	return !unicode.IsSpace(r) && !isLetter(r) && !isNumber(r)
 }
 
 // contraction is the length of an English contraction that text begins with, or 0.
