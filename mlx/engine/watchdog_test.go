@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,14 +14,14 @@ import (
 func TestTheWatchdogReportsAHangAndItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
-		fatal := 0
+		var fatal atomic.Int32
 		model := enginetest.New(enginetest.Config{Before: func(c enginetest.Call) error {
 			if c.Number == 0 {
 				<-hang
 			}
 			return nil
 		}})
-		e, stop := startInBubble(t, model, func(error) { fatal++ })
+		e, stop := startInBubble(t, model, func(error) { fatal.Add(1) })
 		time.Sleep(time.Hour)
 		if e.Status().Hung {
 			t.Error("an idle engine counts as hung")
@@ -42,8 +43,8 @@ func TestTheWatchdogReportsAHangAndItsEnd(t *testing.T) {
 			t.Error(err)
 		}
 		synctest.Wait()
-		if e.Status().Hung || fatal != 0 {
-			t.Errorf("after the hang: %+v, fatal %d times", e.Status(), fatal)
+		if e.Status().Hung || fatal.Load() != 0 {
+			t.Errorf("after the hang: %+v, fatal %d times", e.Status(), fatal.Load())
 		}
 		stop()
 	})
@@ -52,21 +53,21 @@ func TestTheWatchdogReportsAHangAndItsEnd(t *testing.T) {
 func TestTheWatchdogGivesUpAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
-		fatal := 0
+		var fatal atomic.Int32
 		model := enginetest.New(enginetest.Config{Before: func(enginetest.Call) error { <-hang; return nil }})
-		e, stop := startInBubble(t, model, func(error) { fatal++ })
+		e, stop := startInBubble(t, model, func(error) { fatal.Add(1) })
 		if _, err := e.Submit(context.Background(), request("x", 1)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		if fatal != 0 {
+		if fatal.Load() != 0 {
 			t.Error("gave up before a minute")
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if fatal != 1 {
-			t.Errorf("gave up %d times", fatal)
+		if fatal.Load() != 1 {
+			t.Errorf("gave up %d times", fatal.Load())
 		}
 		close(hang)
 		stop()
