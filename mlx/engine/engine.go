@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
+
+// How long the watchdog waits for a step while work waits.
+const (
+	hangAfter  = 10 * time.Second // then the engine is reported as hung
+	fatalAfter = 60 * time.Second // then Config.Fatal is called
+)
+
+// Config describes an engine.
+type Config struct {
+	// Open loads the model. It runs on the thread that owns the device and reports its progress: a phase, and how
+	// much of it is done from 0 to 1.
+	Open func(progress func(phase string, done float64)) (Model, error)
+
+	Budget      int64 // bytes for KV
+	MaxBatch    int   // most sequences that run at once
+	MaxQueue    int   // most requests that wait for a slot
+	ChunkTokens int   // most prompt tokens computed in a step
+
+	Listener Listener        // told what happens
+	Logger   *slog.Logger    // nil discards
+	Fatal    func(err error) // called once when the device hangs for good; must end the process
+	Seed     func() uint64   // seeds requests that bring none; nil takes math/rand
+}
+
+// Engine runs one model for many requests. Run must be running for requests to get on.
+type Engine struct {
+	cfg      Config
+	listener Listener
+	wake     chan struct{} // holds a token when the loop has something new to look at
+
+	mu     sync.Mutex
+	status Status
+	queue  []*sequence // waiting for their first slot, oldest first
+	age    uint64      // of the request submitted last
+	spec   Spec
+	pool   *kv.Pool
+	beat   time.Time     // when the last step ended, or when work arrived at an idle loop
+	busy   bool          // whether work waits for a step
+	idle   chan struct{} // while draining: closed when no work is left
+}
+
+// New returns an engine that loads its model when it runs.
+func New(cfg Config) (*Engine, error) {
+	switch {
+	case cfg.Open == nil:
+		return nil, errors.New("create engine: Config.Open is missing")
+	case cfg.MaxBatch < 1 || cfg.MaxQueue < 1 || cfg.ChunkTokens < 1:
+		return nil, fmt.Errorf("create engine: batch %d, queue %d and chunk %d must be at least 1",
+			cfg.MaxBatch, cfg.MaxQueue, cfg.ChunkTokens)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Seed == nil {
+		cfg.Seed = rand.Uint64
+	}
+	if cfg.Fatal == nil {
+		cfg.Fatal = func(err error) { panic(err) }
+	}
+	return &Engine{
+		cfg:      cfg,
+		listener: cfg.Listener.complete(),
+		wake:     make(chan struct{}, 1),
+		status:   Status{Phase: "starting", BatchSize: cfg.MaxBatch},
+	}, nil
+}
+
+// Run locks an OS thread, opens the model on it and runs the step loop until ctx ends. Requests that are unfinished
+// then fail with ErrDraining. All device memory is freed before it returns, on the same thread.
+func (e *Engine) Run(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	model, err := e.open()
+	if err != nil {
+		return fmt.Errorf("load the model: %w", err)
+	}
+	defer e.closeModel(model)
+
+	watched, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var guards sync.WaitGroup
+	guards.Go(func() { e.watch(watched) })
+	defer guards.Wait()
+	defer stop()
+
+	newLoop(e, model).run(ctx)
+	return nil
+}
+
+// open loads the model and makes the engine take requests.
+func (e *Engine) open() (Model, error) {
+	var model Model
+	err := guarded(func() (err error) {
+		model, err = e.cfg.Open(e.progress)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	spec := model.Spec()
+	pool, err := kv.NewPool(kv.Config{
+		Budget:     e.cfg.Budget,
+		BlockBytes: spec.BlockBytes,
+		Allocate:   func() (kv.Memory, error) { return model.NewBlock() },
+	})
+	if err != nil {
+		e.closeModel(model)
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.spec, e.pool = spec, pool
+	e.status.Started, e.status.Phase, e.status.Progress = true, "ready", 1
+	return model, nil
+}
+
+func (e *Engine) progress(phase string, done float64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.Phase, e.status.Progress = phase, done
+}
+
+func (e *Engine) closeModel(model Model) {
+	if err := guarded(model.Close); err != nil {
+		e.cfg.Logger.Error("model_close_failed", "error", err)
+	}
+}
+
+// Spec describes the loaded model; it is empty before the engine has started.
+func (e *Engine) Spec() Spec {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.spec
+}

@@ -1,0 +1,207 @@
+// Package enginetest is a deterministic model in memory, for tests of everything that stands on the engine.
+//
+// Its logits are a hash of all tokens of the sequence as they are read back through the block table, so that a wrong
+// table, a lost chunk or a freed block shows in the answer.
+package enginetest
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+)
+
+// The vocabulary: the 256 bytes, then the token that ends an answer, then one that marks its beginning.
+const (
+	EndToken    int32 = 256
+	AnswerToken int32 = 257
+	Vocabulary        = 258
+)
+
+// Config describes a model. Its zero value but for Context is useful.
+type Config struct {
+	Context int // most tokens of a sequence; 0 means 1 << 20
+	// Before, if set, runs before every call with the number of the call from 0. It may sleep or block, return an
+	// error or panic.
+	Before func(call Call) error
+	// Answer, if set, chooses the most likely next token, given all tokens of the sequence. A negative token leaves
+	// the choice to the hash.
+	Answer func(tokens []int32) int32
+	// NoEnd keeps the hash from ending an answer by itself.
+	NoEnd bool
+}
+
+// Call describes a call of the model to Config.Before.
+type Call struct {
+	Number int
+	Decode bool // whether it is a decode; a prefill otherwise
+	Rows   int  // rows of a decode, 1 for a prefill
+}
+
+// BlockBytes is what a block is said to take.
+const BlockBytes = 1000
+
+// Model is the deterministic model. It implements engine.Model.
+type Model struct {
+	cfg    Config
+	calls  int
+	blocks atomic.Int64
+	closed atomic.Bool
+}
+
+// New returns a model.
+func New(cfg Config) *Model {
+	if cfg.Context == 0 {
+		cfg.Context = 1 << 20
+	}
+	return &Model{cfg: cfg}
+}
+
+// Open has the form of engine.Config.Open.
+func (m *Model) Open(progress func(string, float64)) (engine.Model, error) {
+	progress("load", 0.5)
+	return m, nil
+}
+
+// Blocks is the number of blocks that are allocated now.
+func (m *Model) Blocks() int { return int(m.blocks.Load()) }
+
+// Closed tells whether Close was called.
+func (m *Model) Closed() bool { return m.closed.Load() }
+
+// Spec implements engine.Model.
+func (m *Model) Spec() engine.Spec {
+	return engine.Spec{
+		Name: "memory", Vocabulary: Vocabulary, Context: m.cfg.Context, BlockBytes: BlockBytes,
+		StopTokens: []int32{EndToken},
+	}
+}
+
+// Close implements engine.Model.
+func (m *Model) Close() error {
+	m.closed.Store(true)
+	if n := m.Blocks(); n != 0 {
+		return fmt.Errorf("%d blocks were not freed", n)
+	}
+	return nil
+}
+
+// block remembers the tokens instead of their KV; the zero cell was never written.
+type block struct {
+	model *Model
+	cells [engine.BlockTokens]int32 // token + 1
+	freed bool
+}
+
+// NewBlock implements engine.Model.
+func (m *Model) NewBlock() (engine.Block, error) {
+	m.blocks.Add(1)
+	return &block{model: m}, nil
+}
+
+// Free implements engine.Block.
+func (b *block) Free() {
+	if b.freed {
+		panic("enginetest: block freed twice")
+	}
+	b.freed = true
+	b.model.blocks.Add(-1)
+}
+
+// Prefill implements engine.Model.
+func (m *Model) Prefill(c engine.Chunk) ([]float32, error) {
+	if err := m.before(Call{Rows: 1}); err != nil {
+		return nil, err
+	}
+	if len(c.Tokens) == 0 {
+		return nil, errors.New("enginetest: empty chunk")
+	}
+	for i, token := range c.Tokens {
+		write(c.Table, c.Start+i, token)
+	}
+	sequence := read(c.Table, c.Start+len(c.Tokens))
+	if !c.Logits {
+		return nil, nil
+	}
+	return m.logits(sequence), nil
+}
+
+// Decode implements engine.Model.
+func (m *Model) Decode(rows []engine.Row) ([][]float32, error) {
+	if err := m.before(Call{Decode: true, Rows: len(rows)}); err != nil {
+		return nil, err
+	}
+	out := make([][]float32, len(rows))
+	for i, row := range rows {
+		write(row.Table, row.Position, row.Token)
+		out[i] = m.logits(read(row.Table, row.Position+1))
+	}
+	return out, nil
+}
+
+func (m *Model) before(call Call) error {
+	call.Number = m.calls
+	m.calls++
+	if m.cfg.Before == nil {
+		return nil
+	}
+	return m.cfg.Before(call)
+}
+
+func write(table []engine.Block, position int, token int32) {
+	cell(table, position)[position%engine.BlockTokens] = token + 1
+}
+
+// read returns the first n tokens of a sequence and panics if one was never written.
+func read(table []engine.Block, n int) []int32 {
+	tokens := make([]int32, n)
+	for i := range tokens {
+		tokens[i] = cell(table, i)[i%engine.BlockTokens] - 1
+		if tokens[i] < 0 {
+			panic(fmt.Sprintf("enginetest: position %d was never written", i))
+		}
+	}
+	return tokens
+}
+
+func cell(table []engine.Block, position int) *[engine.BlockTokens]int32 {
+	b := table[position/engine.BlockTokens].(*block)
+	if b.freed {
+		panic("enginetest: block used after it was freed")
+	}
+	return &b.cells
+}
+
+// logits favours lower-case letters and the space, so that answers can be read; the end comes about every 64 tokens.
+func (m *Model) logits(tokens []int32) []float32 {
+	hash := uint64(14695981039346656037)
+	for _, token := range tokens {
+		hash = mix(hash ^ uint64(token))
+	}
+	out := make([]float32, Vocabulary)
+	for i := range out {
+		out[i] = float32(mix(hash+uint64(i))>>40)/(1<<24)*4 - 8
+	}
+	for letter := 'a'; letter <= 'z'; letter++ {
+		out[letter] += 8
+	}
+	out[' '] += 8
+	if !m.cfg.NoEnd && hash%64 == 0 {
+		out[EndToken] = 20
+	}
+	if m.cfg.Answer != nil {
+		if token := m.cfg.Answer(tokens); token >= 0 {
+			out[token] = 40
+		}
+	}
+	return out
+}
+
+// mix is the finaliser of SplitMix64.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

@@ -1,0 +1,48 @@
+package engine
+
+import "time"
+
+// Listener is told what happens in the engine. Every field may be nil. The calls come from the engine's loop and
+// must return quickly.
+type Listener struct {
+	Admitted  func(waited time.Duration) // a request got its first slot
+	FirstText func(after time.Duration)  // a request's first token was generated, counted from Submit
+	Finished  func(Finished)             // a request ended, well or not
+	Preempted func()                     // a running sequence gave its memory back and waits again
+	Stepped   func(Step)                 // a step was done
+}
+
+// Finished describes the end of a request.
+type Finished struct {
+	ID     string
+	Usage  Usage
+	Reason StopReason // empty if it failed
+	Err    error      // nil if it finished
+}
+
+// Step describes one step of the loop.
+type Step struct {
+	Rows    int // sequences that got a token by decoding
+	Prefill int // prompt tokens computed
+	Took    time.Duration
+}
+
+// complete returns the listener with a no-op for each missing callback.
+func (l Listener) complete() Listener {
+	if l.Admitted == nil {
+		l.Admitted = func(time.Duration) {}
+	}
+	if l.FirstText == nil {
+		l.FirstText = func(time.Duration) {}
+	}
+	if l.Finished == nil {
+		l.Finished = func(Finished) {}
+	}
+	if l.Preempted == nil {
+		l.Preempted = func() {}
+	}
+	if l.Stepped == nil {
+		l.Stepped = func(Step) {}
+	}
+	return l
+}

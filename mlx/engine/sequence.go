@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
+
+// sequence is a request on its way through the loop, which alone touches it.
+type sequence struct {
+	id        string
+	maxTokens int
+	stream    *Stream
+	sampler   *sampler
+	decoder   TextDecoder
+	stops     stopMatcher
+	submitted time.Time
+	age       uint64 // order of submission: the oldest has the lowest
+
+	tokens   []int32 // the prompt, then what was generated
+	prompt   int     // number of prompt tokens
+	computed int     // tokens whose KV is in the table
+	blocks   []*kv.Block
+	table    []Block // the same blocks, as the model sees them
+
+	result Result
+}
+
+func newSequence(req Request, seed uint64, now time.Time) *sequence {
+	tokens := make([]int32, len(req.Tokens), len(req.Tokens)+min(req.MaxTokens, BlockTokens))
+	copy(tokens, req.Tokens)
+	return &sequence{
+		id:        req.ID,
+		maxTokens: req.MaxTokens,
+		stream:    newStream(),
+		sampler:   newSampler(req.Sampling, seed),
+		decoder:   req.NewDecoder(),
+		stops:     stopMatcher{stops: req.Stop},
+		submitted: now,
+		tokens:    tokens,
+		prompt:    len(tokens),
+		result:    Result{Usage: Usage{Prompt: len(tokens)}, Queue: -1},
+	}
+}
+
+// generated is the number of tokens generated so far.
+func (s *sequence) generated() int { return len(s.tokens) - s.prompt }
+
+// pending is the number of tokens without KV. While decoding it is one: the token generated last.
+func (s *sequence) pending() int { return len(s.tokens) - s.computed }
+
+// decoding tells whether the sequence takes part in the next decode: its prompt is computed, and only the token
+// generated last has no KV.
+func (s *sequence) decoding() bool { return s.generated() > 0 && s.pending() == 1 }
+
+// accept adds a generated token and passes on its text. It reports whether the answer is complete.
+func (s *sequence) accept(token int32, isStop bool) (done bool) {
+	s.tokens = append(s.tokens, token)
+	s.result.Usage.Generated++
+	if isStop {
+		return s.finish(StopEndTurn)
+	}
+	if s.emit(s.decoder.Push(token)) {
+		return true
+	}
+	if s.generated() >= s.maxTokens {
+		return s.finish(StopMaxTokens)
+	}
+	return false
+}
+
+// emit passes text through the stop matcher to the stream. It reports whether a stop string ended the answer.
+func (s *sequence) emit(text string) (stopped bool) {
+	safe, stop := s.stops.push(text)
+	s.stream.add(safe)
+	if stop == "" {
+		return false
+	}
+	s.result.StopReason, s.result.StopSequence = StopSequence, stop
+	return true
+}
+
+// finish ends the answer for a reason other than a stop string, unless one hides in the text kept back.
+func (s *sequence) finish(reason StopReason) bool {
+	if s.emit(s.decoder.Flush()) {
+		return true
+	}
+	s.stream.add(s.stops.flush())
+	s.result.StopReason = reason
+	return true
+}
+
+// blocksFor is the number of blocks that hold n tokens.
+func blocksFor(n int) int { return (n + BlockTokens - 1) / BlockTokens }
+
+// guarded runs f and turns a panic into an error, so that it takes down no more than it must.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v", cause)
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// Stream is the answer to one request as it grows. The engine never waits for its reader: text that isn't read yet
+// is joined into one piece. One goroutine may read it.
+type Stream struct {
+	changed chan struct{} // holds a token whenever there is something new to look at
+
+	mu     sync.Mutex
+	text   []byte
+	ended  bool
+	err    error
+	result Result
+
+	cancelled atomic.Pointer[error] // why nobody wants the answer any more
+	unwatch   func() bool           // stops watching the context of Submit
+}
+
+func newStream() *Stream {
+	return &Stream{changed: make(chan struct{}, 1)}
+}
+
+// watch cancels the stream when the context ends.
+func (s *Stream) watch(ctx context.Context) {
+	s.unwatch = context.AfterFunc(ctx, func() { s.cancel(context.Cause(ctx)) })
+}
+
+// Next waits for text and returns all there is. It returns io.EOF after the last text of a finished answer, the
+// reason if the answer failed, and the context's error if ctx ends first.
+func (s *Stream) Next(ctx context.Context) (string, error) {
+	for {
+		text, err := s.take()
+		if text != "" || err != nil {
+			return text, err
+		}
+		select {
+		case <-s.changed:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// Result returns what the request left, once Next has returned io.EOF. After a failure it holds what was reached.
+func (s *Stream) Result() Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.result
+}
+
+// Close tells the engine that nobody wants the rest. It may be called at any time, and more than once.
+func (s *Stream) Close() { s.cancel(context.Canceled) }
+
+func (s *Stream) take() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.text) > 0 {
+		text := string(s.text)
+		s.text = s.text[:0]
+		return text, nil
+	}
+	if !s.ended {
+		return "", nil
+	}
+	if s.err != nil {
+		return "", s.err
+	}
+	return "", io.EOF
+}
+
+func (s *Stream) cancel(cause error) { s.cancelled.CompareAndSwap(nil, &cause) }
+
+// cancelCause returns why the request was cancelled, or nil.
+func (s *Stream) cancelCause() error {
+	if cause := s.cancelled.Load(); cause != nil {
+		return *cause
+	}
+	return nil
+}
+
+// add appends text to the answer.
+func (s *Stream) add(text string) {
+	if text == "" {
+		return
+	}
+	s.mu.Lock()
+	s.text = append(s.text, text...)
+	s.mu.Unlock()
+	s.signal()
+}
+
+// end closes the answer with its result and, if it failed, the reason.
+func (s *Stream) end(result Result, err error) {
+	s.unwatch()
+	s.mu.Lock()
+	s.ended, s.err, s.result = true, err, result
+	s.mu.Unlock()
+	s.signal()
+}
+
+func (s *Stream) signal() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,150 @@
+// Package config holds the settings of the server. Each is an environment variable and a flag of the same meaning;
+// defaults live in the tags below and nowhere else.
+package config
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Config are the effective settings.
+type Config struct {
+	Server Server `embed:"" prefix:"server-"`
+	MLX    MLX    `embed:"" prefix:"mlx-"`
+	Agent  Agent  `embed:"" prefix:"agent-"`
+
+	APIKeys []string `name:"api-keys" env:"ANTHROPIC_API_KEY" secret:"" help:"Keys that clients may use, separated by commas. Without any the server listens on loopback only."`
+}
+
+// Server are the settings of the HTTP side.
+type Server struct {
+	Host              string   `env:"SEMANTIC_SERVER_HOST" help:"Address to listen on. Default 0.0.0.0, and 127.0.0.1 without API keys."`
+	Port              int      `env:"SEMANTIC_SERVER_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
+	LogLevel          string   `env:"SEMANTIC_SERVER_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARNING, ERROR, or PRODUCTION for JSON lines at info."`
+	LogFile           string   `env:"SEMANTIC_SERVER_LOG_FILE" help:"File to append the log to instead of stderr."`
+	CORSOrigins       []string `name:"cors-origins" env:"SEMANTIC_SERVER_CORS_ORIGINS" default:"*" help:"Origins whose pages may call the API, separated by commas."`
+	RateLimitPerAgent int      `env:"SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT" default:"60" help:"Requests a minute of one agent, or of one key without an agent; 0 for no limit."`
+	RateLimitGlobal   int      `env:"SEMANTIC_SERVER_RATE_LIMIT_GLOBAL" default:"1000" help:"Requests a minute of this node; 0 for no limit."`
+	DrainSeconds      int      `env:"SEMANTIC_SERVER_DRAIN_SECONDS" default:"30" help:"Seconds that running requests have to finish at shutdown."`
+	MaxQueue          int      `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot."`
+	ModelAliases      []string `env:"SEMANTIC_SERVER_MODEL_ALIASES" help:"Further model ids that stand for the loaded model, separated by commas."`
+}
+
+// MLX are the settings of inference.
+type MLX struct {
+	ModelID         string `name:"model-id" env:"SEMANTIC_MLX_MODEL_ID" default:"mlx-community/gemma-2-2b-it-4bit" help:"Hugging Face repository, folder or .gguf file."`
+	CacheBudgetMB   int64  `name:"cache-budget-mb" env:"SEMANTIC_MLX_CACHE_BUDGET_MB,SEMANTIC_CACHE_BUDGET_MB" default:"2048" help:"Megabytes (2^20 bytes) for the KV of all conversations."`
+	MaxBatchSize    int    `env:"SEMANTIC_MLX_MAX_BATCH_SIZE" default:"4" help:"Most requests that run at once."`
+	PrefillStepSize int    `env:"SEMANTIC_MLX_PREFILL_STEP_SIZE" default:"512" help:"Most prompt tokens computed between two tokens of the others."`
+	Device          string `env:"SEMANTIC_MLX_DEVICE" default:"auto" help:"auto, cpu or gpu."`
+	DType           string `name:"dtype" env:"SEMANTIC_MLX_DTYPE" default:"auto" help:"auto or float32."`
+	CPUISA          string `name:"cpu-isa" env:"SEMANTIC_MLX_CPU_ISA" default:"auto" help:"auto, amx, avx512, avx2 or plain."`
+}
+
+// Agent are the settings of what is kept for agents.
+type Agent struct {
+	CacheDir string `env:"SEMANTIC_AGENT_CACHE_DIR" default:"~/.cache/agent_memory" help:"Folder for what is kept on disk."`
+}
+
+// Complete refuses values that can't work, naming the variable, and fills in those that depend on others.
+func (c *Config) Complete() error {
+	for _, problem := range []error{
+		between("SEMANTIC_SERVER_PORT", int64(c.Server.Port), 0, 65535),
+		between("SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT", int64(c.Server.RateLimitPerAgent), 0, 1_000_000_000),
+		between("SEMANTIC_SERVER_RATE_LIMIT_GLOBAL", int64(c.Server.RateLimitGlobal), 0, 1_000_000_000),
+		between("SEMANTIC_SERVER_DRAIN_SECONDS", int64(c.Server.DrainSeconds), 0, 86400),
+		between("SEMANTIC_SERVER_MAX_QUEUE", int64(c.Server.MaxQueue), 1, 1_000_000),
+		between("SEMANTIC_MLX_CACHE_BUDGET_MB", c.MLX.CacheBudgetMB, 1, 1<<30),
+		between("SEMANTIC_MLX_MAX_BATCH_SIZE", int64(c.MLX.MaxBatchSize), 1, 1024),
+		between("SEMANTIC_MLX_PREFILL_STEP_SIZE", int64(c.MLX.PrefillStepSize), 1, 1<<20),
+		oneOf("SEMANTIC_SERVER_LOG_LEVEL", &c.Server.LogLevel, "DEBUG", "INFO", "WARNING", "ERROR", "PRODUCTION"),
+		oneOf("SEMANTIC_MLX_DEVICE", &c.MLX.Device, "auto", "cpu", "gpu"),
+		oneOf("SEMANTIC_MLX_DTYPE", &c.MLX.DType, "auto", "float32"),
+		oneOf("SEMANTIC_MLX_CPU_ISA", &c.MLX.CPUISA, "auto", "amx", "avx512", "avx2", "plain"),
+		given("SEMANTIC_MLX_MODEL_ID", c.MLX.ModelID),
+		expandHome("SEMANTIC_AGENT_CACHE_DIR", &c.Agent.CacheDir),
+	} {
+		if problem != nil {
+			return problem
+		}
+	}
+	c.APIKeys = withoutBlanks(c.APIKeys)
+	c.Server.ModelAliases = withoutBlanks(c.Server.ModelAliases)
+	c.Server.CORSOrigins = withoutBlanks(c.Server.CORSOrigins)
+	return c.checkHost()
+}
+
+// checkHost fills in the address to listen on and refuses a public one without keys.
+func (c *Config) checkHost() error {
+	if c.Server.Host == "" {
+		c.Server.Host = "0.0.0.0"
+		if c.Keyless() {
+			c.Server.Host = "127.0.0.1"
+		}
+	}
+	if c.Keyless() && !isLoopback(c.Server.Host) {
+		return fmt.Errorf("SEMANTIC_SERVER_HOST: %q can be reached from outside, but no API key is set; set ANTHROPIC_API_KEY or listen on 127.0.0.1",
+			c.Server.Host)
+	}
+	return nil
+}
+
+// Keyless tells whether the server runs without API keys, and so for this machine only.
+func (c *Config) Keyless() bool { return len(c.APIKeys) == 0 }
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func between(name string, value, low, high int64) error {
+	if value < low || value > high {
+		return fmt.Errorf("%s: %d is not between %d and %d", name, value, low, high)
+	}
+	return nil
+}
+
+// oneOf checks a choice regardless of its case and gives it the case of the list.
+func oneOf(name string, value *string, choices ...string) error {
+	at := slices.IndexFunc(choices, func(choice string) bool { return strings.EqualFold(choice, *value) })
+	if at < 0 {
+		return fmt.Errorf("%s: %q is none of %s", name, *value, strings.Join(choices, ", "))
+	}
+	*value = choices[at]
+	return nil
+}
+
+func given(name, value string) error {
+	if strings.TrimSpace(value) == "" {
+		return fmt.Errorf("%s: is empty", name)
+	}
+	return nil
+}
+
+// expandHome replaces a leading ~ by the home folder.
+func expandHome(name string, path *string) error {
+	rest, found := strings.CutPrefix(*path, "~")
+	if !found || rest != "" && rest[0] != '/' {
+		return given(name, *path)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return fmt.Errorf("%s: expand %q: %w; give a full path", name, *path, err)
+	}
+	*path = filepath.Join(home, rest)
+	return nil
+}
+
+func withoutBlanks(list []string) []string {
+	kept := []string{}
+	for _, item := range list {
+		if item = strings.TrimSpace(item); item != "" {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,49 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Explain turns an error of kong's parser into one line that names the environment variable behind the flag.
+func Explain(err error) error {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) || parse.Context == nil {
+		return err
+	}
+	text := err.Error()
+	for _, flag := range parse.Context.Flags() {
+		if rest, found := strings.CutPrefix(text, "--"+flag.Name); found && len(flag.Envs) > 0 && !strings.HasPrefix(rest, "-") {
+			return fmt.Errorf("%s (--%s)%s", flag.Envs[0], flag.Name, rest)
+		}
+	}
+	return errors.New(strings.TrimPrefix(text, "config: "))
+}
+
+// Print writes the effective values of all settings, one NAME=value a line. Secrets are masked.
+func Print(w io.Writer, flags []*kong.Flag) error {
+	for _, flag := range flags {
+		if len(flag.Envs) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s=%s\n", flag.Envs[0], show(flag)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func show(flag *kong.Flag) string {
+	text := fmt.Sprint(flag.Target.Interface())
+	if list, ok := flag.Target.Interface().([]string); ok {
+		text = strings.Join(list, ",")
+	}
+	if flag.Tag.Has("secret") && text != "" {
+		return "********"
+	}
+	return text
+}

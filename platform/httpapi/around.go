@@ -1,0 +1,189 @@
+package httpapi
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/agent-memory/agent-memory/platform/log"
+	"github.com/rs/cors"
+)
+
+// identify gives every request an id, the client's own if that is valid, and puts it on the answer.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("X-Request-Id")
+		if !validID(id) {
+			id = newID()
+		}
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("Request-Id", id)
+		next.ServeHTTP(w, r.WithContext(log.WithRequestID(r.Context(), id)))
+	})
+}
+
+// validID accepts up to 128 letters, digits and signs that are harmless in headers and logs.
+func validID(id string) bool {
+	for _, c := range id {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("-_.:", c) {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 128
+}
+
+func newID() string {
+	var random [12]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return "req_" + hex.EncodeToString(random[:])
+}
+
+// observe counts and logs every request when its answer is complete.
+func (r *Router) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		began, route, recorder := time.Now(), r.template(req), &recorder{ResponseWriter: w}
+		defer func() {
+			took := time.Since(began)
+			r.cfg.Observe(req.Method, route, recorder.code(), took)
+			r.cfg.Log.InfoContext(req.Context(), "request_complete", "method", req.Method, "path", route,
+				"status", recorder.code(), "duration_ms", took.Milliseconds())
+		}()
+		next.ServeHTTP(recorder, req)
+	})
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) code() int { return max(r.status, http.StatusOK) }
+
+// recoverPanics turns a panic into a 500, or cuts the answer if it has begun.
+func (r *Router) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		answer := &recorder{ResponseWriter: w}
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(cause)
+			}
+			r.cfg.Log.ErrorContext(req.Context(), "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			if answer.status != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			r.Fail(w, req, http.StatusInternalServerError, "an internal error; the server's log tells more under this request id")
+		}()
+		next.ServeHTTP(answer, req)
+	})
+}
+
+// refuseStrangers keeps web pages from elsewhere out of a server that asks for no key.
+func (r *Router) refuseStrangers(next http.Handler) http.Handler {
+	if !r.cfg.LoopbackOnly {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !local(req.Host) {
+			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to localhost only; set ANTHROPIC_API_KEY to open it")
+			return
+		}
+		if origin := req.Header.Get("Origin"); origin != "" && !localOrigin(origin) {
+			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to pages of localhost only; set ANTHROPIC_API_KEY to open it")
+			return
+		}
+		next.ServeHTTP(w, req)
+	})
+}
+
+func localOrigin(origin string) bool {
+	parsed, err := url.Parse(origin)
+	return err == nil && local(parsed.Host)
+}
+
+// local tells whether a host, with or without a port, is this machine.
+func local(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// allowOrigins answers for browsers. What is under /admin is never open to pages of other origins.
+func (r *Router) allowOrigins(next http.Handler) http.Handler {
+	if len(r.cfg.CORSOrigins) == 0 {
+		return next
+	}
+	open := cors.New(cors.Options{
+		AllowedOrigins: r.cfg.CORSOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowedHeaders: []string{"*"},
+		ExposedHeaders: []string{"X-Request-Id", "Request-Id", "Retry-After"},
+		MaxAge:         600,
+	}).Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if under(req.URL.Path, "/admin") {
+			next.ServeHTTP(w, req)
+			return
+		}
+		open.ServeHTTP(w, req)
+	})
+}
+
+// requireKey asks for a key under /v1 and /admin.
+func (r *Router) requireKey(next http.Handler) http.Handler {
+	guarded := r.cfg.Keys.Require(next, func(w http.ResponseWriter, req *http.Request, why string) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		r.Fail(w, req, http.StatusUnauthorized, why)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if under(req.URL.Path, "/v1") || under(req.URL.Path, "/admin") {
+			guarded.ServeHTTP(w, req)
+			return
+		}
+		next.ServeHTTP(w, req)
+	})
+}
+
+// limitBody refuses bodies that are too long: by their announced length at once, else when they are read.
+func (r *Router) limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.ContentLength > r.cfg.MaxBody {
+			r.Fail(w, req, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has %d bytes; the most is %d", req.ContentLength, r.cfg.MaxBody))
+			return
+		}
+		req.Body = http.MaxBytesReader(w, req.Body, r.cfg.MaxBody)
+		next.ServeHTTP(w, req)
+	})
+}

@@ -1,0 +1,132 @@
+// Package httpapi is the HTTP side that all modules share: a router that documents its routes as OpenAPI, and
+// around it request ids, error envelopes, metrics, the log, CORS, keys and rate limits.
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/agent-memory/agent-memory/platform/auth"
+	"github.com/agent-memory/agent-memory/platform/ratelimit"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// DefaultMaxBody is the most bytes of a request's body, as on Anthropic's own service.
+const DefaultMaxBody = 32 << 20
+
+// Config describes a router.
+type Config struct {
+	Title, Version string
+	Description    string
+	CORSOrigins    []string
+	LoopbackOnly   bool  // answer 403 to a Host or Origin that is not this machine
+	MaxBody        int64 // 0 means DefaultMaxBody
+	Keys           *auth.Keys
+	Limits         *ratelimit.Limiter
+	Envelopes      []Envelope // forms of errors below a path; elsewhere RFC 9457
+	Log            *slog.Logger
+	Observe        func(method, route string, status int, took time.Duration) // may be nil
+}
+
+// Router holds the routes of all modules.
+type Router struct {
+	cfg Config
+	mux *http.ServeMux
+	api huma.API
+}
+
+// New returns a router with the routes of the API's own description: /openapi.json, /openapi.yaml and /docs.
+func New(cfg Config) *Router {
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string, string, int, time.Duration) {}
+	}
+	mux := http.NewServeMux()
+	r := &Router{cfg: cfg, mux: mux, api: humago.New(mux, describe(cfg))}
+	r.serveDescription()
+	return r
+}
+
+// describe is the frame of the OpenAPI document.
+func describe(cfg Config) huma.Config {
+	described := huma.DefaultConfig(cfg.Title, cfg.Version)
+	described.CreateHooks = nil // no $schema links in bodies
+	described.OpenAPIPath, described.DocsPath, described.SchemasPath = "", "", ""
+	described.Info.Description = cfg.Description
+	described.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"apiKey": {Type: "apiKey", In: "header", Name: "x-api-key"},
+		"bearer": {Type: "http", Scheme: "bearer"},
+	}
+	return described
+}
+
+// API is where modules register their operations.
+func (r *Router) API() huma.API { return r.api }
+
+// Handle documents an operation and serves it with a plain handler, which answers errors in its own form.
+func (r *Router) Handle(op huma.Operation, handler http.HandlerFunc) {
+	if !op.Hidden {
+		r.api.OpenAPI().AddOperation(&op)
+	}
+	r.mux.HandleFunc(op.Method+" "+op.Path, handler)
+}
+
+// Handler is the whole HTTP side: the routes with all that is around them.
+func (r *Router) Handler() http.Handler {
+	var h http.Handler = http.HandlerFunc(r.route)
+	h = r.limitBody(h)
+	h = r.limitRate(h)
+	h = r.requireKey(h)
+	h = r.allowOrigins(h)
+	h = r.refuseStrangers(h)
+	h = r.recoverPanics(h)
+	h = r.observe(h)
+	return identify(h)
+}
+
+// route serves a request, and answers for the mux what it knows no route for.
+func (r *Router) route(w http.ResponseWriter, req *http.Request) {
+	handler, pattern := r.mux.Handler(req)
+	if pattern != "" {
+		r.mux.ServeHTTP(w, req)
+		return
+	}
+	answer := &swallow{header: http.Header{}, status: http.StatusOK}
+	handler.ServeHTTP(answer, req)
+	if allow := answer.header.Get("Allow"); answer.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", allow)
+		r.Fail(w, req, http.StatusMethodNotAllowed, "method "+req.Method+" is not allowed here; allowed are "+allow)
+		return
+	}
+	r.Fail(w, req, http.StatusNotFound, "there is nothing at "+req.URL.Path)
+}
+
+// template is the route's path as registered, for metrics and the log.
+func (r *Router) template(req *http.Request) string {
+	_, pattern := r.mux.Handler(req)
+	if pattern == "" {
+		return "unmatched"
+	}
+	if _, path, found := strings.Cut(pattern, " "); found {
+		pattern = path
+	}
+	return strings.TrimSuffix(pattern, "{$}")
+}
+
+// swallow takes the mux's plain answer, which is not sent.
+type swallow struct {
+	header http.Header
+	status int
+}
+
+func (s *swallow) Header() http.Header         { return s.header }
+func (s *swallow) Write(p []byte) (int, error) { return len(p), nil }
+func (s *swallow) WriteHeader(status int)      { s.status = status }

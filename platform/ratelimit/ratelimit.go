@@ -1,0 +1,113 @@
+// Package ratelimit bounds how many requests a minute a caller, and all callers together, may make on this node.
+package ratelimit
+
+import (
+	"container/list"
+	"math"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Config describes the limits.
+type Config struct {
+	PerCaller  int // requests a minute of one caller; 0 for no limit
+	Global     int // requests a minute of all callers; 0 for no limit
+	MaxCallers int // most callers remembered, those seen last; 0 means 10,000
+}
+
+// Limiter counts requests. Each limit is a bucket that holds a minute's requests and refills evenly.
+type Limiter struct {
+	cfg    Config
+	global *rate.Limiter
+
+	mu      sync.Mutex
+	callers map[string]*list.Element // of caller
+	recent  *list.List               // of caller, the one seen last in front
+}
+
+type caller struct {
+	name  string
+	limit *rate.Limiter
+}
+
+// New returns a limiter with full buckets.
+func New(cfg Config) *Limiter {
+	if cfg.MaxCallers == 0 {
+		cfg.MaxCallers = 10_000
+	}
+	return &Limiter{cfg: cfg, global: bucket(cfg.Global), callers: map[string]*list.Element{}, recent: list.New()}
+}
+
+// bucket returns a limiter of n requests a minute.
+func bucket(n int) *rate.Limiter {
+	if n == 0 {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(float64(n)/60), n)
+}
+
+// Decision is the answer to one request.
+type Decision struct {
+	Allowed    bool
+	Limit      int           // requests a minute; 0 for no limit
+	Remaining  int           // requests left in the bucket
+	Reset      time.Time     // when the bucket is full again
+	RetryAfter time.Duration // when a refused request may come back
+}
+
+// Global counts a request of anybody.
+func (l *Limiter) Global() Decision { return take(l.global, l.cfg.Global) }
+
+// Caller counts a request of the named caller.
+func (l *Limiter) Caller(name string) Decision { return take(l.caller(name), l.cfg.PerCaller) }
+
+func take(limit *rate.Limiter, perMinute int) Decision {
+	if perMinute == 0 {
+		return Decision{Allowed: true}
+	}
+	now := time.Now()
+	allowed := limit.AllowN(now, 1)
+	tokens := max(0, limit.TokensAt(now))
+	wait := func(until float64) time.Duration {
+		return time.Duration(max(0, until-tokens) / float64(limit.Limit()) * float64(time.Second))
+	}
+	decision := Decision{Allowed: allowed, Limit: perMinute, Remaining: int(tokens), Reset: now.Add(wait(float64(perMinute)))}
+	if !allowed {
+		decision.RetryAfter = wait(1)
+	}
+	return decision
+}
+
+// caller finds or makes the caller's bucket and forgets the caller not seen for longest if there are too many.
+func (l *Limiter) caller(name string) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if found, ok := l.callers[name]; ok {
+		l.recent.MoveToFront(found)
+		return found.Value.(*caller).limit
+	}
+	if l.recent.Len() >= l.cfg.MaxCallers {
+		oldest := l.recent.Remove(l.recent.Back()).(*caller)
+		delete(l.callers, oldest.name)
+	}
+	c := &caller{name: name, limit: bucket(l.cfg.PerCaller)}
+	l.callers[name] = l.recent.PushFront(c)
+	return c.limit
+}
+
+// Describe sets the headers by which clients pace themselves.
+func (d Decision) Describe(h http.Header) {
+	if d.Limit == 0 {
+		return
+	}
+	h.Set("Anthropic-Ratelimit-Requests-Limit", strconv.Itoa(d.Limit))
+	h.Set("Anthropic-Ratelimit-Requests-Remaining", strconv.Itoa(d.Remaining))
+	h.Set("Anthropic-Ratelimit-Requests-Reset", d.Reset.UTC().Format(time.RFC3339))
+	if !d.Allowed {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(max(1, d.RetryAfter.Seconds())))))
+	}
+}
