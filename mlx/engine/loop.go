@@ -54,6 +54,7 @@ func (l *loop) step() (busy bool) {
 	err := guarded(func() error {
 		l.reap()
 		l.admit()
+		l.note(len(l.running), len(l.preempted))
 		step.Rows = l.decode()
 		step.Prefill = l.prefill()
 		return nil

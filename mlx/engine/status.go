@@ -42,6 +42,13 @@ func (e *Engine) stalled(now time.Time) time.Duration {
 	return now.Sub(e.beat)
 }
 
+// note records how many sequences run and wait, by which Submit knows the free slots.
+func (e *Engine) note(running, preempted int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.Running, e.status.Preempted = running, preempted
+}
+
 // settle records the end of a step and reports whether work is left.
 func (e *Engine) settle(running, preempted int) (busy bool) {
 	e.mu.Lock()

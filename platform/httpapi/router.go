@@ -76,7 +76,11 @@ func (r *Router) Handle(op huma.Operation, handler http.HandlerFunc) {
 	if !op.Hidden {
 		r.api.OpenAPI().AddOperation(&op)
 	}
-	r.mux.HandleFunc(op.Method+" "+op.Path, handler)
+	path := op.Path
+	if path == "/" {
+		path = "/{$}" // the root alone, not all below it
+	}
+	r.mux.HandleFunc(op.Method+" "+path, handler)
 }
 
 // Handler is the whole HTTP side: the routes with all that is around them.

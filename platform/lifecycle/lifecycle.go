@@ -23,10 +23,11 @@ type Config struct {
 	Lag      time.Duration               // how long it goes on as before then, since balancers learn of it late
 	Drain    func(context.Context) error // then waits for work under way
 	Patience time.Duration               // at most so long
+	Grace    time.Duration               // how long services may take to end when they are told to
 	Log      *slog.Logger
 }
 
-// Run starts all services and returns when all have ended. When ctx ends it leaves, lags, drains and stops them. A
+// Run starts all services and returns when all have ended, or when their grace is over. When ctx ends it leaves, lags, drains and stops them. A
 // service that ends by itself stops the others, and its end is the error.
 func Run(ctx context.Context, cfg Config) error {
 	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -49,8 +50,26 @@ func Run(ctx context.Context, cfg Config) error {
 		wind(serving, cfg)
 		stop(nil)
 	}
-	running.Wait()
+	if !waitAtMost(&running, cfg.Grace) {
+		cfg.Log.Warn("shutdown_forced", "note", "a service did not end in time", "grace_seconds", cfg.Grace.Seconds())
+	}
+	once.Do(func() {}) // from here on failure is settled
 	return failure
+}
+
+// waitAtMost waits for the group and reports whether it ended in time. If not, its goroutines end with the process.
+func waitAtMost(running *sync.WaitGroup, grace time.Duration) bool {
+	ended := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(grace):
+		return false
+	}
 }
 
 // wind lets the process finish its work, unless a service ends meanwhile.

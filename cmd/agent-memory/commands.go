@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/agent-memory/agent-memory/platform/log"
+	"github.com/alecthomas/kong"
+)
+
+type serveCommand struct{}
+
+// Run serves until the context ends.
+func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (err error) {
+	if err := cfg.Complete(); err != nil {
+		return err
+	}
+	logger, closeLog, err := log.New(log.Config{Level: cfg.Server.LogLevel, File: cfg.Server.LogFile, Out: to.err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	s, err := newServer(*cfg, doors{
+		openModel: openModel,
+		openText:  openText,
+		fatal:     func(error) { os.Exit(3) }, // the engine has logged why
+		log:       logger,
+		lag:       balancerLag,
+	})
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("SEMANTIC_SERVER_HOST, SEMANTIC_SERVER_PORT: listen on %s: %w", address, err)
+	}
+	logger.Info("server_start", "address", listener.Addr().String(), "model", cfg.MLX.ModelID, "version", version)
+	if cfg.Keyless() {
+		logger.Warn("no_api_key", "note", "ANTHROPIC_API_KEY is not set: any key is taken, on loopback only")
+	}
+	return s.run(ctx, listener)
+}
+
+type settingsCommand struct{}
+
+// Run prints the settings.
+func (settingsCommand) Run(cfg *config.Config, app *kong.Kong, to streams) error {
+	if err := cfg.Complete(); err != nil {
+		return err
+	}
+	return config.Print(to.out, app.Model.Flags)
+}
+
+type openapiCommand struct {
+	Dir string `help:"Folder for openapi.yaml and openapi.json; without it the YAML goes to standard output."`
+}
+
+// Run writes the document. It needs no model.
+func (c openapiCommand) Run(cfg *config.Config, to streams) error {
+	s, err := newServer(*cfg, doors{})
+	if err != nil {
+		return err
+	}
+	yaml, err := s.router.YAML()
+	if err != nil {
+		return err
+	}
+	if c.Dir == "" {
+		_, err := to.out.Write(yaml)
+		return err
+	}
+	json, err := s.router.JSON()
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(c.Dir, "openapi.yaml"), yaml, 0o644),
+		os.WriteFile(filepath.Join(c.Dir, "openapi.json"), json, 0o644))
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(to streams) error {
+	_, err := fmt.Fprintln(to.out, name, version)
+	return err
+}

@@ -1,0 +1,51 @@
+// Command agent-memory is the server and its tools in one binary.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line. Every setting is a flag and an environment variable.
+type cli struct {
+	config.Config `embed:""`
+
+	Serve    serveCommand    `cmd:"" default:"1" help:"Run the server."`
+	Settings settingsCommand `cmd:"" name:"config" help:"Print the effective settings, secrets masked."`
+	OpenAPI  openapiCommand  `cmd:"" name:"openapi" help:"Write the OpenAPI document."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1) //nolint:gocritic // nothing is left to clean up
+	}
+}
+
+// run parses the arguments and runs the command.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var grammar cli
+	parser, err := kong.New(&grammar, kong.Name(name), kong.Description(about), kong.Writers(stdout, stderr),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		return fmt.Errorf("read the command line: %w", err)
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return config.Explain(err)
+	}
+	return command.Run(&grammar.Config, streams{stdout, stderr})
+}
+
+// streams are where commands write.
+type streams struct{ out, err io.Writer }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// telemetry counts what the engine tells.
+type telemetry struct {
+	tokens    *prometheus.CounterVec
+	finished  *prometheus.CounterVec
+	preempted prometheus.Counter
+	queued    prometheus.Histogram
+	first     prometheus.Histogram
+	steps     prometheus.Histogram
+}
+
+func newTelemetry(registry prometheus.Registerer) *telemetry {
+	seconds := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}
+	t := &telemetry{
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "semantic_tokens_total", Help: "Tokens computed (prompt), read from a tier (cached) and generated.",
+		}, []string{"kind"}),
+		finished: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "semantic_answers_total", Help: "Requests that ended in the engine, by reason.",
+		}, []string{"reason"}),
+		preempted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "semantic_preemptions_total", Help: "Running sequences that gave their memory back and waited again.",
+		}),
+		queued: histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
+		first:  histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
+		steps:  histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
+	}
+	registry.MustRegister(t.tokens, t.finished, t.preempted, t.queued, t.first, t.steps)
+	return t
+}
+
+func histogram(name, help string, buckets []float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+}
+
+// listener feeds the counters.
+func (t *telemetry) listener() engine.Listener {
+	return engine.Listener{
+		Admitted:  func(waited time.Duration) { t.queued.Observe(waited.Seconds()) },
+		FirstText: func(after time.Duration) { t.first.Observe(after.Seconds()) },
+		Preempted: t.preempted.Inc,
+		Finished:  t.count,
+		Stepped:   func(s engine.Step) { t.steps.Observe(s.Took.Seconds()) },
+	}
+}
+
+func (t *telemetry) count(f engine.Finished) {
+	t.finished.WithLabelValues(reasonOf(f)).Inc()
+	t.tokens.WithLabelValues("prompt").Add(float64(f.Usage.Prompt - f.Usage.Cached))
+	t.tokens.WithLabelValues("cached").Add(float64(f.Usage.Cached))
+	t.tokens.WithLabelValues("generated").Add(float64(f.Usage.Generated))
+}
+
+func reasonOf(f engine.Finished) string {
+	switch {
+	case f.Err == nil:
+		return string(f.Reason)
+	case errors.Is(f.Err, engine.ErrModel):
+		return "failed"
+	case errors.Is(f.Err, engine.ErrDraining):
+		return "drained"
+	}
+	return "cancelled"
+}
+
+// watch registers gauges that are read from the engine's status.
+func watch(registry prometheus.Registerer, status func() engine.Status) {
+	for name, gauge := range map[string]struct {
+		help string
+		read func(engine.Status) float64
+	}{
+		"semantic_pool_utilization_ratio": {"Share of the KV budget that sequences hold.", func(s engine.Status) float64 { return s.PoolUtilization }},
+		"semantic_pool_bytes":             {"Bytes of KV that sequences hold.", func(s engine.Status) float64 { return float64(s.PoolBytes) }},
+		"semantic_queue_depth":            {"Requests that wait for a slot.", func(s engine.Status) float64 { return float64(s.Queued + s.Preempted) }},
+		"semantic_slots_busy_ratio":       {"Share of the slots that are taken.", func(s engine.Status) float64 { return float64(s.Running) / float64(s.BatchSize) }},
+	} {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: gauge.help},
+			func() float64 { return gauge.read(status()) }))
+	}
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/modules/health"
+	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/platform/auth"
+	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/agent-memory/agent-memory/platform/lifecycle"
+	"github.com/agent-memory/agent-memory/platform/metrics"
+	"github.com/agent-memory/agent-memory/platform/ratelimit"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	name    = "agent-memory"
+	version = "0.1.0"
+	about   = "A server that gives LLM agents a memory that survives."
+)
+
+// balancerLag is how long a server that ends still takes requests, since balancers learn of it late.
+const balancerLag = 5 * time.Second
+
+// lastWords is how long broken off answers have to reach their clients.
+const lastWords = 5 * time.Second
+
+// doors are what the server is built on, beside its settings.
+type doors struct {
+	openModel func(config.MLX, func(phase string, done float64)) (engine.Model, error)
+	openText  func(config.MLX) (messages.Prompter, error)
+	fatal     func(error) // ends the process when the device hangs for good
+	log       *slog.Logger
+	lag       time.Duration
+}
+
+// server is all parts, wired.
+type server struct {
+	cfg    config.Config
+	doors  doors
+	engine *engine.Engine
+	router *httpapi.Router
+	health *health.Module
+}
+
+// newServer wires the parts. Nothing runs yet.
+func newServer(cfg config.Config, d doors) (*server, error) {
+	counted := metrics.New()
+	text := &lateText{}
+	e, err := engine.New(engine.Config{
+		Open: func(progress func(string, float64)) (engine.Model, error) {
+			return openBoth(cfg.MLX, d, text, progress)
+		},
+		Budget:      cfg.MLX.CacheBudgetMB << 20,
+		MaxBatch:    cfg.MLX.MaxBatchSize,
+		MaxQueue:    cfg.Server.MaxQueue,
+		ChunkTokens: cfg.MLX.PrefillStepSize,
+		Listener:    newTelemetry(counted.Registry()).listener(),
+		Logger:      d.log,
+		Fatal:       d.fatal,
+	})
+	if err != nil {
+		return nil, err
+	}
+	watch(counted.Registry(), e.Status)
+	s := &server{cfg: cfg, doors: d, engine: e, router: newRouter(cfg, counted, d.log)}
+	s.register(text, counted.Handler())
+	return s, nil
+}
+
+// openBoth loads the text side, then the model.
+func openBoth(cfg config.MLX, d doors, text *lateText, progress func(string, float64)) (engine.Model, error) {
+	progress("tokenizer", 0)
+	prompter, err := d.openText(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("SEMANTIC_MLX_MODEL_ID=%s: %w", cfg.ModelID, err)
+	}
+	text.set(prompter)
+	model, err := d.openModel(cfg, progress)
+	if err != nil {
+		return nil, fmt.Errorf("SEMANTIC_MLX_MODEL_ID=%s: %w", cfg.ModelID, err)
+	}
+	return model, nil
+}
+
+func newRouter(cfg config.Config, counted *metrics.Metrics, log *slog.Logger) *httpapi.Router {
+	return httpapi.New(httpapi.Config{
+		Title: name, Version: version, Description: about,
+		CORSOrigins:  cfg.Server.CORSOrigins,
+		LoopbackOnly: cfg.Keyless(),
+		Keys:         auth.NewKeys(cfg.APIKeys),
+		Limits:       ratelimit.New(ratelimit.Config{PerCaller: cfg.Server.RateLimitPerAgent, Global: cfg.Server.RateLimitGlobal}),
+		Envelopes:    []httpapi.Envelope{messages.Envelope()},
+		Log:          log,
+		Observe:      counted.Request,
+	})
+}
+
+// register adds the modules' routes.
+func (s *server) register(text messages.Prompter, exposition http.Handler) {
+	messages.Register(messages.Config{
+		Router: s.router, Engine: s.engine, Prompter: text, Aliases: s.cfg.Server.ModelAliases, Log: s.doors.log,
+	})
+	s.health = health.Register(health.Config{
+		Router: s.router, Engine: s.engine, Name: name, Version: version,
+		Endpoints: []string{"/v1/messages", "/v1/messages/count_tokens", "/health/live", "/health/ready", "/health/startup", "/metrics"},
+	})
+	s.router.Handle(huma.Operation{
+		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Summary: "Metrics for Prometheus", Tags: []string{"health"},
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The exposition",
+			Content:     map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
+		}},
+	}, exposition.ServeHTTP)
+}
+
+// run serves on the listener until ctx ends, and then winds up in order.
+func (s *server) run(ctx context.Context, listener net.Listener) error {
+	web := &httpapi.Server{Listener: listener, Handler: s.router.Handler(), Grace: lastWords, Log: s.doors.log}
+	return lifecycle.Run(ctx, lifecycle.Config{
+		Services: []lifecycle.Service{
+			{Name: "http", Run: web.Run},
+			{Name: "engine", Run: s.engine.Run},
+			{Name: "health", Run: s.health.Run},
+		},
+		Leave:    s.health.Leave,
+		Lag:      s.doors.lag,
+		Drain:    s.engine.Drain,
+		Patience: time.Duration(s.cfg.Server.DrainSeconds) * time.Second,
+		Grace:    2 * lastWords,
+		Log:      s.doors.log,
+	})
+}

@@ -1,0 +1,158 @@
+// Package health tells orchestrators and newcomers how the server is: live, ready, started, and what it is.
+package health
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Engine tells how the engine is.
+type Engine interface {
+	Status() engine.Status
+	Spec() engine.Spec
+}
+
+// Config describes the module.
+type Config struct {
+	Router    *httpapi.Router
+	Engine    Engine
+	Name      string
+	Version   string
+	Endpoints []string // shown by GET /
+}
+
+// Module answers for the server's health. Run keeps watching the pool.
+type Module struct {
+	cfg Config
+
+	mu      sync.Mutex
+	leaving bool
+	pool    pressure
+}
+
+// Register adds the module's operations to the router.
+func Register(cfg Config) *Module {
+	m := &Module{cfg: cfg}
+	api := cfg.Router.API()
+	huma.Register(api, operation("live", "/health/live", "Whether the process lives"), m.live)
+	huma.Register(api, operation("ready", "/health/ready", "Whether requests should be sent here"), m.ready)
+	huma.Register(api, operation("startup", "/health/startup", "Whether the model is loaded"), m.startup)
+	cfg.Router.Handle(operation("info", "/", "What this server is"), m.info)
+	return m
+}
+
+func operation(id, path, summary string) huma.Operation {
+	op := huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"health"}}
+	op.Responses = map[string]*huma.Response{"200": {Description: "Yes"}}
+	if id == "ready" || id == "startup" {
+		op.Responses["503"] = &huma.Response{Description: "Not now, with the reason"}
+	}
+	return op
+}
+
+// Leave makes the server not ready for good: it is about to end.
+func (m *Module) Leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leaving = true
+}
+
+// Run watches the pool's utilisation until ctx ends.
+func (m *Module) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		m.look(time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *Module) look(now time.Time) {
+	utilization := m.cfg.Engine.Status().PoolUtilization
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pool.see(utilization, now)
+}
+
+// reason is why the server isn't ready, or "".
+func (m *Module) reason(status engine.Status) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.leaving || status.Draining:
+		return "draining"
+	case !status.Started:
+		return "not started: " + status.Phase
+	case status.Hung:
+		return "engine not answering"
+	case m.pool.high:
+		return "pool utilization over 0.90"
+	}
+	return ""
+}
+
+type liveAnswer struct {
+	Body struct {
+		Status string `json:"status"`
+	}
+}
+
+func (m *Module) live(context.Context, *struct{}) (*liveAnswer, error) {
+	answer := &liveAnswer{}
+	answer.Body.Status = "live"
+	return answer, nil
+}
+
+type readyAnswer struct {
+	Status int
+	Body   struct {
+		Status      string  `json:"status" enum:"ready,not_ready"`
+		Reason      string  `json:"reason,omitempty"`
+		Utilization float64 `json:"pool_utilization" doc:"Share of the KV budget that sequences hold, 0 to 1"`
+	}
+}
+
+func (m *Module) ready(context.Context, *struct{}) (*readyAnswer, error) {
+	status, answer := m.cfg.Engine.Status(), &readyAnswer{Status: http.StatusOK}
+	answer.Body.Status, answer.Body.Utilization = "ready", status.PoolUtilization
+	if answer.Body.Reason = m.reason(status); answer.Body.Reason != "" {
+		answer.Status, answer.Body.Status = http.StatusServiceUnavailable, "not_ready"
+	}
+	return answer, nil
+}
+
+type startupAnswer struct {
+	Status int
+	Body   struct {
+		Status   string  `json:"status" enum:"started,starting"`
+		Phase    string  `json:"phase" doc:"What the start is doing"`
+		Progress float64 `json:"progress" doc:"Of the phase, 0 to 1"`
+	}
+}
+
+func (m *Module) startup(context.Context, *struct{}) (*startupAnswer, error) {
+	status, answer := m.cfg.Engine.Status(), &startupAnswer{Status: http.StatusOK}
+	answer.Body.Status, answer.Body.Phase, answer.Body.Progress = "started", status.Phase, status.Progress
+	if !status.Started {
+		answer.Status, answer.Body.Status = http.StatusServiceUnavailable, "starting"
+	}
+	return answer, nil
+}
+
+// info answers GET /.
+func (m *Module) info(w http.ResponseWriter, _ *http.Request) {
+	httpapi.WriteJSON(w, http.StatusOK, "application/json", map[string]any{
+		"name": m.cfg.Name, "version": m.cfg.Version, "model": m.cfg.Engine.Spec().Name,
+		"docs": "/docs", "openapi": "/openapi.json", "endpoints": m.cfg.Endpoints,
+	})
+}

@@ -1,0 +1,133 @@
+package messages_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
+	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/platform/auth"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/agent-memory/agent-memory/platform/ratelimit"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const key = "secret-key"
+
+// byteText renders conversations as bytes.
+type byteText struct{}
+
+func (byteText) Prompt(_ context.Context, c messages.Conversation) (messages.Prompt, error) {
+	var p messages.Prompt
+	for _, tool := range c.Tools {
+		p.Tokens = append(p.Tokens, enginetest.Encode("tool "+tool.Name+"\n")...)
+	}
+	for _, turn := range c.Turns {
+		p.Tokens = append(p.Tokens, enginetest.Encode(string(turn.Role)+":")...)
+		for _, part := range turn.Parts {
+			if part.Text == "unspeakable" {
+				return p, &messages.RefusedError{Reason: "the template refuses it"}
+			}
+			p.Tokens = append(p.Tokens, enginetest.Encode(part.Text)...)
+			if part.Breakpoint {
+				p.Marked = len(p.Tokens)
+			}
+		}
+	}
+	p.Tokens = append(p.Tokens, enginetest.AnswerToken)
+	return p, nil
+}
+
+func (byteText) NewDecoder() engine.TextDecoder { return enginetest.NewDecoder() }
+
+// setup changes what a test server is made of.
+type setup struct {
+	model  enginetest.Config
+	engine func(*engine.Config)
+	limits ratelimit.Config
+}
+
+// serve runs the module on the real HTTP stack. It says "Hello, world!" unless told otherwise.
+func serve(t *testing.T, s setup) *httptest.Server {
+	t.Helper()
+	if s.model.Answer == nil {
+		s.model.Answer = enginetest.Say("Hello, world!")
+	}
+	ready := make(chan struct{})
+	cfg := engine.Config{
+		Open: func(progress func(string, float64)) (engine.Model, error) {
+			defer close(ready)
+			return enginetest.New(s.model).Open(progress)
+		},
+		Budget: 100 * enginetest.BlockBytes, MaxBatch: 4, MaxQueue: 100, ChunkTokens: 64,
+	}
+	if s.engine != nil {
+		s.engine(&cfg)
+	}
+	e, err := engine.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := httpapi.New(httpapi.Config{
+		Title: "test", Version: "1", CORSOrigins: []string{"*"}, MaxBody: 20_000,
+		Keys: auth.NewKeys([]string{key}), Limits: ratelimit.New(s.limits),
+		Envelopes: []httpapi.Envelope{messages.Envelope()},
+	})
+	messages.Register(messages.Config{Router: router, Engine: e, Prompter: byteText{}, Aliases: []string{"house-model"}, Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := e.Run(ctx); err != nil {
+			t.Errorf("engine: %v", err)
+		}
+	})
+	<-ready
+	for e.Spec().Name == "" {
+	}
+	server := httptest.NewServer(router.Handler())
+	t.Cleanup(func() { cancel(); running.Wait(); server.Close() })
+	return server
+}
+
+// post sends a body with a key.
+func post(t *testing.T, server *httptest.Server, path, body string, headers ...string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, server.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Api-Key", key)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	return do(t, server, req)
+}
+
+func do(t *testing.T, server *httptest.Server, req *http.Request) *http.Response {
+	t.Helper()
+	answer, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer
+}
+
+func text(t *testing.T, answer *http.Response) string {
+	t.Helper()
+	raw, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
