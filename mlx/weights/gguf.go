@@ -263,3 +263,42 @@ func (g *GGUF) Float(key string) (float64, bool) { v, ok := g.Metadata[key].(flo
 
 // Text is a string of the metadata, empty when absent.
 func (g *GGUF) Text(key string) string { v, _ := g.Metadata[key].(string); return v }
+
+// Texts is a list of strings of the metadata.
+func (g *GGUF) Texts(key string) []string { v, _ := g.Metadata[key].([]string); return v }
+
+// Floats is a list of numbers of the metadata.
+func (g *GGUF) Floats(key string) []float32 {
+	v, _ := g.Metadata[key].([]float64)
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(x)
+	}
+	return out
+}
+
+// Ints is a list of integers of the metadata.
+func (g *GGUF) Ints(key string) []int32 {
+	v, _ := g.Metadata[key].([]int64)
+	out := make([]int32, len(v))
+	for i, x := range v {
+		out[i] = int32(x)
+	}
+	return out
+}
+
+// Token is a token id of the metadata, -1 when absent.
+func (g *GGUF) Token(key string) int32 {
+	if v, ok := g.Uint(key); ok {
+		return int32(v)
+	}
+	return -1
+}
+
+// Flag is a boolean of the metadata.
+func (g *GGUF) Flag(key string, otherwise bool) bool {
+	if v, ok := g.Metadata[key].(bool); ok {
+		return v
+	}
+	return otherwise
+}
