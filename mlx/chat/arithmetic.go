@@ -54,7 +54,7 @@ func join(a, b any) (any, bool) {
 		return x + y, ok
 	case *List:
 		if y, ok := b.(*List); ok && x.tuple == y.tuple {
-			return &List{append(append([]any{}, x.Items...), y.Items...), x.tuple}, true
+			return &List{Items: append(append([]any{}, x.Items...), y.Items...), tuple: x.tuple}, true
 		}
 	}
 	return nil, false
@@ -83,7 +83,7 @@ func repeat(a, b any) (any, bool, error) {
 		for range n {
 			items = append(items, x.Items...)
 		}
-		return &List{items, x.tuple}, true, nil
+		return &List{Items: items, tuple: x.tuple}, true, nil
 	}
 	return nil, false, nil
 }

@@ -99,7 +99,7 @@ func (e nameExpr) eval(s *scope) (any, error) { return s.lookup(e.name), s.run.s
 
 func (e listExpr) eval(s *scope) (any, error) {
 	items, err := evalAll(s, e.items)
-	return &List{items, e.tuple}, err
+	return &List{Items: items, tuple: e.tuple}, err
 }
 
 func evalAll(s *scope, list []expr) ([]any, error) {
@@ -312,7 +312,7 @@ func slice(v any, parts [3]any) (any, error) {
 		return joinText(kept, ""), nil
 	}
 	list, ok := v.(*List)
-	return &List{kept, ok && list.tuple}, nil
+	return &List{Items: kept, tuple: ok && list.tuple}, nil
 }
 
 // bounds works out a slice of n items as Python does.

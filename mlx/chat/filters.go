@@ -52,6 +52,10 @@ func length(v any, _ arguments) (any, error) {
 		return int64(len([]rune(v))), nil
 	case *Dict:
 		return int64(len(v.keys)), nil
+	case *List:
+		if v.lazy {
+			return nil, errors.New("a generator has no length")
+		}
 	}
 	list, err := iterate(v)
 	return int64(len(list)), err
@@ -185,6 +189,14 @@ func replaceFilter(v any, args arguments) (any, error) {
 	return replaceText(str(v), args)
 }
 
+// iterateTrue is iterate, but None and the like are empty.
+func iterateTrue(v any) ([]any, error) {
+	if !truth(v) {
+		return nil, nil
+	}
+	return iterate(v)
+}
+
 func selectItems(keep bool) filter {
 	return func(v any, args arguments) (any, error) {
 		return choose(v, args, keep, func(v any) (any, error) { return v, nil })
@@ -203,7 +215,7 @@ func selectAttr(keep bool) filter {
 
 // choose keeps the items for which a test, or without one their truth, gives keep.
 func choose(v any, args arguments, keep bool, of func(any) (any, error)) (any, error) {
-	list, err := iterate(v)
+	list, err := iterateTrue(v)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +227,7 @@ func choose(v any, args arguments, keep bool, of func(any) (any, error)) (any, e
 		}
 		args.list = args.list[1:]
 	}
-	kept := &List{}
+	kept := &List{lazy: true}
 	for _, each := range list {
 		value, err := of(each)
 		if err != nil {
@@ -233,7 +245,7 @@ func choose(v any, args arguments, keep bool, of func(any) (any, error)) (any, e
 }
 
 func mapFilter(v any, args arguments) (any, error) {
-	list, err := iterate(v)
+	list, err := iterateTrue(v)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +256,7 @@ func mapFilter(v any, args arguments) (any, error) {
 				values[i] = arguments{named: args.named}.get(0, "default", each)
 			}
 		}
-		return &List{Items: values}, err
+		return &List{Items: values, lazy: true}, err
 	}
 	if len(args.list) == 0 {
 		return nil, errors.New("map needs a filter or an attribute")
@@ -253,7 +265,7 @@ func mapFilter(v any, args arguments) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("filter %q is not supported", str(args.list[0]))
 	}
-	out := &List{}
+	out := &List{lazy: true}
 	for _, each := range list {
 		value, err := apply(each, arguments{args.list[1:], args.named})
 		if err != nil {
@@ -329,7 +341,7 @@ func toFloatFilter(v any, args arguments) (any, error) {
 func unique(v any, args arguments) (any, error) {
 	list, err := iterate(v)
 	caseMatters := truth(args.get(0, "case_sensitive", false))
-	out := &List{}
+	out := &List{lazy: true}
 	for _, each := range list {
 		same := func(kept any) bool { return equal(folded(kept, caseMatters), folded(each, caseMatters)) }
 		if !slices.ContainsFunc(out.Items, same) {

@@ -200,9 +200,17 @@ func (p *parser) binary(level int) (expr, error) {
 		}
 		var right expr
 		right, err = p.binary(level + 1)
+		if (op == "+" || op == "%") && (isSafe(left) || isSafe(right)) {
+			return nil, fmt.Errorf("line %d: %s of a value marked safe is not supported: it would escape the other", line, op)
+		}
 		left = binaryExpr{op, left, right, line}
 	}
 	return left, err
+}
+
+func isSafe(e expr) bool {
+	f, ok := e.(filterExpr)
+	return ok && f.name == "safe"
 }
 
 // signed is a value with its sign; filters apply to what the sign is part of.
@@ -309,6 +317,9 @@ func (p *parser) dict() (expr, error) {
 		key, err := p.expression()
 		if err != nil {
 			return nil, err
+		}
+		if c, ok := key.(constExpr); ok && !isString(c.value) {
+			return nil, p.errorf("only strings can be keys of a dict, not %s", repr(c.value))
 		}
 		if err := p.expect(tokOp, ":"); err != nil {
 			return nil, err

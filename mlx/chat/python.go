@@ -3,6 +3,7 @@ package chat
 // Python's str, repr and json.dumps, to the character: a prompt that differs in one space is another prompt.
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -159,6 +160,9 @@ func (d *dumps) write(v any, depth int) error {
 }
 
 func (d *dumps) list(l *List, depth int) error {
+	if l.lazy {
+		return errors.New("tojson: a generator is not JSON serializable")
+	}
 	if len(l.Items) == 0 {
 		d.out.WriteString("[]")
 		return nil

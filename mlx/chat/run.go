@@ -11,7 +11,7 @@ import (
 const (
 	mostOutput  = 64 << 20 // bytes of one string
 	mostRange   = 100_000  // items of range(), as in jinja2's sandbox
-	mostSteps   = 50_000_000
+	mostSteps   = 10_000_000
 	deepestCall = 100 // macros in macros
 )
 

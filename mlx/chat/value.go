@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// List is a Python list, or a tuple.
+// List is a Python list, or a tuple, or what a filter such as map gives: a generator, which can be iterated and
+// nothing else.
 type List struct {
 	Items []any
 	tuple bool
+	lazy  bool
 }
 
 // Dict is a mapping that keeps the order of its keys, as Python's does.
@@ -99,7 +101,7 @@ func asText(v any, name string) (string, error) {
 }
 
 func typeName(v any) string {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil:
 		return "None"
 	case bool:
@@ -111,6 +113,9 @@ func typeName(v any) string {
 	case string:
 		return "str"
 	case *List:
+		if v.lazy {
+			return "generator"
+		}
 		return "list"
 	case *Dict:
 		return "dict"
@@ -133,7 +138,7 @@ func truth(v any) bool {
 	case string:
 		return v != ""
 	case *List:
-		return len(v.Items) > 0
+		return len(v.Items) > 0 || v.lazy
 	case *Dict:
 		return len(v.keys) > 0
 	}
@@ -281,7 +286,7 @@ func anys(list []string) []any {
 func (d *Dict) pairs() *List {
 	list := &List{}
 	for _, key := range d.keys {
-		list.Items = append(list.Items, &List{[]any{key, d.values[key]}, true})
+		list.Items = append(list.Items, &List{Items: []any{key, d.values[key]}, tuple: true})
 	}
 	return list
 }
