@@ -151,10 +151,21 @@ func FuzzEncodeDecode(f *testing.F) {
 	f.Add("Hello <|im_end|> \uFDD0 \xff 1234 \n\n x")
 	f.Fuzz(func(t *testing.T, text string) {
 		ids := tok.EncodeWith(text, EncodeOptions{Ordinary: true})
-		if got := tok.Decode(ids, false); got != validUTF8(text) {
-			t.Errorf("%q came back as %q", text, got)
+		if got, want := tok.Decode(ids, false), spellable(tok, validUTF8(text)); got != want {
+			t.Errorf("%q came back as %q, want %q", text, got, want)
 		}
 		checkStream(t, tok, ids)
 		checkStream(t, small, small.Encode(text))
 	})
+}
+
+// spellable is text without the characters that the vocabulary has no bytes for: SmolLM2's lacks some control
+// characters, and the Rust library drops them too.
+func spellable(tok *Tokenizer, text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x80 && tok.model.byteIDs[r] < 0 {
+			return -1
+		}
+		return r
+	}, text)
 }

@@ -1,0 +1,296 @@
+package chat
+
+// Methods of strings and dicts. Those that would change a value are missing: Hugging Face's sandbox forbids them.
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+type textMethod func(s string, args arguments) (any, error)
+
+func textMethods() map[string]textMethod {
+	plain := func(change func(string) string) textMethod {
+		return func(s string, _ arguments) (any, error) { return change(s), nil }
+	}
+	stripped := func(left, right bool) textMethod {
+		return func(s string, args arguments) (any, error) {
+			return stripText(s, args.get(0, "chars", nil), left, right)
+		}
+	}
+	all := func(kind func(rune) bool) textMethod {
+		return func(s string, _ arguments) (any, error) {
+			return s != "" && strings.IndexFunc(s, func(r rune) bool { return !kind(r) }) < 0, nil
+		}
+	}
+	return map[string]textMethod{
+		"upper": plain(strings.ToUpper), "lower": plain(strings.ToLower), "title": plain(title), "capitalize": plain(capitalize),
+		"strip": stripped(true, true), "lstrip": stripped(true, false), "rstrip": stripped(false, true),
+		"split": splitMethod(false), "rsplit": splitMethod(true), "splitlines": linesMethod,
+		"startswith": affix(strings.HasPrefix), "endswith": affix(strings.HasSuffix),
+		"removeprefix": cut(strings.TrimPrefix), "removesuffix": cut(strings.TrimSuffix),
+		"replace": func(s string, args arguments) (any, error) { return replaceText(s, args) },
+		"join": func(s string, args arguments) (any, error) {
+			return joinFilter(args.get(0, "iterable", nil), arguments{list: []any{s}})
+		},
+		"find": find, "count": countMethod, "format": formatMethod, "isdigit": all(unicode.IsDigit), "isalpha": all(unicode.IsLetter),
+		"isspace": all(pySpace), "isalnum": all(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
+	}
+}
+
+type dictMethod func(d *Dict, args arguments) (any, error)
+
+func dictMethods() map[string]dictMethod {
+	return map[string]dictMethod{
+		"items": func(d *Dict, _ arguments) (any, error) { return d.pairs(), nil },
+		"keys":  func(d *Dict, _ arguments) (any, error) { return &List{Items: anys(d.keys)}, nil },
+		"copy":  func(d *Dict, _ arguments) (any, error) { return d, nil },
+		"get": func(d *Dict, args arguments) (any, error) {
+			if v, ok := d.values[str(args.get(0, "key", ""))]; ok {
+				return v, nil
+			}
+			return args.get(1, "default", nil), nil
+		},
+		"values": func(d *Dict, _ arguments) (any, error) {
+			list := &List{}
+			for _, key := range d.keys {
+				list.Items = append(list.Items, d.values[key])
+			}
+			return list, nil
+		},
+	}
+}
+
+// isMethod tells whether a template may call something of that name.
+func isMethod(name string) bool {
+	_, text := textMethods()[name]
+	_, dict := dictMethods()[name]
+	return text || dict || name == "cycle"
+}
+
+func method(v any, name string) (callable, bool) {
+	switch v := v.(type) {
+	case string:
+		m, ok := textMethods()[name]
+		return callable{name, func(args arguments) (any, error) { return m(v, args) }}, ok
+	case *Dict:
+		m, ok := dictMethods()[name]
+		return callable{name, func(args arguments) (any, error) { return m(v, args) }}, ok
+	}
+	return callable{}, false
+}
+
+func stripText(s string, chars any, left, right bool) (any, error) {
+	drop := pySpace
+	if chars != nil {
+		set, err := asText(chars, "the characters to strip")
+		if err != nil {
+			return nil, err
+		}
+		drop = func(r rune) bool { return strings.ContainsRune(set, r) }
+	}
+	if left {
+		s = strings.TrimLeftFunc(s, drop)
+	}
+	if right {
+		s = strings.TrimRightFunc(s, drop)
+	}
+	return s, nil
+}
+
+func splitMethod(fromRight bool) textMethod {
+	return func(s string, args arguments) (any, error) {
+		most, err := args.whole(1, "maxsplit", -1)
+		if err != nil {
+			return nil, err
+		}
+		separator := args.get(0, "sep", nil)
+		if separator == nil {
+			return &List{Items: anys(fields(s, most))}, nil
+		}
+		sep, err := asText(separator, "the separator")
+		if err == nil && sep == "" {
+			err = fmt.Errorf("an empty separator")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &List{Items: anys(splitText(s, sep, int(most), fromRight))}, nil
+	}
+}
+
+func splitText(s, sep string, most int, fromRight bool) []string {
+	parts := strings.Split(s, sep)
+	if most < 0 || len(parts) <= most+1 {
+		return parts
+	}
+	if fromRight {
+		head := len(parts) - most
+		return append([]string{strings.Join(parts[:head], sep)}, parts[head:]...)
+	}
+	return append(slices.Clone(parts[:most]), strings.Join(parts[most:], sep))
+}
+
+// fields splits at white space, at most so many times.
+func fields(s string, most int64) []string {
+	var parts []string
+	s = strings.TrimLeftFunc(s, pySpace)
+	for s != "" {
+		end := strings.IndexFunc(s, pySpace)
+		if end < 0 || most >= 0 && int64(len(parts)) == most {
+			return append(parts, strings.TrimRightFunc(s, pySpace))
+		}
+		parts = append(parts, s[:end])
+		s = strings.TrimLeftFunc(s[end:], pySpace)
+	}
+	return parts
+}
+
+func linesMethod(s string, args arguments) (any, error) {
+	return &List{Items: anys(splitLines(s, truth(args.get(0, "keepends", false))))}, nil
+}
+
+// splitLines cuts at all line ends that Python knows.
+func splitLines(s string, keepEnds bool) []string {
+	var lines []string
+	for s != "" {
+		end := strings.IndexAny(s, "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029")
+		if end < 0 {
+			return append(lines, s)
+		}
+		next := end + len(string([]rune(s[end:])[:1]))
+		if strings.HasPrefix(s[end:], "\r\n") {
+			next = end + 2
+		}
+		if keepEnds {
+			end = next
+		}
+		lines = append(lines, s[:end])
+		s = s[next:]
+	}
+	return lines
+}
+
+func affix(has func(s, affix string) bool) textMethod {
+	return func(s string, args arguments) (any, error) {
+		choices := []any{args.get(0, "prefix", nil)}
+		if list, ok := choices[0].(*List); ok {
+			choices = list.Items
+		}
+		for _, choice := range choices {
+			text, err := asText(choice, "what a string may begin or end with")
+			if err != nil {
+				return nil, err
+			}
+			if has(s, text) {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+}
+
+func cut(trim func(s, affix string) string) textMethod {
+	return func(s string, args arguments) (any, error) {
+		text, err := args.text(0, "affix", "")
+		return trim(s, text), err
+	}
+}
+
+func replaceText(s string, args arguments) (any, error) {
+	from, err := args.text(0, "old", "")
+	if err != nil {
+		return nil, err
+	}
+	to, err := args.text(1, "new", "")
+	if err != nil {
+		return nil, err
+	}
+	most := int64(-1)
+	if args.get(2, "count", nil) != nil {
+		if most, err = args.whole(2, "count", -1); err != nil {
+			return nil, err
+		}
+	}
+	if len(to) > 0 && int64(strings.Count(s, from)) > mostOutput/int64(len(to)) {
+		return nil, errTooLarge
+	}
+	return strings.Replace(s, from, to, int(most)), nil
+}
+
+func find(s string, args arguments) (any, error) {
+	text, err := args.text(0, "sub", "")
+	if i := strings.Index(s, text); i >= 0 {
+		return int64(len([]rune(s[:i]))), err
+	}
+	return int64(-1), err
+}
+
+func countMethod(s string, args arguments) (any, error) {
+	text, err := args.text(0, "sub", "")
+	return int64(strings.Count(s, text)), err
+}
+
+// formatMethod knows {}, {0} and {name}; anything else in braces is an error.
+func formatMethod(s string, args arguments) (any, error) {
+	var b strings.Builder
+	s = strings.NewReplacer("{{", "\x00", "}}", "\x01").Replace(s)
+	for next := 0; ; next++ {
+		open := strings.IndexByte(s, '{')
+		if open < 0 {
+			b.WriteString(s)
+			return strings.NewReplacer("\x00", "{", "\x01", "}").Replace(b.String()), nil
+		}
+		end := strings.IndexByte(s[open:], '}')
+		if end < 0 {
+			return nil, fmt.Errorf("format: a brace is not closed")
+		}
+		v, err := formatField(s[open+1:open+end], next, args)
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(s[:open] + str(v))
+		s = s[open+end+1:]
+	}
+}
+
+func formatField(name string, next int, args arguments) (any, error) {
+	i := -1
+	if name == "" {
+		i = next
+	} else if len(name) == 1 && isDigit(name[0]) {
+		i = int(name[0] - '0')
+	}
+	if i >= 0 && i < len(args.list) {
+		return args.list[i], nil
+	}
+	if v, ok := args.named[name]; ok {
+		return v, nil
+	}
+	return nil, fmt.Errorf("format: field {%s} is not supported or has no value", name)
+}
+
+func capitalize(s string) string {
+	runes := []rune(s)
+	if len(runes) == 0 {
+		return ""
+	}
+	return strings.ToUpper(string(runes[:1])) + strings.ToLower(string(runes[1:]))
+}
+
+// title begins every word with a capital.
+func title(s string) string {
+	var b strings.Builder
+	inside := false
+	for _, r := range s {
+		if inside {
+			b.WriteRune(unicode.ToLower(r))
+		} else {
+			b.WriteRune(unicode.ToTitle(r))
+		}
+		inside = unicode.IsLetter(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,208 @@
+package chat
+
+// The execution of statements, and the bounds that every rendering has.
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	mostOutput  = 64 << 20 // bytes of one string
+	mostRange   = 100_000  // items of range(), as in jinja2's sandbox
+	mostSteps   = 10_000_000
+	deepestCall = 100 // macros in macros
+)
+
+var (
+	errTooLarge = fmt.Errorf("a text of more than %d bytes, or a list of more than %d items", mostOutput, mostRange)
+	errTooLong  = fmt.Errorf("more than %d steps", mostSteps)
+	errTooDeep  = fmt.Errorf("macros call each other deeper than %d", deepestCall)
+	errBreak    = errors.New("break")
+	errContinue = errors.New("continue")
+)
+
+// rendering is one run of a template.
+type rendering struct {
+	steps, depth int
+}
+
+func (r *rendering) step() error {
+	if r.steps++; r.steps > mostSteps {
+		return errTooLong
+	}
+	return nil
+}
+
+func (r *rendering) fits(v any) error {
+	if s, ok := v.(string); ok && len(s) > mostOutput {
+		return errTooLarge
+	}
+	return r.step()
+}
+
+// scope holds the variables of a template, a loop's round or a macro's call, and where their text goes.
+type scope struct {
+	parent *scope
+	vars   map[string]any
+	out    *strings.Builder
+	run    *rendering
+}
+
+func (s *scope) inner() *scope {
+	return &scope{parent: s, vars: make(map[string]any), out: s.out, run: s.run}
+}
+
+func (s *scope) lookup(name string) any {
+	for at := s; at != nil; at = at.parent {
+		if v, ok := at.vars[name]; ok {
+			return v
+		}
+	}
+	return undefined{name}
+}
+
+func (s *scope) write(text string) error {
+	if s.out.Len()+len(text) > mostOutput {
+		return errTooLarge
+	}
+	s.out.WriteString(text)
+	return s.run.step()
+}
+
+func runAll(s *scope, list []statement) error {
+	for _, each := range list {
+		if err := each.run(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t textStmt) run(s *scope) error { return s.write(string(t)) }
+
+func (p printStmt) run(s *scope) error {
+	v, err := p.value.eval(s)
+	if err != nil {
+		return at(p.line, err)
+	}
+	return at(p.line, s.write(str(v)))
+}
+
+func (b bodyStmt) run(s *scope) error { return runAll(s, b) }
+
+func (j jumpStmt) run(*scope) error {
+	if j == "break" {
+		return errBreak
+	}
+	return errContinue
+}
+
+func (i ifStmt) run(s *scope) error {
+	for _, b := range i {
+		if b.test == nil {
+			return runAll(s, b.body)
+		}
+		v, err := b.test.eval(s)
+		if err != nil {
+			return err
+		}
+		if truth(v) {
+			return runAll(s, b.body)
+		}
+	}
+	return nil
+}
+
+func (t setStmt) run(s *scope) error {
+	v, err := t.value.eval(s)
+	if err != nil {
+		return at(t.line, err)
+	}
+	if t.attribute == "" {
+		return at(t.line, bind(s, t.targets, v))
+	}
+	ns, ok := s.lookup(t.targets[0]).(*namespace)
+	if !ok {
+		return at(t.line, fmt.Errorf("cannot set an attribute of %s: only of a namespace", t.targets[0]))
+	}
+	ns.Set(t.attribute, v)
+	return nil
+}
+
+// bind gives names their values; several names take the items of one value.
+func bind(s *scope, names []string, v any) error {
+	if len(names) == 1 {
+		s.vars[names[0]] = v
+		return nil
+	}
+	items, err := iterate(v)
+	if err == nil && len(items) != len(names) {
+		err = fmt.Errorf("%d values for %d names", len(items), len(names))
+	}
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		s.vars[name] = items[i]
+	}
+	return nil
+}
+
+func (c captureStmt) run(s *scope) error {
+	inner := s.inner()
+	inner.out = &strings.Builder{}
+	if err := runAll(inner, c.body); err != nil {
+		return err
+	}
+	var v any = inner.out.String()
+	if c.filter != nil {
+		inner.vars[capturedName] = v
+		var err error
+		if v, err = c.filter.eval(inner); err != nil {
+			return err
+		}
+	}
+	if c.target == "" {
+		return s.write(str(v))
+	}
+	s.vars[c.target] = v
+	return nil
+}
+
+func (m macroStmt) run(s *scope) error {
+	s.vars[m.name] = callable{m.name, func(args arguments) (any, error) { return m.call(s, args) }}
+	return nil
+}
+
+func (m macroStmt) call(defined *scope, args arguments) (any, error) {
+	s := defined.inner()
+	s.out = &strings.Builder{}
+	if s.run.depth++; s.run.depth > deepestCall {
+		return nil, errTooDeep
+	}
+	defer func() { s.run.depth-- }()
+	if len(args.list) > len(m.params) {
+		return nil, fmt.Errorf("macro %s takes %d arguments, not %d", m.name, len(m.params), len(args.list))
+	}
+	for i, name := range m.params {
+		v := args.get(i, name, undefined{name})
+		if _, missing := v.(undefined); missing && m.defaults[i] != nil {
+			var err error
+			if v, err = m.defaults[i].eval(s); err != nil {
+				return nil, err
+			}
+		}
+		s.vars[name] = v
+	}
+	for name := range args.named {
+		if _, ok := s.vars[name]; !ok {
+			return nil, fmt.Errorf("macro %s has no parameter %q", m.name, name)
+		}
+	}
+	if err := runAll(s, m.body); err != nil {
+		return nil, err
+	}
+	return s.out.String(), nil
+}

@@ -1,0 +1,66 @@
+// Package chat renders conversations with the chat templates that models come with: a subset of Jinja, with the
+// results that jinja2 gives under Hugging Face's settings.
+//
+// A template that uses what this package does not know is refused by Parse, with the line; a conversation that the
+// template itself refuses gives a *RaisedError. Rendering is bounded in steps, depth and size, and a Template is
+// safe for concurrent use.
+package chat
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Template is a parsed chat template.
+type Template struct {
+	body  []statement
+	names map[string]bool
+}
+
+// Parse reads a template and refuses what it could not render.
+func Parse(source string) (*Template, error) {
+	t, err := parse(source)
+	if err != nil {
+		return nil, fmt.Errorf("load the chat template: %w", err)
+	}
+	return t, nil
+}
+
+func parse(source string) (*Template, error) {
+	tokens, err := lex(source)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{tokens: tokens, macros: make(map[string]bool), names: make(map[string]bool)}
+	body, err := p.body()
+	if err != nil {
+		return nil, err
+	}
+	for _, call := range p.calls {
+		if !p.macros[call.text] && !slices.Contains(functionNames(), call.text) {
+			return nil, fmt.Errorf("line %d: function %q is not supported", call.line, call.text)
+		}
+	}
+	return &Template{body, p.names}, nil
+}
+
+// UsesTools tells whether the template looks at the tools of a request.
+func (t *Template) UsesTools() bool { return t.names["tools"] }
+
+// Uses tells whether the template reads a variable of that name.
+func (t *Template) Uses(name string) bool { return t.names[name] }
+
+// Render returns the text of the template with variables; now is what strftime_now tells.
+func (t *Template) Render(vars *Dict, now time.Time) (string, error) {
+	s := &scope{vars: functions(now), out: &strings.Builder{}, run: &rendering{}}
+	if vars != nil {
+		maps.Copy(s.vars, vars.values)
+	}
+	if err := runAll(s, t.body); err != nil {
+		return "", fmt.Errorf("render the chat template: %w", err)
+	}
+	return s.out.String(), nil
+}
