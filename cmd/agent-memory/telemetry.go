@@ -49,13 +49,17 @@ func (t *telemetry) listener() engine.Listener {
 		FirstText: func(after time.Duration) { t.first.Observe(after.Seconds()) },
 		Preempted: t.preempted.Inc,
 		Finished:  t.count,
-		Stepped:   func(s engine.Step) { t.steps.Observe(s.Took.Seconds()) },
+		Stepped:   t.step,
 	}
+}
+
+func (t *telemetry) step(s engine.Step) {
+	t.steps.Observe(s.Took.Seconds())
+	t.tokens.WithLabelValues("prompt").Add(float64(s.Prefill))
 }
 
 func (t *telemetry) count(f engine.Finished) {
 	t.finished.WithLabelValues(reasonOf(f)).Inc()
-	t.tokens.WithLabelValues("prompt").Add(float64(f.Usage.Prompt - f.Usage.Cached))
 	t.tokens.WithLabelValues("cached").Add(float64(f.Usage.Cached))
 	t.tokens.WithLabelValues("generated").Add(float64(f.Usage.Generated))
 }

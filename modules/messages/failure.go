@@ -25,6 +25,9 @@ func invalid(format string, args ...any) error {
 // retryAfter is what a client is told to wait, in seconds, when the server has no room.
 const retryAfter = "2"
 
+// statusClientGone is nginx's status for a client that left before its answer: no failure of the server.
+const statusClientGone = 499
+
 // errorBody is Anthropic's form of an error.
 type errorBody struct {
 	Type      string      `json:"type"`
@@ -97,6 +100,10 @@ func sentence(err error) string {
 
 // fail answers a request that has no answer yet with an error.
 func (m *Module) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil { // nobody reads the answer; the status is for the metrics
+		m.cfg.Router.Fail(w, r, statusClientGone, "the client left")
+		return
+	}
 	status, message := statusOf(err)
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)

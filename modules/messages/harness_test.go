@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
@@ -56,8 +57,14 @@ type setup struct {
 	limits ratelimit.Config
 }
 
+// server is a test server and the statuses that it observed.
+type server struct {
+	*httptest.Server
+	statuses chan int
+}
+
 // serve runs the module on the real HTTP stack. It says "Hello, world!" unless told otherwise.
-func serve(t *testing.T, s setup) *httptest.Server {
+func serve(t *testing.T, s setup) *server {
 	t.Helper()
 	if s.model.Answer == nil {
 		s.model.Answer = enginetest.Say("Hello, world!")
@@ -77,10 +84,12 @@ func serve(t *testing.T, s setup) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	statuses := make(chan int, 1000)
 	router := httpapi.New(httpapi.Config{
 		Title: "test", Version: "1", CORSOrigins: []string{"*"}, MaxBody: 20_000,
 		Keys: auth.NewKeys([]string{key}), Limits: ratelimit.New(s.limits),
 		Envelopes: []httpapi.Envelope{messages.Envelope()},
+		Observe:   func(_, _ string, status int, _ time.Duration) { statuses <- status },
 	})
 	messages.Register(messages.Config{Router: router, Engine: e, Prompter: byteText{}, Aliases: []string{"house-model"}, Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -93,13 +102,13 @@ func serve(t *testing.T, s setup) *httptest.Server {
 	<-ready
 	for e.Spec().Name == "" {
 	}
-	server := httptest.NewServer(router.Handler())
-	t.Cleanup(func() { cancel(); running.Wait(); server.Close() })
-	return server
+	web := httptest.NewServer(router.Handler())
+	t.Cleanup(func() { cancel(); running.Wait(); web.Close() })
+	return &server{web, statuses}
 }
 
 // post sends a body with a key.
-func post(t *testing.T, server *httptest.Server, path, body string, headers ...string) *http.Response {
+func post(t *testing.T, server *server, path, body string, headers ...string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, server.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -113,7 +122,7 @@ func post(t *testing.T, server *httptest.Server, path, body string, headers ...s
 	return do(t, server, req)
 }
 
-func do(t *testing.T, server *httptest.Server, req *http.Request) *http.Response {
+func do(t *testing.T, server *server, req *http.Request) *http.Response {
 	t.Helper()
 	answer, err := server.Client().Do(req)
 	if err != nil {

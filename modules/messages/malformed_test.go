@@ -65,6 +65,7 @@ func malformedRequests() []malformed {
 		{name: "no key", body: with(), status: 401, kind: "authentication_error", headers: []string{"X-Api-Key", ""}},
 		{name: "a wrong bearer", body: with(), status: 401, kind: "authentication_error", headers: []string{"X-Api-Key", "", "Authorization", "Bearer wrong"}},
 		{name: "basic authentication", body: with(), status: 401, kind: "authentication_error", headers: []string{"X-Api-Key", "", "Authorization", "Basic " + key}},
+		{name: "a long agent id", body: with(), headers: []string{"X-Agent-Id", strings.Repeat("x", 257)}, mention: "256"},
 		{name: "no model", body: with("model", ""), mention: "model"},
 		{name: "an empty model", body: with("model", `""`), mention: "model"},
 		{name: "a number as model", body: with("model", `5`), mention: "model"},

@@ -2,6 +2,7 @@ package messages_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -272,4 +273,31 @@ func TestRateLimitsAreTold(t *testing.T) {
 	checkError(t, got, http.StatusTooManyRequests, "rate_limit_error", "retry")
 	parse(t, post(t, server, "/v1/messages", with(), "X-Agent-Id", "another"))
 	parse(t, post(t, server, "/v1/messages", with("metadata", `{"user_id":"a third"}`)))
+}
+
+func TestAClientThatLeavesIsNoFailureOfTheServer(t *testing.T) {
+	gate, entered := make(chan struct{}), make(chan struct{}, 1000)
+	server := serve(t, setup{model: enginetest.Config{Before: func(enginetest.Call) error {
+		entered <- struct{}{}
+		<-gate
+		return nil
+	}}})
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/v1/messages", strings.NewReader(with()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Api-Key", key)
+	go func() { <-entered; leave() }()
+	if answer, err := server.Client().Do(req); err == nil {
+		t.Errorf("status %d", answer.StatusCode)
+	}
+	for status := range server.statuses {
+		if status == 499 {
+			break
+		}
+		t.Errorf("status %d", status)
+	}
+	close(gate)
 }

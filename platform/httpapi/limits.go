@@ -2,11 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/agent-memory/agent-memory/platform/auth"
 	"github.com/agent-memory/agent-memory/platform/ratelimit"
 )
+
+// maxAgent is the most bytes of an agent's id.
+const maxAgent = 256
 
 // AgentOf returns the agent that a request's headers name, or "".
 func AgentOf(r *http.Request) string {
@@ -30,7 +34,12 @@ func (r *Router) limitRate(next http.Handler) http.Handler {
 			r.refuse(w, req, decision, "this node has too many requests; retry after the time in retry-after")
 			return
 		}
-		if agent := AgentOf(req); agent != "" {
+		agent := AgentOf(req)
+		if len(agent) > maxAgent {
+			r.Fail(w, req, http.StatusBadRequest, fmt.Sprintf("the agent's id is longer than %d bytes", maxAgent))
+			return
+		}
+		if agent != "" {
 			if !r.count(w, req, "agent\x00"+agent) {
 				return
 			}
