@@ -27,6 +27,7 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (er
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
 	s, err := newServer(*cfg, doors{
+		locate:    func(progress func(string, float64)) (string, error) { return locate(ctx, *cfg, progress) },
 		openModel: openModel,
 		openText:  openText,
 		fatal:     func(error) { os.Exit(3) }, // the engine has logged why

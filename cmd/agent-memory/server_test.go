@@ -56,9 +56,12 @@ func launch(t *testing.T, model enginetest.Config, change func(*config.Config)) 
 	}
 	log := &bytes.Buffer{}
 	s, err := newServer(cfg, doors{
-		openModel: func(config.MLX, func(string, float64)) (engine.Model, error) { return enginetest.New(model), nil },
-		openText:  func(config.MLX) (messages.Prompter, error) { return byteText{}, nil },
-		log:       slog.New(slog.NewTextHandler(log, nil)),
+		locate: func(func(string, float64)) (string, error) { return "", nil },
+		openModel: func(config.MLX, string, func(string, float64)) (engine.Model, error) {
+			return enginetest.New(model), nil
+		},
+		openText: func(string) (messages.Prompter, error) { return byteText{}, nil },
+		log:      slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -198,8 +201,8 @@ func TestAModelThatDoesNotLoadEndsTheServer(t *testing.T) {
 	s, err := newServer(config.Config{
 		Server: config.Server{MaxQueue: 1}, MLX: config.MLX{ModelID: "no/such", CacheBudgetMB: 1, MaxBatchSize: 1, PrefillStepSize: 1},
 	}, doors{
-		openText: func(config.MLX) (messages.Prompter, error) { return nil, errors.New("no such file") },
-		log:      slog.New(slog.DiscardHandler),
+		locate: func(func(string, float64)) (string, error) { return "", errors.New("no such file") },
+		log:    slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -34,8 +34,9 @@ const lastWords = 5 * time.Second
 
 // doors are what the server is built on, beside its settings.
 type doors struct {
-	openModel func(config.MLX, func(phase string, done float64)) (engine.Model, error)
-	openText  func(config.MLX) (messages.Prompter, error)
+	locate    func(progress func(phase string, done float64)) (path string, err error)
+	openModel func(cfg config.MLX, path string, progress func(phase string, done float64)) (engine.Model, error)
+	openText  func(path string) (messages.Prompter, error)
 	fatal     func(error) // ends the process when the device hangs for good
 	log       *slog.Logger
 	lag       time.Duration
@@ -75,15 +76,21 @@ func newServer(cfg config.Config, d doors) (*server, error) {
 	return s, nil
 }
 
-// openBoth loads the text side, then the model.
+// openBoth finds the model and loads its text side, then its weights.
 func openBoth(cfg config.MLX, d doors, text *lateText, progress func(string, float64)) (engine.Model, error) {
-	progress("tokenizer", 0)
-	prompter, err := d.openText(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("SEMANTIC_MLX_MODEL_ID=%s: %w", cfg.ModelID, err)
-	}
-	text.set(prompter)
-	model, err := d.openModel(cfg, progress)
+	model, err := func() (engine.Model, error) {
+		path, err := d.locate(progress)
+		if err != nil {
+			return nil, err
+		}
+		progress("loading the tokenizer", 0)
+		prompter, err := d.openText(path)
+		if err != nil {
+			return nil, err
+		}
+		text.set(prompter)
+		return d.openModel(cfg, path, progress)
+	}()
 	if err != nil {
 		return nil, fmt.Errorf("SEMANTIC_MLX_MODEL_ID=%s: %w", cfg.ModelID, err)
 	}
