@@ -15,7 +15,8 @@ run: build
 	@echo "  curl -s http://127.0.0.1:8000/v1/messages -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' \\"
 	@echo "    -d '{\"model\":\"claude-3-5-sonnet-20241022\",\"max_tokens\":64,\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'"
 	@echo
-	SEMANTIC_MLX_MODEL_ID="$${SEMANTIC_MLX_MODEL_ID:-$(CURDIR)/$(MODEL)}" ./$(BIN) serve
+	SEMANTIC_MLX_MODEL_ID="$${SEMANTIC_MLX_MODEL_ID:-$(CURDIR)/$(MODEL)}" \
+	SEMANTIC_MLX_TEMPERATURE="$${SEMANTIC_MLX_TEMPERATURE:-0}" ./$(BIN) serve
 
 ## build: the binary, bin/agent-memory
 build: deps
@@ -32,11 +33,11 @@ test: deps
 	$(MAKE) --no-print-directory test-go
 
 test-go: deps
-	$(GO) test ./...
+	$(GO) test $(GOTESTFLAGS) ./...
 
 ## test-race: the Go tests under the race detector
 test-race: deps
-	$(GO) test -race ./...
+	$(GO) test -race $(GOTESTFLAGS) ./...
 
 ## test-nocgo: everything outside MLX without cgo
 test-nocgo:
@@ -62,9 +63,15 @@ test-kernels-asan: bin/kernels_test_asan
 test-kernels-tsan: bin/kernels_test_tsan
 	./bin/kernels_test_tsan
 
+## fuzz: every fuzz target for a few seconds
+fuzz: deps
+	@for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -h '^func Fuzz' $$p/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-5s} $$p || exit 1; done; done
+
 ## openapi: write the API's description into openapi/
 openapi:
-	CGO_ENABLED=0 $(GO) run ./cmd/agent-memory openapi
+	CGO_ENABLED=0 $(GO) run ./cmd/agent-memory openapi --dir openapi
 
 ## oracle: compare tokenizers and chat templates with the Rust library and jinja2 (needs npm and PyPI)
 oracle: deps
