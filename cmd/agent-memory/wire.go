@@ -113,7 +113,7 @@ func newRouter(cfg config.Config, counted *metrics.Metrics, log *slog.Logger) *h
 // register adds the modules' routes.
 func (s *server) register(text messages.Prompter, exposition http.Handler) {
 	messages.Register(messages.Config{
-		Router: s.router, Engine: s.engine, Prompter: text, Aliases: s.cfg.Server.ModelAliases, Log: s.doors.log,
+		Router: s.router, Engine: s.engine, Prompter: text, Temperature: s.cfg.MLX.Temperature, Aliases: s.cfg.Server.ModelAliases, Log: s.doors.log,
 	})
 	s.health = health.Register(health.Config{
 		Router: s.router, Engine: s.engine, Name: name, Version: version,

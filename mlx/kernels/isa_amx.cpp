@@ -5,6 +5,10 @@
 #include "threads.h"
 #include "tables.h"
 
+#ifdef AM_EMULATED_TILES
+#include "testing/emulated_tiles.h"
+#endif
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #pragma GCC target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")

@@ -27,7 +27,9 @@ bool has_avx512() {
 
 // AMX needs the tiles and bf16 bits of CPUID (7,0) and Linux' permission to use the tile state (feature 18).
 bool has_amx() {
-#if defined(__linux__)
+#if defined(AM_EMULATED_TILES)
+  return has_avx512();
+#elif defined(__linux__)
   unsigned a, b, c, d;
   if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   if (!(d >> 22 & 1) || !(d >> 24 & 1)) return false;

@@ -28,8 +28,10 @@ type Config struct {
 	Router   *httpapi.Router
 	Engine   Engine
 	Prompter Prompter
-	Aliases  []string // model ids that stand for the loaded model, besides its own and all of claude-*
-	Log      *slog.Logger
+	// Temperature is that of requests that bring none.
+	Temperature float64
+	Aliases     []string // model ids that stand for the loaded model, besides its own and all of claude-*
+	Log         *slog.Logger
 }
 
 // Module serves the Messages API.
@@ -49,7 +51,7 @@ func (m *Module) create(w http.ResponseWriter, r *http.Request) {
 		m.fail(w, r, err)
 		return
 	}
-	asked, err := sent.understand()
+	asked, err := sent.understand(m.cfg.Temperature)
 	if err != nil {
 		m.fail(w, r, err)
 		return

@@ -138,15 +138,15 @@ func join(place, field string) string {
 	return strings.Trim(place+"."+field, ".")
 }
 
-// understand checks a body and turns it into a request.
-func (b *body) understand() (*request, error) {
+// understand checks a body and turns it into a request. temperature is for one that brings none.
+func (b *body) understand(temperature float64) (*request, error) {
 	if b.MaxTokens == nil {
 		return nil, invalid("max_tokens: field required")
 	}
 	if *b.MaxTokens < 0 || *b.MaxTokens > 1<<31-1 {
 		return nil, invalid("max_tokens: must be between 0 and %d", 1<<31-1)
 	}
-	sampling, err := b.sampling()
+	sampling, err := b.sampling(temperature)
 	if err != nil {
 		return nil, err
 	}
@@ -181,9 +181,9 @@ func (b *body) prompt() (*request, error) {
 	return r, nil
 }
 
-// sampling checks how tokens are to be chosen. The temperature is 1 by default, as on Anthropic's own service.
-func (b *body) sampling() (engine.Sampling, error) {
-	s := engine.Sampling{Temperature: 1}
+// sampling checks how tokens are to be chosen.
+func (b *body) sampling(temperature float64) (engine.Sampling, error) {
+	s := engine.Sampling{Temperature: temperature}
 	for _, field := range []struct {
 		name string
 		from *float64

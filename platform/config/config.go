@@ -36,13 +36,14 @@ type Server struct {
 
 // MLX are the settings of inference.
 type MLX struct {
-	ModelID         string `name:"model-id" env:"SEMANTIC_MLX_MODEL_ID" default:"mlx-community/gemma-2-2b-it-4bit" help:"Hugging Face repository, folder or .gguf file."`
-	CacheBudgetMB   int64  `name:"cache-budget-mb" env:"SEMANTIC_MLX_CACHE_BUDGET_MB,SEMANTIC_CACHE_BUDGET_MB" default:"2048" help:"Megabytes (2^20 bytes) for the KV of all conversations."`
-	MaxBatchSize    int    `env:"SEMANTIC_MLX_MAX_BATCH_SIZE" default:"4" help:"Most requests that run at once."`
-	PrefillStepSize int    `env:"SEMANTIC_MLX_PREFILL_STEP_SIZE" default:"512" help:"Most prompt tokens computed between two tokens of the others."`
-	Device          string `env:"SEMANTIC_MLX_DEVICE" default:"auto" help:"auto, cpu or gpu."`
-	DType           string `name:"dtype" env:"SEMANTIC_MLX_DTYPE" default:"auto" help:"auto or float32."`
-	CPUISA          string `name:"cpu-isa" env:"SEMANTIC_MLX_CPU_ISA" default:"auto" help:"auto, amx, avx512, avx2 or plain."`
+	ModelID         string  `name:"model-id" env:"SEMANTIC_MLX_MODEL_ID" default:"mlx-community/gemma-2-2b-it-4bit" help:"Hugging Face repository, folder or .gguf file."`
+	CacheBudgetMB   int64   `name:"cache-budget-mb" env:"SEMANTIC_MLX_CACHE_BUDGET_MB,SEMANTIC_CACHE_BUDGET_MB" default:"2048" help:"Megabytes (2^20 bytes) for the KV of all conversations."`
+	MaxBatchSize    int     `env:"SEMANTIC_MLX_MAX_BATCH_SIZE" default:"4" help:"Most requests that run at once."`
+	PrefillStepSize int     `env:"SEMANTIC_MLX_PREFILL_STEP_SIZE" default:"512" help:"Most prompt tokens computed between two tokens of the others."`
+	Device          string  `env:"SEMANTIC_MLX_DEVICE" default:"auto" help:"auto, cpu or gpu."`
+	DType           string  `name:"dtype" env:"SEMANTIC_MLX_DTYPE" default:"auto" help:"auto or float32."`
+	Temperature     float64 `env:"SEMANTIC_MLX_TEMPERATURE" default:"1" help:"Sampling temperature of requests that bring none, 0 to 1; very small models need a low one."`
+	CPUISA          string  `name:"cpu-isa" env:"SEMANTIC_MLX_CPU_ISA" default:"auto" help:"auto, amx, avx512, avx2 or plain."`
 }
 
 // Agent are the settings of what is kept for agents.
@@ -60,6 +61,7 @@ func (c *Config) Complete() error {
 		between("SEMANTIC_SERVER_MAX_QUEUE", int64(c.Server.MaxQueue), 1, 1_000_000),
 		between("SEMANTIC_MLX_CACHE_BUDGET_MB", c.MLX.CacheBudgetMB, 1, 1<<30),
 		between("SEMANTIC_MLX_MAX_BATCH_SIZE", int64(c.MLX.MaxBatchSize), 1, 1024),
+		temperature(c.MLX.Temperature),
 		between("SEMANTIC_MLX_PREFILL_STEP_SIZE", int64(c.MLX.PrefillStepSize), 1, 1<<20),
 		oneOf("SEMANTIC_SERVER_LOG_LEVEL", &c.Server.LogLevel, "DEBUG", "INFO", "WARNING", "ERROR", "PRODUCTION"),
 		oneOf("SEMANTIC_MLX_DEVICE", &c.MLX.Device, "auto", "cpu", "gpu"),

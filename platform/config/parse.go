@@ -47,3 +47,10 @@ func show(flag *kong.Flag) string {
 	}
 	return text
 }
+
+func temperature(t float64) error {
+	if t >= 0 && t <= 1 {
+		return nil
+	}
+	return fmt.Errorf("SEMANTIC_MLX_TEMPERATURE is %g; it must be between 0 and 1", t)
+}
