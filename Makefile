@@ -92,9 +92,9 @@ golden: deps
 sdk: build
 	./e2e/sdk/run.sh
 
-## bench: speed beside llama.cpp over HTTP in one run (needs PyPI and cmake)
+## bench: speed beside llama.cpp over HTTP in one run (needs PyPI and cmake); BENCH_ARGS="--out FILE --rounds 5"
 bench: build
-	./e2e/bench/run.sh
+	./e2e/bench/run.sh $(BENCH_ARGS)
 
 ## lint: formatting and vet
 lint:
