@@ -59,9 +59,13 @@ const BlockTokens = 256
 // BlockElements is the number of bf16 values that one block holds for the given layers: K and V of BlockTokens
 // tokens, the head dimension padded to a multiple of 32.
 func (h Heads) BlockElements(layers int) int {
-	padded := (h.Dim + 31) / 32 * 32
-	return layers * 2 * h.KVHeads * BlockTokens * padded
+	return layers * 2 * h.KVHeads * BlockTokens * h.padded()
 }
+
+// QueryWidth is the number of values in a row of queries.
+func (h Heads) QueryWidth() int { return h.Heads * h.padded() }
+
+func (h Heads) padded() int { return (h.Dim + 31) / 32 * 32 }
 
 // RowBytes is the number of bytes of a row of k weights.
 func (s Source) RowBytes(k int) int {

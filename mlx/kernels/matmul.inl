@@ -80,20 +80,21 @@ static void dequantise(const Matrix& w, int panel, int g0, int g1, uint16_t* out
 }
 
 constexpr int kRowChunk = 256;   // rows that share one dequantised panel
-constexpr int kGroupChunk = 20;  // groups of K at a time: two column tiles of 20 KB, in the first-level cache
+constexpr int kGroupChunk = 20;  // most groups of K at a time: two column tiles of 20 KB, in the first-level cache
 
 // Calls epilogue(row, panel, c[32]) for every row and panel of x W.
 template <class E>
 static void prompt_product(const uint16_t* x, const Matrix& w, int rows, E&& epilogue) {
   int chunks = (rows + kRowChunk - 1) / kRowChunk, panels = w.panels(), groups = w.groups(), lda = w.k_padded();
+  int parts = (groups + kGroupChunk - 1) / kGroupChunk, step = (groups + parts - 1) / parts;
   parallel(panels * chunks, 1, [&](int, Tickets& tickets) {
     TileSession session;
     auto* b = (uint16_t*)scratch(0, (size_t)kGroupChunk * 2048);
     auto* c = (float*)scratch(1, (size_t)(kRowChunk + kRowSlack) * kPanel * 4);
     for (int i, end; tickets.take(&i, &end);) {
       int panel = i % panels, r0 = i / panels * kRowChunk, n = rows - r0 < kRowChunk ? rows - r0 : kRowChunk;
-      for (int g0 = 0; g0 < groups; g0 += kGroupChunk) {
-        int g1 = g0 + kGroupChunk < groups ? g0 + kGroupChunk : groups;
+      for (int g0 = 0; g0 < groups; g0 += step) {
+        int g1 = g0 + step < groups ? g0 + step : groups;
         const uint16_t *b0 = b, *b1 = b + (size_t)(g1 - g0) * 512;
         if (w.format == kBF16) {
           b0 = (const uint16_t*)(w.data + (size_t)panel * w.panel_bytes()) + (size_t)g0 * 512;

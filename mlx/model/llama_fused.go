@@ -140,15 +140,22 @@ func (m *fusedLlama) NewBlock() (engine.Block, error) {
 	return fusedBlock{b}, nil
 }
 
-// forward returns the residual stream, [rows, hidden], after all layers.
-func (m *fusedLlama) forward(s *array.Scope, ids []int32, b *array.Batch) *array.Array {
-	h := m.kernels.Embed(s, m.embed, ids)
-	for i, l := range m.layers {
-		q := m.kernels.NormQKVRope(s, h, l.attnNorm, m.eps, l.qkv, m.heads, m.rope, b, i)
-		h = m.kernels.LinearResidual(s, m.kernels.Attention(s, q, m.heads, b, i), l.o, h, b)
-		h = m.kernels.LinearResidual(s, m.kernels.NormGateUp(s, h, l.ffnNorm, m.eps, l.gateUp, b), l.down, h, b)
-	}
-	return h
+// layer computes a whole layer.
+func (m *fusedLlama) layer(s *array.Scope, i int, h *array.Array, b *array.Batch) *array.Array {
+	return m.finish(s, i, h, m.project(s, i, h, b), b)
+}
+
+// project returns a layer's queries and writes its keys and values.
+func (m *fusedLlama) project(s *array.Scope, i int, h *array.Array, b *array.Batch) *array.Array {
+	l := m.layers[i]
+	return m.kernels.NormQKVRope(s, h, l.attnNorm, m.eps, l.qkv, m.heads, m.rope, b, i)
+}
+
+// finish computes what follows the projection, for the rows of h and q.
+func (m *fusedLlama) finish(s *array.Scope, i int, h, q *array.Array, b *array.Batch) *array.Array {
+	l := m.layers[i]
+	h = m.kernels.LinearResidual(s, m.kernels.Attention(s, q, m.heads, b, i), l.o, h, b)
+	return m.kernels.LinearResidual(s, m.kernels.NormGateUp(s, h, l.ffnNorm, m.eps, l.gateUp, b), l.down, h, b)
 }
 
 // begin frees the last step's arrays and opens a scope for the next.
@@ -170,19 +177,33 @@ func add(b *array.Batch, table []engine.Block, start, rows int) error {
 	return b.Add(blocks, start, rows)
 }
 
-// Prefill implements engine.Model.
+// Prefill implements engine.Model. The last layer writes the KV of every row and computes no more than the row whose
+// logits are wanted: by the numeric contract that row's bits do not depend on the others.
 func (m *fusedLlama) Prefill(c engine.Chunk) ([]float32, error) {
 	s, b, rows := m.begin(), array.NewBatch(array.Prompt), len(c.Tokens)
 	defer b.Free()
 	if err := add(b, c.Table, c.Start, rows); err != nil {
 		return nil, err
 	}
-	h := m.forward(s, c.Tokens, b)
-	if !c.Logits {
-		return nil, s.Eval(h)
+	last := len(m.layers) - 1
+	h := m.kernels.Embed(s, m.embed, c.Tokens)
+	for i := range last {
+		h = m.layer(s, i, h, b)
 	}
-	last := s.Slice(h, []int{rows - 1, 0}, []int{rows, m.config.Hidden})
-	return s.Floats(m.kernels.NormHead(s, last, m.norm, m.eps, m.head))
+	q := m.project(s, last, h, b)
+	if !c.Logits {
+		return nil, s.Eval(q)
+	}
+	one := array.NewBatch(array.Prompt)
+	defer one.Free()
+	if err := add(one, c.Table, c.Start+rows-1, 1); err != nil {
+		return nil, err
+	}
+	row := func(a *array.Array, width int) *array.Array {
+		return s.Slice(a, []int{rows - 1, 0}, []int{rows, width})
+	}
+	h = m.finish(s, last, row(h, m.config.Hidden), row(q, m.heads.QueryWidth()), one)
+	return s.Floats(m.kernels.NormHead(s, h, m.norm, m.eps, m.head))
 }
 
 // Decode implements engine.Model.
@@ -195,7 +216,11 @@ func (m *fusedLlama) Decode(rows []engine.Row) ([][]float32, error) {
 			return nil, err
 		}
 	}
-	logits, err := s.Floats(m.kernels.NormHead(s, m.forward(s, ids, b), m.norm, m.eps, m.head))
+	h := m.kernels.Embed(s, m.embed, ids)
+	for i := range m.layers {
+		h = m.layer(s, i, h, b)
+	}
+	logits, err := s.Floats(m.kernels.NormHead(s, h, m.norm, m.eps, m.head))
 	if err != nil {
 		return nil, err
 	}
