@@ -97,7 +97,7 @@ bench: build
 	./e2e/bench/run.sh $(BENCH_ARGS)
 
 ## lint: formatting and vet
-lint:
+lint: deps
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt the files above"; exit 1; }
 	$(GO) vet ./...
 
