@@ -235,7 +235,7 @@ for name, check in CHECKS:
         print(f"ok {name}", flush=True)
     except Exception as error:  # all checks are to run
         failures += 1
-        at = traceback.extract_tb(error.__traceback__)[1]  # the line in the check
+        at = traceback.extract_tb(error.__traceback__)[:2][-1]  # the line in the check
         said = " ".join(str(error).split())
         print(f"FAIL {name}: {type(error).__name__} at line {at.lineno}: {said[:400]}", flush=True)
 print("done")
