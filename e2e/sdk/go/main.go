@@ -198,10 +198,10 @@ func checkCount() {
 }
 
 func checkSystem() {
-	name := saying(user("What is your name?"))
-	must(!strings.Contains(textOf(create(name)), "Hermes"), "knows the name already")
-	got := textOf(create(name, told("Your name is Hermes.")))
-	must(strings.Contains(got, "Hermes"), "says %q", got)
+	word := saying(user("What is the secret word?"))
+	must(!strings.Contains(textOf(create(word)), "banana"), "knows the word already")
+	got := textOf(create(word, told("The secret word is banana.")))
+	must(strings.Contains(got, "banana"), "says %q", got)
 }
 
 func checkCacheControl() {

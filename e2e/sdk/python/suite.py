@@ -114,11 +114,11 @@ def counted():
 
 
 def system():
-    asked = [{"role": "user", "content": "What is your name?"}]
-    assert "Hermes" not in text_of(create(asked))
-    assert "Hermes" in text_of(create(asked, system="Your name is Hermes."))
-    block = [{"type": "text", "text": "Your name is Hermes."}]
-    same(text_of(create(asked, system=block)), text_of(create(asked, system="Your name is Hermes.")))
+    asked, secret = [{"role": "user", "content": "What is the secret word?"}], "The secret word is banana."
+    alone, told = text_of(create(asked)), text_of(create(asked, system=secret))
+    assert "banana" not in alone and "banana" in told, (alone, told)
+    same(text_of(create(asked, system=[{"type": "text", "text": secret}])), told)
+    same(text_of(create([{"role": "system", "content": secret}] + asked)), told)
 
 
 def cache_control():
@@ -235,7 +235,7 @@ for name, check in CHECKS:
         print(f"ok {name}", flush=True)
     except Exception as error:  # all checks are to run
         failures += 1
-        at = traceback.extract_tb(error.__traceback__)[-1]
+        at = traceback.extract_tb(error.__traceback__)[:2][-1]  # the line in the check
         said = " ".join(str(error).split())
         print(f"FAIL {name}: {type(error).__name__} at line {at.lineno}: {said[:400]}", flush=True)
 print("done")

@@ -85,9 +85,9 @@ const checks = {
     }
   },
   async 'system prompt'() {
-    const messages = [{ role: 'user', content: 'What is your name?' }];
-    assert.doesNotMatch(textOf(await create({ messages })), /Hermes/);
-    assert.match(textOf(await create({ messages, system: 'Your name is Hermes.' })), /Hermes/);
+    const messages = [{ role: 'user', content: 'What is the secret word?' }];
+    assert.doesNotMatch(textOf(await create({ messages })), /banana/);
+    assert.match(textOf(await create({ messages, system: 'The secret word is banana.' })), /banana/);
   },
   async cache_control() {
     const system = [{ type: 'text', text: 'You know geography.', cache_control: { type: 'ephemeral' } }];
