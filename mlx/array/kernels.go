@@ -76,7 +76,10 @@ func (m *Matrix) Free() {
 }
 
 // Block is KV memory for BlockTokens tokens in the kernels' layout, zeroed.
-type Block struct{ p *C.uint16_t }
+type Block struct {
+	p        *C.uint16_t
+	elements int
+}
 
 // NewBlock allocates elements bf16 values (Heads.BlockElements).
 func NewBlock(elements int) (*Block, error) {
@@ -84,8 +87,11 @@ func NewBlock(elements int) (*Block, error) {
 	if p == nil {
 		return nil, fmt.Errorf("allocate a KV block of %d bytes: %w", 2*elements, lastError())
 	}
-	return &Block{p}, nil
+	return &Block{p, elements}, nil
 }
+
+// Clear fills the block with zeros, for another sequence.
+func (b *Block) Clear() { C.am_block_clear(b.p, C.size_t(b.elements)) }
 
 // Free gives the memory back.
 func (b *Block) Free() {

@@ -240,3 +240,47 @@ func abs(x float64) float64 {
 	}
 	return x
 }
+
+func TestAReusedBlockIsAsGoodAsNew(t *testing.T) {
+	m := openTiny(t, weightstest.Default(), Config{})
+	run := func(seed int32, n int) [][]float32 {
+		var tab []engine.Block
+		for range 3 {
+			b, err := m.NewBlock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Free()
+			tab = append(tab, b)
+		}
+		prompt := tinyTokens(n, seed)
+		first, err := m.Prefill(engine.Chunk{Tokens: prompt, Table: tab, Logits: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := [][]float32{slices.Clone(first)}
+		next, err := m.Decode([]engine.Row{{Token: 9, Position: n, Table: tab}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(out, slices.Clone(next[0]))
+	}
+	fresh := run(1, 300)
+	run(2, 700)
+	if !sameBits(run(1, 300), fresh) {
+		t.Fatal("what another sequence left in a block changes the logits")
+	}
+}
+
+func TestAFreedBlockIsRefused(t *testing.T) {
+	m := openTiny(t, weightstest.Default(), Config{})
+	b, err := m.NewBlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Free()
+	b.Free() // once more does no harm
+	if _, err := m.Prefill(engine.Chunk{Tokens: []int32{1}, Table: []engine.Block{b}}); err == nil {
+		t.Fatal("a freed block was written")
+	}
+}

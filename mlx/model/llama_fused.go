@@ -26,7 +26,8 @@ type fusedLlama struct {
 	layers    []fusedLayer
 	rope      *array.RopeTable
 
-	step *array.Scope // of the last call: its logits live until the next
+	step  *array.Scope   // of the last call: its logits live until the next
+	spare []*array.Block // freed
 }
 
 type fusedLayer struct {
@@ -34,8 +35,20 @@ type fusedLayer struct {
 	qkv, o, gateUp, down *array.Matrix
 }
 
-// fusedBlock is a block of the kernels' KV.
-type fusedBlock struct{ *array.Block }
+// fusedBlock is a block of the kernels' KV. Freed ones are kept for the next sequence: fresh pages from the system
+// cost more than the tokens that a small model computes into them. The engine's budget bounds how many there ever are.
+type fusedBlock struct {
+	*array.Block
+	owner *fusedLlama
+}
+
+// Free implements engine.Block.
+func (b *fusedBlock) Free() {
+	if b.Block != nil {
+		b.owner.spare = append(b.owner.spare, b.Block)
+		b.Block = nil
+	}
+}
 
 func openFused(c Config) (Model, error) {
 	k, err := array.OpenKernels(c.ISA, c.Threads)
@@ -131,13 +144,20 @@ func (m *fusedLlama) Spec() engine.Spec {
 // Class implements Model.
 func (m *fusedLlama) Class() Class { return Class("cpu/" + m.kernels.Name() + "/bf16") }
 
-// NewBlock implements engine.Model.
+// NewBlock implements engine.Model. The block is zeros: attention multiplies what lies behind a sequence's end with
+// zero weights, which hides every number but not a NaN.
 func (m *fusedLlama) NewBlock() (engine.Block, error) {
+	if n := len(m.spare); n > 0 {
+		b := m.spare[n-1]
+		m.spare = m.spare[:n-1]
+		b.Clear()
+		return &fusedBlock{b, m}, nil
+	}
 	b, err := array.NewBlock(m.heads.BlockElements(m.config.Layers))
 	if err != nil {
 		return nil, err
 	}
-	return fusedBlock{b}, nil
+	return &fusedBlock{b, m}, nil
 }
 
 // layer computes a whole layer.
@@ -165,12 +185,12 @@ func (m *fusedLlama) begin() *array.Scope {
 	return m.step
 }
 
-func add(b *array.Batch, table []engine.Block, start, rows int) error {
+func (m *fusedLlama) add(b *array.Batch, table []engine.Block, start, rows int) error {
 	blocks := make([]*array.Block, len(table))
 	for i, x := range table {
-		own, ok := x.(fusedBlock)
-		if !ok {
-			return fmt.Errorf("block %d of the table belongs to another model", i)
+		own, ok := x.(*fusedBlock)
+		if !ok || own.owner != m || own.Block == nil {
+			return fmt.Errorf("block %d of the table is freed or belongs to another model", i)
 		}
 		blocks[i] = own.Block
 	}
@@ -182,7 +202,7 @@ func add(b *array.Batch, table []engine.Block, start, rows int) error {
 func (m *fusedLlama) Prefill(c engine.Chunk) ([]float32, error) {
 	s, b, rows := m.begin(), array.NewBatch(array.Prompt), len(c.Tokens)
 	defer b.Free()
-	if err := add(b, c.Table, c.Start, rows); err != nil {
+	if err := m.add(b, c.Table, c.Start, rows); err != nil {
 		return nil, err
 	}
 	last := len(m.layers) - 1
@@ -196,7 +216,7 @@ func (m *fusedLlama) Prefill(c engine.Chunk) ([]float32, error) {
 	}
 	one := array.NewBatch(array.Prompt)
 	defer one.Free()
-	if err := add(one, c.Table, c.Start+rows-1, 1); err != nil {
+	if err := m.add(one, c.Table, c.Start+rows-1, 1); err != nil {
 		return nil, err
 	}
 	row := func(a *array.Array, width int) *array.Array {
@@ -212,7 +232,7 @@ func (m *fusedLlama) Decode(rows []engine.Row) ([][]float32, error) {
 	defer b.Free()
 	for i, r := range rows {
 		ids[i] = r.Token
-		if err := add(b, r.Table, r.Position, 1); err != nil {
+		if err := m.add(b, r.Table, r.Position, 1); err != nil {
 			return nil, err
 		}
 	}
@@ -239,6 +259,10 @@ func split(v []float32, rows, width int) [][]float32 {
 func (m *fusedLlama) Close() error {
 	m.step.Close()
 	m.constants.Close()
+	for _, b := range m.spare {
+		b.Free()
+	}
+	m.spare = nil
 	if m.head != nil && m.head != m.embed {
 		m.head.Free()
 	}
