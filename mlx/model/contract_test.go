@@ -3,6 +3,7 @@
 package model
 
 import (
+	"cmp"
 	"runtime"
 	"slices"
 	"testing"
@@ -17,20 +18,21 @@ import (
 
 func openTiny(t testing.TB, tiny weightstest.Tiny, c Config) Model {
 	t.Helper()
+	return openAt(t, weightstest.Write(t, tiny), c)
+}
+
+// openAt opens the model at path on the CPU, on a thread that the test keeps. Empty settings are auto.
+func openAt(t testing.TB, path string, c Config) Model {
+	t.Helper()
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
-	w, err := weights.Open(weightstest.Write(t, tiny))
+	w, err := weights.Open(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v (run make deps)", err)
 	}
 	defer w.Close()
 	c.Weights, c.Device = w, "cpu"
-	if c.Dtype == "" {
-		c.Dtype = "auto"
-	}
-	if c.ISA == "" {
-		c.ISA = "auto"
-	}
+	c.Dtype, c.ISA = cmp.Or(c.Dtype, "auto"), cmp.Or(c.ISA, "auto")
 	m, err := Open(c)
 	if err != nil {
 		t.Fatal(err)

