@@ -13,7 +13,7 @@ KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/ke
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
 	@echo; echo "Once it listens, try this in another shell:"; echo
-	@echo "  curl -s http://127.0.0.1:8000/v1/messages -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' \\"
+	@echo "  curl -s http://127.0.0.1:$${SEMANTIC_SERVER_PORT:-8000}/v1/messages -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' \\"
 	@echo "    -d '{\"model\":\"claude-3-5-sonnet-20241022\",\"max_tokens\":64,\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'"
 	@echo
 	SEMANTIC_MLX_MODEL_ID="$${SEMANTIC_MLX_MODEL_ID:-$(CURDIR)/$(MODEL)}" \
