@@ -76,8 +76,6 @@ int am_device_open(int gpu) {
 
 int am_gpu_available(void) { return mx::is_available(mx::Device(mx::Device::gpu)); }
 size_t am_active_memory(void) { return mx::get_active_memory(); }
-size_t am_cache_memory(void) { return mx::get_cache_memory(); }
-void am_clear_cache(void) { mx::clear_cache(); }
 
 int am_set_limits(size_t active, size_t cache) {
   return guarded(1, "set limits", {}, [&] {

@@ -19,8 +19,6 @@ const char* am_error(void);
 int am_device_open(int gpu);          // makes it the default of this thread
 int am_gpu_available(void);
 size_t am_active_memory(void);
-size_t am_cache_memory(void);
-void am_clear_cache(void);
 int am_set_limits(size_t active, size_t cache);  // active: refuse arrays beyond it, 0 for none
 
 // ---- Arrays. dtype: 0 float32, 1 bfloat16, 2 float16, 3 int32, 4 uint32, 5 uint16, 6 bool

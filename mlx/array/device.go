@@ -7,9 +7,6 @@ import "C"
 
 import "fmt"
 
-// Available reports whether this binary has MLX in it.
-const Available = true
-
 // OpenDevice makes "cpu", "gpu" or, with "auto", the best device the default of the calling OS thread, which must
 // be locked, and returns its name. SEMANTIC_MLX_DEVICE has the same values.
 func OpenDevice(name string) (string, error) {
@@ -45,6 +42,3 @@ func SetLimits(active, cache int64) error {
 
 // ActiveMemory is the number of bytes that live arrays hold.
 func ActiveMemory() int64 { return int64(C.am_active_memory()) }
-
-// ClearCache gives freed memory back to the system.
-func ClearCache() { C.am_clear_cache() }

@@ -224,8 +224,6 @@ static inline void panel_rows(const Matrix& w, int panel, const Quantised* x, fl
   }
 }
 
-constexpr int kMostRows = 1024;  // of a generated batch
-
 // Rows as the generated kernels take them: prepare(row, float out[padded]) fills each.
 template <class P>
 static const Quantised* generated_inputs(const Matrix& w, int rows, P&& prepare) {

@@ -87,10 +87,9 @@ static Floats padded_rows(const Floats& x, int rows, int k, int padded) {
   return out;
 }
 
-static Floats linear(const Kernels& k, Role role, const Floats& x, const Matrix& w, const Floats& res, int rows, int first, int count) {
+static Floats linear(const Kernels& k, Role role, const Floats& x, const Matrix& w, const Floats& res, int first, int count) {
   Floats out((size_t)count * w.n);
   int padded = w.k_padded();
-  (void)rows;
   Floats part(x.begin() + (size_t)first * w.k, x.begin() + (size_t)(first + count) * w.k);
   if (role == kPrompt)
     k.linear_residual(role, bf16_rows(part, count, w.k, padded).data(), w, res.data() + (size_t)first * w.n, count, out.data());
@@ -109,11 +108,11 @@ static void test_linear(const Kernels& k, Source source, int rows, int n, int kk
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < n; i++) want[r][i] += res[(size_t)r * n + i];
   for (Role role : {kPrompt, kGenerated}) {
-    Floats all = linear(k, role, x, w, res, rows, 0, rows);
+    Floats all = linear(k, role, x, w, res, 0, rows);
     double e = error_of(want, [&](int r, int i) { return all[(size_t)r * n + i]; });
     check(e < (role == kPrompt || w.format == kBF16 ? 0.01 : 0.0005), "linear_residual is near its reference");
     for (int r = 0; r < rows; r += 1 + rows / 3) {
-      Floats one = linear(k, role, x, w, res, rows, r, 1);
+      Floats one = linear(k, role, x, w, res, r, 1);
       check(!memcmp(one.data(), &all[(size_t)r * n], (size_t)n * 4), "linear_residual: a row alone is the row among others");
     }
   }
@@ -272,7 +271,6 @@ static void test_halves() {
   check(ok, "every f16 survives the way to float and back");
 }
 
-// The largest error of what a role computes, printed so that it can be published.
 static void test_isa(Isa isa, int threads) {
   pool_resize(threads);
   const Kernels& k = kernels(isa);
