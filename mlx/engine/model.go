@@ -2,8 +2,10 @@
 // batch and samples, over KV memory that is counted in blocks.
 package engine
 
+import "github.com/agent-memory/agent-memory/mlx/kv"
+
 // BlockTokens is the number of consecutive tokens whose KV one block holds, for all layers.
-const BlockTokens = 256
+const BlockTokens = kv.BlockTokens
 
 // Block is device memory for the KV of BlockTokens consecutive tokens of one sequence, in the model's own layout.
 // It is created by a Model and used only on the thread that created it.
