@@ -20,7 +20,19 @@ func (f *file) add(name, dtype string, shape []int, data []byte) {
 	f.body = append(f.body, data...)
 }
 
-// writeShard writes random tensors: norms around their neutral value, matrices with a spread of 1/sqrt(inputs).
+// normMean is what a norm's weights lie around: their neutral value, but for Gemma's norms of what a layer returns.
+// Those are larger, so that with its tied head the model does not just answer with the last token.
+func (s Tiny) normMean(name string) float64 {
+	switch {
+	case s.Gemma2 == nil:
+		return 1
+	case strings.Contains(name, ".post_"):
+		return 5
+	}
+	return 0
+}
+
+// writeShard writes random tensors: norms around their mean, matrices with a spread of 1/sqrt(inputs).
 func (s Tiny) writeShard(path string, r *rand.Rand, tensors []tensor) error {
 	f := file{header: map[string]any{}}
 	for _, x := range tensors {
@@ -30,10 +42,7 @@ func (s Tiny) writeShard(path string, r *rand.Rand, tensors []tensor) error {
 		}
 		spread, mean := 1/math.Sqrt(float64(x.shape[len(x.shape)-1])), 0.0
 		if len(x.shape) == 1 {
-			spread, mean = 0.1, 1
-			if s.Gemma2 != nil {
-				mean = 0 // Gemma's norms are stored as their distance from one
-			}
+			spread, mean = 0.1, s.normMean(x.name)
 		}
 		values := make([]float32, n)
 		for i := range values {
