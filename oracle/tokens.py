@@ -2,7 +2,7 @@
 
 usage: tokens.py CACHE GGUF GOLDEN
 
-CACHE holds the unpacked vocabularies (qwen3/, gemma3/, llama3_1/); the answers go to CACHE/expected. GOLDEN is the
+CACHE holds the unpacked vocabularies (gemini/, which is Gemma 2's, qwen3/, gemma3/, llama3_1/); the answers go to CACHE/expected. GOLDEN is the
 small file that is checked in for the ordinary tests.
 """
 
@@ -65,7 +65,7 @@ def main(cache, gguf, golden_path):
     smollm2 = cache / "smollm2" / "tokenizer.json"
     smollm2.write_text(json.dumps(gguf_metadata.smollm2_tokenizer(gguf_metadata.read(gguf))))
     paths = {"smollm2": smollm2}
-    for name in ("qwen3", "gemma3", "llama3_1"):
+    for name in ("gemini", "qwen3", "gemma3", "llama3_1"):
         paths[name] = cache / name / "package" / "models" / "tokenizer.json"
     for name, path in paths.items():
         lines = answers(path)

@@ -62,7 +62,7 @@ func openText(path string) (messages.Prompter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat template: %w", err)
 	}
-	return &prompter{tokens: t, template: template}, nil
+	return newPrompter(t, template), nil
 }
 
 // ggufText takes both from a GGUF file's metadata.

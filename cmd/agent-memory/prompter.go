@@ -16,6 +16,22 @@ import (
 type prompter struct {
 	tokens   *tokenizer.Tokenizer
 	template *chat.Template
+	turns    chat.Turns // what the template demands
+}
+
+// newPrompter asks the template once which turns it takes.
+func newPrompter(t *tokenizer.Tokenizer, template *chat.Template) *prompter {
+	p := &prompter{tokens: t, template: template}
+	p.turns = template.Probe(p.settings(true, time.Now()))
+	return p
+}
+
+// settings are a prompt's without its conversation.
+func (p *prompter) settings(generate bool, now time.Time) chat.Prompt {
+	return chat.Prompt{
+		AddGenerationPrompt: generate, Guard: p.tokens.Guard, Now: now, Turns: p.turns,
+		BOS: p.special(p.tokens.BOS()), EOS: p.special(p.tokens.EOS()),
+	}
 }
 
 // NewDecoder implements messages.Prompter.
@@ -45,8 +61,7 @@ func (p *prompter) Prompt(_ context.Context, c messages.Conversation) (messages.
 }
 
 func (p *prompter) render(c messages.Conversation, generate bool, now time.Time) (string, error) {
-	in := chat.Prompt{AddGenerationPrompt: generate, Guard: p.tokens.Guard, Now: now}
-	in.BOS, in.EOS = p.special(p.tokens.BOS()), p.special(p.tokens.EOS())
+	in := p.settings(generate, now)
 	for _, t := range c.Turns {
 		in.Messages = append(in.Messages, turn(t)...)
 	}

@@ -143,13 +143,14 @@ am_array* am_binary(int op, const am_array* a, const am_array* b) {
 }
 
 am_array* am_unary(int op, const am_array* a) {
-  static const char* names[] = {"sigmoid", "exp", "negative", "contiguous"};
-  return guarded((am_array*)nullptr, op >= 0 && op < 4 ? names[op] : "unary", {a}, [&] {
+  static const char* names[] = {"sigmoid", "exp", "negative", "contiguous", "tanh"};
+  return guarded((am_array*)nullptr, op >= 0 && op < 5 ? names[op] : "unary", {a}, [&] {
     switch (op) {
       case 0: return out(mx::sigmoid(in(a)));
       case 1: return out(mx::exp(in(a)));
       case 2: return out(mx::negative(in(a)));
       case 3: return out(mx::contiguous(in(a)));
+      case 4: return out(mx::tanh(in(a)));
     }
     throw std::invalid_argument("unknown operator");
   });

@@ -33,7 +33,7 @@ const void* am_data(am_array*);  // evaluated and row-contiguous, valid while th
 int am_describe(const am_array*, char* out, size_t n);
 
 am_array* am_binary(int op, const am_array* a, const am_array* b);  // 0 add 1 mul 2 matmul 3 sub 4 div 5 less_equal
-am_array* am_unary(int op, const am_array* a);                      // 0 sigmoid 1 exp 2 neg 3 contiguous
+am_array* am_unary(int op, const am_array* a);                      // 0 sigmoid 1 exp 2 neg 3 contiguous 4 tanh
 am_array* am_astype(const am_array*, int dtype);
 am_array* am_reshape(const am_array*, const int* shape, int ndim);
 am_array* am_transpose(const am_array*, const int* axes, int ndim);
@@ -70,16 +70,23 @@ void am_batch_free(am_batch*);
 
 typedef struct {
   int heads, kv_heads, head_dim;
-  float scale;
 } am_heads;
 
-am_array* am_k_embed(const void* kernels, const am_matrix*, const am_array* ids);
+typedef struct {
+  float scale, cap;
+  int window;
+} am_scoring;
+
+am_array* am_k_embed(const void* kernels, const am_matrix*, const am_array* ids, float scale);
 am_array* am_k_norm_qkv_rope(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*,
                              am_heads, const am_rope*, const am_batch*, int layer);
-am_array* am_k_attention(const void* kernels, const am_array* q, am_heads, const am_batch*, int layer);
+am_array* am_k_attention(const void* kernels, const am_array* q, am_heads, am_scoring, const am_batch*, int layer);
 am_array* am_k_linear_residual(const void* kernels, const am_array* x, const am_matrix*, const am_array* res, const am_batch*);
-am_array* am_k_norm_gate_up(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*,
-                            const am_batch*);
+am_array* am_k_linear_norm_residual(const void* kernels, const am_array* x, const am_matrix*, const am_array* norm, float eps,
+                                    const am_array* res, const am_batch*);
+am_array* am_k_norm_gate_up(const void* kernels, int gate, const am_array* h, const am_array* norm, float eps, const am_matrix*,
+                            const am_batch*);  // gate: am::Gate
+am_array* am_k_soft_cap(const void* kernels, const am_array* x, float cap);
 am_array* am_k_norm_head(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*);
 
 #ifdef __cplusplus

@@ -118,7 +118,7 @@ func TestKernelsEqualStockOperators(t *testing.T) {
 		for _, shape := range []struct{ rows, width, heads, kv, dim, ff int }{
 			{1, 64, 2, 1, 32, 96}, {7, 96, 3, 3, 32, 64}, {50, 576, 9, 3, 64, 1536}, {130, 40, 4, 2, 16, 50},
 		} {
-			compareLayer(t, k, shape.rows, shape.width, Heads{shape.heads, shape.kv, shape.dim, float32(1 / math.Sqrt(float64(shape.dim)))}, shape.ff)
+			compareLayer(t, k, shape.rows, shape.width, Heads{shape.heads, shape.kv, shape.dim}, shape.ff)
 		}
 	}
 }
@@ -207,9 +207,10 @@ func compareLayer(t *testing.T, k *Kernels, rows, width int, heads Heads, ff int
 	mdown := matrix(t, down, width, ff, sequence(width, identity), width)
 
 	ah, an := New(s, h, Float32, rows, width), New(s, n1, Float32, width)
+	how := Scoring{Scale: float32(1 / math.Sqrt(float64(heads.Dim)))}
 	q := k.NormQKVRope(s, ah, an, 1e-5, mqkv, heads, rope, b, 0)
-	x := k.LinearResidual(s, k.Attention(s, q, heads, b, 0), mo, ah, b)
-	y := k.LinearResidual(s, k.NormGateUp(s, x, an, 1e-5, mgu, b), mdown, x, b)
+	x := k.LinearResidual(s, k.Attention(s, q, heads, how, b, 0), mo, ah, b)
+	y := k.LinearResidual(s, k.NormGateUp(s, SiLU, x, an, 1e-5, mgu, b), mdown, x, b)
 	got, err := s.Floats(y)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +229,7 @@ func compareLayer(t *testing.T, k *Kernels, rows, width int, heads Heads, ff int
 	sk := s.Rope(split(all, heads.Heads, heads.KVHeads), heads.Dim, 0, af)
 	index := New(s, sequence(rows, identity), Int32, rows)
 	mask := s.LessEqual(s.Reshape(index, 1, rows), s.Reshape(index, rows, 1))
-	o := s.Attention(sq, sk, split(all, heads.Heads+heads.KVHeads, heads.KVHeads), heads.Scale, mask)
+	o := s.Attention(sq, sk, split(all, heads.Heads+heads.KVHeads, heads.KVHeads), how.Scale, mask)
 	sx := s.Add(ah, linear(s.Reshape(s.Transpose(o, 0, 2, 1, 3), rows, heads.Heads*heads.Dim), wo, width, heads.Heads*heads.Dim))
 	sn := s.RMSNorm(sx, an, 1e-5)
 	g := linear(sn, gate, ff, width)

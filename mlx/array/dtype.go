@@ -47,11 +47,26 @@ const (
 	Generated
 )
 
-// Heads is the shape of one attention layer; Scale multiplies q k^T.
+// Heads is the shape of one attention layer.
 type Heads struct {
 	Heads, KVHeads, Dim int
-	Scale               float32
 }
+
+// Scoring is how rows score keys: s = q k Scale, with Cap > 0 then s = Cap tanh(s / Cap). With Window > 0 a row at
+// position p sees (p - Window, p], else everything up to itself.
+type Scoring struct {
+	Scale, Cap float32
+	Window     int
+}
+
+// Gate is the function of a feed-forward layer's gate.
+type Gate int
+
+// The gates: x sigmoid(x), and GELU by its tanh approximation.
+const (
+	SiLU Gate = iota
+	GELUTanh
+)
 
 // BlockTokens is the number of tokens of one KV block of the own kernels.
 const BlockTokens = 256

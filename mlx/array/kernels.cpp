@@ -189,13 +189,13 @@ int am_batch_add(am_batch* handle, uint16_t* const* blocks, int nblocks, int sta
 }
 void am_batch_free(am_batch* b) { delete reinterpret_cast<SharedBatch*>(b); }
 
-am_array* am_k_embed(const void* k, const am_matrix* m, const am_array* ids) {
+am_array* am_k_embed(const void* k, const am_matrix* m, const am_array* ids, float scale) {
   return guarded((am_array*)nullptr, "embed", {ids}, [&] {
     SharedMatrix w = am::in(m);
     int rows = (int)am::in(ids).size();
     expect_shape(am::in(ids), {rows}, mx::int32, "ids");
     return call("Embed", {rows, w->k}, mx::float32, {am::in(ids)}, [=, &k = am::in(k)](const Pointers& p, void* o) {
-      k.embed(*w, (const int32_t*)p[0], rows, (float*)o);
+      k.embed(*w, (const int32_t*)p[0], rows, scale, (float*)o);
     });
   });
 }
@@ -219,14 +219,16 @@ am_array* am_k_norm_qkv_rope(const void* k, const am_array* h, const am_array* n
   });
 }
 
-am_array* am_k_attention(const void* k, const am_array* q, am_heads heads, const am_batch* b, int layer) {
+am_array* am_k_attention(const void* k, const am_array* q, am_heads heads, am_scoring how, const am_batch* b, int layer) {
   return guarded((am_array*)nullptr, "attention", {q}, [&] {
     SharedBatch batch = am::in(b);
     HeadShape s = shape_of(heads);
+    Scoring scoring{how.scale, how.cap, how.window};
+    expect(how.cap >= 0 && how.window >= 0, "a cap or window under zero");
     expect_shape(am::in(q), {batch->rows, s.q_width()}, mx::bfloat16, "q");
     return call("PagedAttention", {batch->rows, round_up(s.heads * s.head_dim, kGroup)}, input_type(*batch), {am::in(q)},
-                [=, &k = am::in(k), scale = heads.scale](const Pointers& p, void* o) {
-                  k.attention(batch->role, (const uint16_t*)p[0], s, scale, batch->seqs.data(), (int)batch->seqs.size(), layer, o);
+                [=, &k = am::in(k)](const Pointers& p, void* o) {
+                  k.attention(batch->role, (const uint16_t*)p[0], s, scoring, batch->seqs.data(), (int)batch->seqs.size(), layer, o);
                 });
   });
 }
@@ -244,16 +246,33 @@ am_array* am_k_linear_residual(const void* k, const am_array* x, const am_matrix
   });
 }
 
-am_array* am_k_norm_gate_up(const void* k, const am_array* h, const am_array* norm, float eps, const am_matrix* m, const am_batch* b) {
+am_array* am_k_linear_norm_residual(const void* k, const am_array* x, const am_matrix* m, const am_array* norm, float eps,
+                                    const am_array* res, const am_batch* b) {
+  return guarded((am_array*)nullptr, "linear_norm_residual", {x, norm, res}, [&] {
+    SharedMatrix w = am::in(m);
+    SharedBatch batch = am::in(b);
+    expect_shape(am::in(x), {batch->rows, w->k_padded()}, input_type(*batch), "x");
+    expect_shape(am::in(norm), {w->n}, mx::float32, "norm");
+    expect_shape(am::in(res), {batch->rows, w->n}, mx::float32, "res");
+    return call("LinearNormResidual", {batch->rows, w->n}, mx::float32, {am::in(x), am::in(norm), am::in(res)},
+                [=, &k = am::in(k)](const Pointers& p, void* o) {
+                  k.linear_norm_residual(batch->role, p[0], *w, (const float*)p[1], eps, (const float*)p[2], batch->rows, (float*)o);
+                });
+  });
+}
+
+am_array* am_k_norm_gate_up(const void* k, int gate, const am_array* h, const am_array* norm, float eps, const am_matrix* m,
+                            const am_batch* b) {
   return guarded((am_array*)nullptr, "norm_gate_up", {h, norm}, [&] {
     SharedMatrix w = am::in(m);
     SharedBatch batch = am::in(b);
     expect_shape(am::in(h), {batch->rows, w->k}, mx::float32, "h");
     expect_shape(am::in(norm), {w->k}, mx::float32, "norm");
+    expect(gate == kSiLU || gate == kGELUTanh, "no such gate");
     expect(w->n % 64 == 0, "gate and up must be padded to 32 columns each");
-    return call("NormGateUpSwiGLU", {batch->rows, w->n / 2}, input_type(*batch), {am::in(h), am::in(norm)},
+    return call("NormGateUp", {batch->rows, w->n / 2}, input_type(*batch), {am::in(h), am::in(norm)},
                 [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.norm_gate_up(batch->role, (const float*)p[0], (const float*)p[1], eps, *w, batch->rows, o);
+                  k.norm_gate_up(batch->role, (Gate)gate, (const float*)p[0], (const float*)p[1], eps, *w, batch->rows, o);
                 });
   });
 }
@@ -269,6 +288,17 @@ am_array* am_k_norm_head(const void* k, const am_array* h, const am_array* norm,
                 [=, &k = am::in(k)](const Pointers& p, void* o) {
                   k.norm_head((const float*)p[0], (const float*)p[1], eps, *w, rows, (float*)o);
                 });
+  });
+}
+
+am_array* am_k_soft_cap(const void* k, const am_array* x, float cap) {
+  return guarded((am_array*)nullptr, "soft_cap", {x}, [&] {
+    mx::array from = mx::contiguous(am::in(x));
+    expect(cap > 0, "the cap must be above zero");
+    expect_shape(from, from.shape(), mx::float32, "x");
+    return call("SoftCap", from.shape(), mx::float32, {from}, [=, &k = am::in(k), n = from.size()](const Pointers& p, void* o) {
+      k.soft_cap((const float*)p[0], n, cap, (float*)o);
+    });
   });
 }
 

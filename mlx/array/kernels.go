@@ -161,18 +161,22 @@ func (b *Batch) Free() {
 }
 
 func (h Heads) c() C.am_heads {
-	return C.am_heads{C.int(h.Heads), C.int(h.KVHeads), C.int(h.Dim), C.float(h.Scale)}
+	return C.am_heads{C.int(h.Heads), C.int(h.KVHeads), C.int(h.Dim)}
 }
 
-// Embed returns float32 [len(ids), w.K]: the columns of w named by ids, each of which must be in [0, w.N).
-func (k *Kernels) Embed(s *Scope, w *Matrix, ids []int32) *Array {
+func (s Scoring) c() C.am_scoring {
+	return C.am_scoring{C.float(s.Scale), C.float(s.Cap), C.int(s.Window)}
+}
+
+// Embed returns float32 [len(ids), w.K]: the columns of w named by ids, each of which must be in [0, w.N), times scale.
+func (k *Kernels) Embed(s *Scope, w *Matrix, ids []int32, scale float32) *Array {
 	for _, id := range ids {
 		if id < 0 || int(id) >= w.N {
 			return s.fail(fmt.Errorf("mlx: token id %d is outside the vocabulary of %d", id, w.N))
 		}
 	}
 	a := New(s, ids, Int32, len(ids))
-	return s.op(func() *C.am_array { return C.am_k_embed(k.p, w.h, a.h) }, a)
+	return s.op(func() *C.am_array { return C.am_k_embed(k.p, w.h, a.h, C.float(scale)) }, a)
 }
 
 // NormQKVRope returns rotated queries, bf16 [rows, heads * padded dim], of rmsnorm(h) w, and writes the rows' keys
@@ -183,9 +187,9 @@ func (k *Kernels) NormQKVRope(s *Scope, h, norm *Array, eps float32, w *Matrix, 
 	}, h, norm)
 }
 
-// Attention returns each row's attention over its sequence up to itself, as the input of LinearResidual.
-func (k *Kernels) Attention(s *Scope, q *Array, heads Heads, b *Batch, layer int) *Array {
-	return s.op(func() *C.am_array { return C.am_k_attention(k.p, q.h, heads.c(), b.h, C.int(layer)) }, q)
+// Attention returns each row's attention over what it sees of its sequence, as the input of LinearResidual.
+func (k *Kernels) Attention(s *Scope, q *Array, heads Heads, how Scoring, b *Batch, layer int) *Array {
+	return s.op(func() *C.am_array { return C.am_k_attention(k.p, q.h, heads.c(), how.c(), b.h, C.int(layer)) }, q)
 }
 
 // LinearResidual returns float32 [rows, w.N]: res + x w.
@@ -193,10 +197,24 @@ func (k *Kernels) LinearResidual(s *Scope, x *Array, w *Matrix, res *Array, b *B
 	return s.op(func() *C.am_array { return C.am_k_linear_residual(k.p, x.h, w.h, res.h, b.h) }, x, res)
 }
 
-// NormGateUp returns silu(gate) * up of rmsnorm(h) w, as the input of LinearResidual. Each panel of w holds 16
-// columns of gate and the same 16 of up.
-func (k *Kernels) NormGateUp(s *Scope, h, norm *Array, eps float32, w *Matrix, b *Batch) *Array {
-	return s.op(func() *C.am_array { return C.am_k_norm_gate_up(k.p, h.h, norm.h, C.float(eps), w.h, b.h) }, h, norm)
+// LinearNormResidual returns float32 [rows, w.N]: res + rmsnorm(x w).
+func (k *Kernels) LinearNormResidual(s *Scope, x *Array, w *Matrix, norm *Array, eps float32, res *Array, b *Batch) *Array {
+	return s.op(func() *C.am_array {
+		return C.am_k_linear_norm_residual(k.p, x.h, w.h, norm.h, C.float(eps), res.h, b.h)
+	}, x, norm, res)
+}
+
+// NormGateUp returns g(gate) * up of rmsnorm(h) w, as the input of LinearResidual. Each panel of w holds 16 columns
+// of gate and the same 16 of up.
+func (k *Kernels) NormGateUp(s *Scope, g Gate, h, norm *Array, eps float32, w *Matrix, b *Batch) *Array {
+	return s.op(func() *C.am_array {
+		return C.am_k_norm_gate_up(k.p, C.int(g), h.h, norm.h, C.float(eps), w.h, b.h)
+	}, h, norm)
+}
+
+// SoftCap returns cap tanh(x / cap) of float32 values.
+func (k *Kernels) SoftCap(s *Scope, x *Array, cap float32) *Array {
+	return s.op(func() *C.am_array { return C.am_k_soft_cap(k.p, x.h, C.float(cap)) }, x)
 }
 
 // NormHead returns float32 [rows, w.N]: logits of rmsnorm(h) w.

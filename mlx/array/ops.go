@@ -28,6 +28,9 @@ func (s *Scope) unary(op C.int, a *Array) *Array {
 // Sigmoid is 1 / (1 + exp(-a)).
 func (s *Scope) Sigmoid(a *Array) *Array { return s.unary(0, a) }
 
+// Tanh is the hyperbolic tangent.
+func (s *Scope) Tanh(a *Array) *Array { return s.unary(4, a) }
+
 // Contiguous is a in row-major order.
 func (s *Scope) Contiguous(a *Array) *Array { return s.unary(3, a) }
 

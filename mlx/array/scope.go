@@ -160,6 +160,14 @@ func (a *Array) Shape() []int {
 	return out
 }
 
+// Dtype is the type of the array's elements; Float32 for one that failed.
+func (a *Array) Dtype() Dtype {
+	if a.h == nil {
+		return Float32
+	}
+	return Dtype(C.am_dtype(a.h))
+}
+
 // Floats evaluates a float32 array and returns its elements without copying: valid while the scope is open.
 func (s *Scope) Floats(a *Array) ([]float32, error) {
 	p, n, err := s.data(a, Float32)

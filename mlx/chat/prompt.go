@@ -37,6 +37,7 @@ type Tool struct {
 type Prompt struct {
 	Messages            []Message
 	Tools               []Tool
+	Turns               Turns // of the template, as Probe found them
 	AddGenerationPrompt bool
 	BOS, EOS            string
 	Extra               map[string]any // further variables, such as enable_thinking
@@ -44,12 +45,13 @@ type Prompt struct {
 	Now                 time.Time
 }
 
-// Prompt renders a conversation. Tools that the template does not know are described in the system turn.
+// Prompt renders a conversation. Tools that the template does not know are described in the system turn; turns are
+// arranged as p.Turns demands.
 func (t *Template) Prompt(p Prompt) (string, error) {
 	if !t.UsesTools() {
 		p = p.withPlainTools()
 	}
-	vars, err := p.Vars()
+	vars, err := p.arranged().Vars()
 	if err != nil {
 		return "", fmt.Errorf("prepare the conversation: %w", err)
 	}
@@ -177,7 +179,7 @@ func (m Message) inWords() Message {
 // withSystem adds text to the system turn, which it makes if there is none.
 func withSystem(messages []Message, text string) []Message {
 	if len(messages) > 0 && messages[0].Role == "system" {
-		messages[0].Content += "\n\n" + text
+		messages[0].Content = joined(messages[0].Content, text)
 		return messages
 	}
 	return append([]Message{{Role: "system", Content: text}}, messages...)

@@ -72,13 +72,20 @@ static inline void raise_maximum(RowState row, float now, int hp) {
   for (int i = 0; i < hp; i += 16) store(row.o + i, mul(load(row.o + i), keep));
 }
 
-// Turns one row's raw scores into softmax numerators in bf16. With Masked, scores from `visible` on do not count.
+// The lanes of a chunk that a row sees: [from, to), which may lie outside of the chunk.
+struct Seen {
+  int from, to;
+};
+
+// Turns one row's raw scores into softmax numerators in bf16. With Masked, scores outside of what the row sees do not
+// count; the row must see at least one.
 template <bool Masked>
-static inline void softmax_step(float* s, uint16_t* p, int width, int visible, float scale, RowState row, int hp) {
+static inline void softmax_step(float* s, uint16_t* p, int width, Seen seen, float scale, RowState row, int hp) {
   F m = set1(kMasked);
   for (int i = 0; i < width; i += 16) {
     F v = load(s + i);
-    if (Masked && visible - i < 16) store(s + i, v = first(visible - i, v, set1(kMasked)));
+    if (Masked && seen.to - i < 16) store(s + i, v = first(seen.to - i, v, set1(kMasked)));
+    if (Masked && seen.from > i) store(s + i, v = first(seen.from - i, set1(kMasked), v));
     m = vmax(m, v);
   }
   float now = top(m) * scale;
@@ -93,6 +100,21 @@ static inline void softmax_step(float* s, uint16_t* p, int width, int visible, f
   store(row.total, l);
 }
 
+// One row's step over a chunk. A chunk that it sees nothing of changes nothing: its numerators are zeros.
+static inline void softmax_row(float* s, uint16_t* p, int width, Seen seen, Scoring scoring, RowState row, int hp) {
+  if (seen.from >= width || seen.to <= 0) {
+    __builtin_memset(p, 0, (size_t)width * 2);
+    return;
+  }
+  float scale = scoring.scale;
+  if (scoring.cap > 0) {
+    for (int i = 0; i < width; i += 16) store(s + i, capped(load(s + i), scale / scoring.cap, scoring.cap));
+    scale = 1;
+  }
+  if (seen.from <= 0 && seen.to >= width) softmax_step<false>(s, p, width, seen, scale * kLog2e, row, hp);
+  else softmax_step<true>(s, p, width, seen, scale * kLog2e, row, hp);
+}
+
 struct PromptItem {
   const Sequence* seq;
   int first_row;  // of the sequence within q
@@ -101,7 +123,7 @@ struct PromptItem {
 };
 
 // Rows [offset, offset + n) of one sequence, one KV head with all its query heads.
-static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem it, size_t layer, void* out, int out_width) {
+static void prompt_item(const uint16_t* q, HeadShape s, Scoring scoring, PromptItem it, size_t layer, void* out, int out_width) {
   int n = it.seq->rows - it.offset < kQueryRows ? it.seq->rows - it.offset : kQueryRows;
   int group = s.heads / s.kv_heads, hp = s.head_padded(), hd = s.head_dim;
   int position = it.seq->start + it.offset, tokens = position + n;
@@ -112,7 +134,7 @@ static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem 
   float *total = o + (size_t)group * rows * hp, *maximum = total + group * rows * 16;
   for (int i = 0; i < group * rows * (hp + 16); i += 16) store(o + i, set1(0));
   for (int i = 0; i < group * rows; i++) maximum[i] = kMasked;
-  for (int t0 = 0; t0 < tokens; t0 += kKeyChunk) {
+  for (int t0 = scoring.first(position) / kKeyChunk * kKeyChunk; t0 < tokens; t0 += kKeyChunk) {
     int width = tokens - t0 < kKeyChunk ? round_up(tokens - t0, 32) : kKeyChunk;
     const uint16_t* keys = keys_at(s, it.seq->blocks[t0 / kBlockTokens], layer, it.kv_head);
     const uint16_t* values = keys + s.kv_head_elements() + (size_t)(t0 % kBlockTokens) * 16;
@@ -124,9 +146,8 @@ static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem 
         tile_product(n, qg, s.q_width(), keys + (size_t)t * hp, keys + (size_t)(t + 16) * hp, hp / 2, scores + t, kKeyChunk, false);
       for (int r = 0; r < n; r++) {
         RowState row{maximum + g * rows + r, total + (g * rows + r) * 16, og + r * hp};
-        int visible = position + r + 1 - t0;
-        if (visible >= width) softmax_step<false>(scores + r * kKeyChunk, p + r * kKeyChunk, width, visible, scale * kLog2e, row, hp);
-        else softmax_step<true>(scores + r * kKeyChunk, p + r * kKeyChunk, width, visible, scale * kLog2e, row, hp);
+        Seen seen{scoring.first(position + r) - t0, position + r + 1 - t0};
+        softmax_row(scores + r * kKeyChunk, p + r * kKeyChunk, width, seen, scoring, row, hp);
       }
       for (int d = 0; d < hp; d += 32)
         tile_product(n, p, kKeyChunk, values + (size_t)d * kBlockTokens, values + (size_t)(d + 16) * kBlockTokens, width / 2,
@@ -142,7 +163,7 @@ static void prompt_item(const uint16_t* q, HeadShape s, float scale, PromptItem 
     }
 }
 
-static void prompt_attention(const uint16_t* q, HeadShape s, float scale, const Sequence* seqs, int nseqs, size_t layer, void* out) {
+static void prompt_attention(const uint16_t* q, HeadShape s, Scoring scoring, const Sequence* seqs, int nseqs, size_t layer, void* out) {
   int width = round_up(s.heads * s.head_dim, kGroup);
   for (int i = 0, row = 0; i < nseqs; row += seqs[i].rows, i++) {
     int parts = (seqs[i].rows + kQueryRows - 1) / kQueryRows;
@@ -150,7 +171,7 @@ static void prompt_attention(const uint16_t* q, HeadShape s, float scale, const 
       TileSession session;
       for (int t, end; tickets.take(&t, &end);) {
         int part = parts - 1 - t / s.kv_heads;  // the longest first
-        prompt_item(q, s, scale, {seqs + i, row, part * kQueryRows, t % s.kv_heads}, layer, out, width);
+        prompt_item(q, s, scoring, {seqs + i, row, part * kQueryRows, t % s.kv_heads}, layer, out, width);
       }
       (void)session;
     });
@@ -165,15 +186,17 @@ struct Partial {
   float maximum, total;
 };
 
-// One block, one KV head, R of its query heads: o[r][hp] = sum of exp2(s - maximum) V.
+// One block, one KV head, R of its query heads: o[r][hp] = sum of exp2(s - maximum) V over the tokens seen. Tokens in
+// front of the first sixteen that hold a seen one are skipped.
 template <int R>
-static void generated_block(const uint16_t* q, HeadShape s, F scale, const uint16_t* keys, int tokens, Partial* part, float* o) {
-  int hp = s.head_padded(), padded = round_up(tokens, 32);
+static void generated_block(const uint16_t* q, HeadShape s, Scoring scoring, const uint16_t* keys, Seen seen, Partial* part, float* o) {
+  int hp = s.head_padded(), tokens = seen.to, padded = round_up(tokens, 32), begin = seen.from / 16 * 16;
+  F scale = set1(scoring.scale * kLog2e);
   float score[R][kBlockTokens];
   uint16_t p[R][kBlockTokens];
   F m[R];
   for (int r = 0; r < R; r++) m[r] = set1(kMasked);
-  for (int t = 0; t < padded; t += 16) {
+  for (int t = begin; t < padded; t += 16) {
     const uint16_t* k = keys + (size_t)t * hp;
     F a[R][2];
     for (int r = 0; r < R; r++) a[r][0] = a[r][1] = set1(0);
@@ -190,7 +213,9 @@ static void generated_block(const uint16_t* q, HeadShape s, F scale, const uint1
       }
     }
     for (int r = 0; r < R; r++) {
-      F v = mul(add(a[r][0], a[r][1]), scale);
+      F v = add(a[r][0], a[r][1]);
+      v = scoring.cap > 0 ? capped(v, scoring.scale / scoring.cap, scoring.cap * kLog2e) : mul(v, scale);
+      if (seen.from > t) v = first(seen.from - t, set1(kMasked), v);
       if (tokens - t < 16) v = first(tokens - t, v, set1(kMasked));
       store(score[r] + t, v);
       m[r] = vmax(m[r], v);
@@ -199,7 +224,7 @@ static void generated_block(const uint16_t* q, HeadShape s, F scale, const uint1
   for (int r = 0; r < R; r++) {
     part[r].maximum = top(m[r]);
     F l = set1(0), shift = set1(part[r].maximum);
-    for (int t = 0; t < padded; t += 16) {
+    for (int t = begin; t < padded; t += 16) {
       F e = exp2v(sub(load(score[r] + t), shift));
       l = add(l, e);
       store_bf16(p[r] + t, e);
@@ -211,7 +236,7 @@ static void generated_block(const uint16_t* q, HeadShape s, F scale, const uint1
     const uint16_t *v0 = values + (size_t)d * kBlockTokens, *v1 = v0 + 16 * kBlockTokens;
     F a[R][2];
     for (int r = 0; r < R; r++) a[r][0] = a[r][1] = set1(0);
-    for (int i = 0; i < padded / 2; i++) {
+    for (int i = begin / 2; i < padded / 2; i++) {
       __builtin_prefetch(v0 + i * 32 + 1024);
       __builtin_prefetch(v1 + i * 32 + 1024);
       I w0 = load_i(v0 + i * 32), w1 = load_i(v1 + i * 32);
@@ -230,14 +255,14 @@ static void generated_block(const uint16_t* q, HeadShape s, F scale, const uint1
   }
 }
 
-static void generated_heads(const uint16_t* q, HeadShape s, F scale, const uint16_t* keys, int tokens, Partial* part, float* o) {
+static void generated_heads(const uint16_t* q, HeadShape s, Scoring scoring, const uint16_t* keys, Seen seen, Partial* part, float* o) {
   int hp = s.head_padded();
   for (int left = s.heads / s.kv_heads; left > 0;) {
     int n = left >= 4 ? 4 : left;
-    if (n == 4) generated_block<4>(q, s, scale, keys, tokens, part, o);
-    else if (n == 3) generated_block<3>(q, s, scale, keys, tokens, part, o);
-    else if (n == 2) generated_block<2>(q, s, scale, keys, tokens, part, o);
-    else generated_block<1>(q, s, scale, keys, tokens, part, o);
+    if (n == 4) generated_block<4>(q, s, scoring, keys, seen, part, o);
+    else if (n == 3) generated_block<3>(q, s, scoring, keys, seen, part, o);
+    else if (n == 2) generated_block<2>(q, s, scoring, keys, seen, part, o);
+    else generated_block<1>(q, s, scoring, keys, seen, part, o);
     left -= n;
     q += n * hp;
     part += n;
@@ -245,12 +270,12 @@ static void generated_heads(const uint16_t* q, HeadShape s, F scale, const uint1
   }
 }
 
-// Joins the blocks' partial results of one head in order; stride is in heads between blocks.
-static void join_blocks(const Partial* part, const float* o, int blocks, int stride, int hp, int hd, float* out) {
+// Joins the partial results of blocks [first, blocks) of one head in order; stride is in heads between blocks.
+static void join_blocks(const Partial* part, const float* o, int first, int blocks, int stride, int hp, int hd, float* out) {
   float m = kMasked, l = 0;
-  for (int b = 0; b < blocks; b++) m = vmax_scalar(m, part[b * stride].maximum);
+  for (int b = first; b < blocks; b++) m = vmax_scalar(m, part[b * stride].maximum);
   float acc[1024] = {};
-  for (int b = 0; b < blocks; b++) {
+  for (int b = first; b < blocks; b++) {
     F w = exp2v(set1(part[b * stride].maximum - m));
     l += first_lane(w) * part[b * stride].total;
     for (int d = 0; d < hp; d += 16) store(acc + d, fma(w, load(o + (size_t)b * stride * hp + d), load(acc + d)));
@@ -258,7 +283,7 @@ static void join_blocks(const Partial* part, const float* o, int blocks, int str
   for (int d = 0; d < hd; d++) out[d] = acc[d] / l;
 }
 
-static void generated_attention(const uint16_t* q, HeadShape s, float scale, const Sequence* seqs, int nseqs, size_t layer, float* out) {
+static void generated_attention(const uint16_t* q, HeadShape s, Scoring scoring, const Sequence* seqs, int nseqs, size_t layer, float* out) {
   int group = s.heads / s.kv_heads, hp = s.head_padded(), width = round_up(s.heads * s.head_dim, kGroup), most = 0;
   for (int i = 0; i < nseqs; i++) {
     int blocks = seqs[i].start / kBlockTokens + 1;
@@ -272,23 +297,25 @@ static void generated_attention(const uint16_t* q, HeadShape s, float scale, con
     for (int t, end; tickets.take(&t, &end);) {
       int h = t % s.kv_heads, block = t / s.kv_heads % most, i = t / s.kv_heads / most;
       int tokens = seqs[i].start + 1 - block * kBlockTokens;
-      if (tokens <= 0) continue;
+      int from = scoring.first(seqs[i].start) - block * kBlockTokens;
+      if (tokens <= 0 || from >= kBlockTokens) continue;
       size_t at = ((size_t)i * most + block) * s.heads + h * group;
-      generated_heads(q + (size_t)i * s.q_width() + h * group * hp, s, set1(scale * kLog2e),
-                      keys_at(s, seqs[i].blocks[block], layer, h), tokens < kBlockTokens ? tokens : kBlockTokens, part + at,
-                      o + at * hp);
+      Seen seen{from > 0 ? from : 0, tokens < kBlockTokens ? tokens : kBlockTokens};
+      generated_heads(q + (size_t)i * s.q_width() + h * group * hp, s, scoring, keys_at(s, seqs[i].blocks[block], layer, h),
+                      seen, part + at, o + at * hp);
     }
   });
   for (int i = 0; i < nseqs; i++) {
+    int from = scoring.first(seqs[i].start) / kBlockTokens, to = seqs[i].start / kBlockTokens + 1;
     for (int h = 0; h < s.heads; h++) {
       size_t at = (size_t)i * most * s.heads + h;
-      join_blocks(part + at, o + at * hp, seqs[i].start / kBlockTokens + 1, s.heads, hp, s.head_dim, out + (size_t)i * width + h * s.head_dim);
+      join_blocks(part + at, o + at * hp, from, to, s.heads, hp, s.head_dim, out + (size_t)i * width + h * s.head_dim);
     }
     for (int d = s.heads * s.head_dim; d < width; d++) out[(size_t)i * width + d] = 0;
   }
 }
 
-static void attention(Role role, const uint16_t* q, HeadShape s, float scale, const Sequence* seqs, int nseqs, size_t layer, void* out) {
-  if (role == kPrompt) prompt_attention(q, s, scale, seqs, nseqs, layer, out);
-  else generated_attention(q, s, scale, seqs, nseqs, layer, (float*)out);
+static void attention(Role role, const uint16_t* q, HeadShape s, Scoring scoring, const Sequence* seqs, int nseqs, size_t layer, void* out) {
+  if (role == kPrompt) prompt_attention(q, s, scoring, seqs, nseqs, layer, out);
+  else generated_attention(q, s, scoring, seqs, nseqs, layer, (float*)out);
 }

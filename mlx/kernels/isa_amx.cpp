@@ -25,7 +25,8 @@ namespace amx_isa {
 
 const Kernels& amx_kernels() {
   using namespace amx_isa;
-  static const Kernels k{"amx", embed, norm_qkv_rope, attention, linear_residual, norm_gate_up, norm_head};
+  static const Kernels k{"amx", embed, norm_qkv_rope, attention, linear_residual, linear_norm_residual, norm_gate_up,
+                         norm_head, soft_cap};
   return k;
 }
 }  // namespace am

@@ -19,7 +19,8 @@ namespace avx512_isa {
 
 const Kernels& avx512_kernels() {
   using namespace avx512_isa;
-  static const Kernels k{"avx512", embed, norm_qkv_rope, attention, linear_residual, norm_gate_up, norm_head};
+  static const Kernels k{"avx512", embed, norm_qkv_rope, attention, linear_residual, linear_norm_residual, norm_gate_up,
+                         norm_head, soft_cap};
   return k;
 }
 }  // namespace am

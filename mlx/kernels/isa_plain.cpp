@@ -18,7 +18,8 @@ namespace plain_isa {
 
 const Kernels& plain_kernels() {
   using namespace plain_isa;
-  static const Kernels k{"plain", embed, norm_qkv_rope, attention, linear_residual, norm_gate_up, norm_head};
+  static const Kernels k{"plain", embed, norm_qkv_rope, attention, linear_residual, linear_norm_residual, norm_gate_up,
+                         norm_head, soft_cap};
   return k;
 }
 }  // namespace am

@@ -68,26 +68,44 @@ struct Rope {
 
 enum Role : int { kPrompt = 0, kGenerated = 1 };
 
+// How a row scores keys: s = q k * scale, with cap > 0 then s = cap * tanh(s / cap). With window > 0 a row at position
+// p sees (p - window, p], else [0, p].
+struct Scoring {
+  float scale = 1, cap = 0;
+  int window = 0;
+  // The first position that a row at p sees.
+  int first(int p) const { return window > 0 && p >= window ? p - window + 1 : 0; }
+};
+
+// A gate's function: x sigmoid(x), or GELU by its tanh approximation.
+enum Gate : int { kSiLU = 0, kGELUTanh = 1 };
+
 // The operators of one instruction set. Inputs named x are bf16 [rows][k_padded] with kRowSlack readable rows
 // behind them in the prompt role, and float [rows][k_padded] in the generated role; h, res and out are float [rows][n].
 struct Kernels {
   const char* name;
-  // out[r] = W[:, ids[r]] as floats.
-  void (*embed)(const Matrix& w, const int32_t* ids, int rows, float* out);
+  // out[r] = W[:, ids[r]] * scale as floats.
+  void (*embed)(const Matrix& w, const int32_t* ids, int rows, float scale, float* out);
   // q (bf16 [rows][q_width]) = rope(rmsnorm(h) W_q); K and V of every row are written into its sequence's blocks.
   // w holds the rows of Q, then K, then V.
   void (*norm_qkv_rope)(Role role, const float* h, const float* norm, float eps, const Matrix& w, HeadShape shape,
                         Rope rope, const Sequence* seqs, int nseqs, size_t layer, uint16_t* q);
-  // out = softmax(q K^T * scale) V over [0, position] of each row; out is an x of the role, k = heads * head_dim.
-  void (*attention)(Role role, const uint16_t* q, HeadShape shape, float scale, const Sequence* seqs, int nseqs,
+  // out = softmax(scores) V over the positions that each row sees; out is an x of the role, k = heads * head_dim.
+  void (*attention)(Role role, const uint16_t* q, HeadShape shape, Scoring scoring, const Sequence* seqs, int nseqs,
                     size_t layer, void* out);
   // out = res + x W. out may be res.
   void (*linear_residual)(Role role, const void* x, const Matrix& w, const float* res, int rows, float* out);
-  // out (an x of the role, k = w.n / 2) = silu(rmsnorm(h) W_gate) * (rmsnorm(h) W_up); w has 16 gate and 16 up
+  // out = res + rmsnorm(x W). out must not be res.
+  void (*linear_norm_residual)(Role role, const void* x, const Matrix& w, const float* norm, float eps,
+                               const float* res, int rows, float* out);
+  // out (an x of the role, k = w.n / 2) = gate(rmsnorm(h) W_gate) * (rmsnorm(h) W_up); w has 16 gate and 16 up
   // columns in each panel.
-  void (*norm_gate_up)(Role role, const float* h, const float* norm, float eps, const Matrix& w, int rows, void* out);
+  void (*norm_gate_up)(Role role, Gate gate, const float* h, const float* norm, float eps, const Matrix& w, int rows,
+                       void* out);
   // out = rmsnorm(h) W, always in the generated role's arithmetic.
   void (*norm_head)(const float* h, const float* norm, float eps, const Matrix& w, int rows, float* out);
+  // out[i] = cap * tanh(x[i] / cap) for n values.
+  void (*soft_cap)(const float* x, size_t n, float cap, float* out);
 };
 
 // Instruction sets, best last. isa_supported asks the processor and the operating system.

@@ -22,12 +22,40 @@ static inline F exp2v(F t) {
   return scale2(p, n);
 }
 
-// x * sigmoid(x).
-static inline F silu(F x) {
-  F t = vmax(mul(x, set1(-kLog2e)), set1(-126));
-  t = sub(set1(0), vmax(sub(set1(0), t), set1(-126)));
-  return div(x, add(set1(1), exp2v(t)));
+// a where |a| < bound, +-bound elsewhere.
+static inline F clamp(F a, float bound) {
+  a = vmax(a, set1(-bound));
+  return sub(set1(0), vmax(sub(set1(0), a), set1(-bound)));
 }
+
+// x * sigmoid(u / log2(e)).
+static inline F gated(F x, F u) { return div(x, add(set1(1), exp2v(clamp(sub(set1(0), u), 126)))); }
+
+static inline F silu(F x) { return gated(x, mul(x, set1(kLog2e))); }
+
+// x * (1 + tanh(v)) / 2 = x * sigmoid(2 v) with v = sqrt(2 / pi) (x + 0.044715 x^3), the approximation of GELU by
+// Hendrycks and Gimpel.
+static inline F gelu_tanh(F x) {
+  F v = mul(x, fma(mul(x, x), set1(0.044715f), set1(1)));
+  return gated(x, mul(v, set1(2 * 0.797884560802865f * kLog2e)));
+}
+
+// tanh(x) = (e^2x - 1) / (e^2x + 1), relative error under 5e-7 at every x. With 2x = (n + f) ln 2 and |f| <= 1/2 the
+// numerator is 2^n (2^f - 1) + (2^n - 1), which loses nothing near zero; 2^f - 1 is f times a polynomial.
+static inline F tanhv(F x) {
+  F t = clamp(mul(x, set1(2 * kLog2e)), 30), n = vfloor(add(t, set1(0.5f))), f = sub(t, n);
+  F p = set1(0.00015403512f);
+  p = fma(p, f, set1(0.0013390735f));
+  p = fma(p, f, set1(0.009618238f));
+  p = fma(p, f, set1(0.055503573f));
+  p = fma(p, f, set1(0.24022649f));
+  p = fma(p, f, set1(0.6931472f));
+  F power = scale2(set1(1), n), e = fma(mul(p, f), power, sub(power, set1(1)));
+  return div(e, add(e, set1(2)));
+}
+
+// cap * tanh(x * inner): with inner = scale / cap the soft cap of x * scale.
+static inline F capped(F x, float inner, float cap) { return mul(tanhv(mul(x, set1(inner))), set1(cap)); }
 
 // 1 / rms(x), summed in sixteen lanes from the start of the row.
 static inline float rms_inverse(const float* x, int k, float eps) {
@@ -49,6 +77,13 @@ static inline void rms_norm(const float* x, const float* w, float eps, int k, in
   for (; i + 16 <= k; i += 16) store(out + i, mul(mul(load(x + i), set1(r)), load(w + i)));
   for (; i < k; i++) out[i] = x[i] * r * w[i];
   for (; i < padded; i++) out[i] = 0;
+}
+
+// out[0..n) += x.
+static inline void add_row(const float* x, float* out, int n) {
+  int i = 0;
+  for (; i + 16 <= n; i += 16) store(out + i, add(load(x + i), load(out + i)));
+  for (; i < n; i++) out[i] += x[i];
 }
 
 static inline void to_bf16(const float* x, int padded, uint16_t* out) {

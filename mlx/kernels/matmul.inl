@@ -283,8 +283,9 @@ static inline void put_panel(const float* c, const float* res, float* out, int p
   for (int i = 0; i < width; i++) out[at + i] = res ? res[at + i] + c[i] : c[i];
 }
 
-static void linear_residual(Role role, const void* x, const Matrix& w, const float* res, int rows, float* out) {
-  auto epilogue = [&](int r, int p, const float* c) { put_panel(c, res, out, p, r, w.n); };
+// Calls epilogue(row, panel, c[32]) for every row and panel of x W, x as the role has it.
+template <class E>
+static void product(Role role, const void* x, const Matrix& w, int rows, E&& epilogue) {
   if (role == kPrompt) {
     prompt_product((const uint16_t*)x, w, rows, epilogue);
     return;
@@ -296,10 +297,28 @@ static void linear_residual(Role role, const void* x, const Matrix& w, const flo
   }), w, rows, epilogue);
 }
 
-static void norm_gate_up(Role role, const float* h, const float* norm, float eps, const Matrix& w, int rows, void* out) {
+static void linear_residual(Role role, const void* x, const Matrix& w, const float* res, int rows, float* out) {
+  product(role, x, w, rows, [&](int r, int p, const float* c) { put_panel(c, res, out, p, r, w.n); });
+}
+
+// A row's norm needs all of its columns: they are written first, and each row is finished in place.
+static void linear_norm_residual(Role role, const void* x, const Matrix& w, const float* norm, float eps, const float* res,
+                                 int rows, float* out) {
+  product(role, x, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, out, p, r, w.n); });
+  parallel(rows, 8, [&](int, Tickets& tickets) {
+    for (int r, end; tickets.take(&r, &end);)
+      for (; r < end; r++) {
+        float* row = out + (size_t)r * w.n;
+        rms_norm(row, norm, eps, w.n, w.n, row);
+        add_row(res + (size_t)r * w.n, row, w.n);
+      }
+  });
+}
+
+static void norm_gate_up(Role role, Gate gate, const float* h, const float* norm, float eps, const Matrix& w, int rows, void* out) {
   int width = w.n / 2;  // a multiple of 32: the packer pads with zeros
   normed_product(role, h, norm, eps, w, rows, [&](int r, int p, const float* c) {
-    F y = mul(silu(load(c)), load(c + 16));
+    F x = load(c), y = mul(gate == kSiLU ? silu(x) : gelu_tanh(x), load(c + 16));
     size_t at = (size_t)r * width + p * 16;
     if (role == kPrompt) store_bf16((uint16_t*)out + at, y);
     else store((float*)out + at, y);
@@ -310,9 +329,28 @@ static void norm_head(const float* h, const float* norm, float eps, const Matrix
   normed_product(kGenerated, h, norm, eps, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, out, p, r, w.n); });
 }
 
-static void embed(const Matrix& w, const int32_t* ids, int rows, float* out) {
+static void embed(const Matrix& w, const int32_t* ids, int rows, float scale, float* out) {
   parallel(rows, 8, [&](int, Tickets& tickets) {
     for (int r, end; tickets.take(&r, &end);)
-      for (; r < end; r++) unpack_column(w, ids[r], out + (size_t)r * w.k);
+      for (; r < end; r++) {
+        float* row = out + (size_t)r * w.k;
+        unpack_column(w, ids[r], row);
+        for (int i = 0; i < w.k; i++) row[i] *= scale;
+      }
+  });
+}
+
+static void soft_cap(const float* x, size_t n, float cap, float* out) {
+  constexpr size_t kPart = 1 << 14;
+  parallel((int)((n + kPart - 1) / kPart), 1, [&](int, Tickets& tickets) {
+    for (int p, end; tickets.take(&p, &end);)
+      for (; p < end; p++) {
+        size_t i = p * kPart, to = i + kPart < n ? i + kPart : n;
+        for (; i + 16 <= to; i += 16) store(out + i, capped(load(x + i), 1 / cap, cap));
+        float rest[16] = {};
+        for (size_t j = i; j < to; j++) rest[j - i] = x[j];
+        store(rest, capped(load(rest), 1 / cap, cap));
+        for (size_t j = i; j < to; j++) out[j] = rest[j - i];
+      }
   });
 }

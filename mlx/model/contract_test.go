@@ -92,24 +92,33 @@ func sameBits(a, b [][]float32) bool {
 	return slices.EqualFunc(a, b, func(x, y []float32) bool { return slices.Equal(x, y) })
 }
 
+// everyModel runs a test for each architecture on each instruction set.
+func everyModel(t *testing.T, test func(t *testing.T, tiny weightstest.Tiny, isa string)) {
+	for name, tiny := range map[string]weightstest.Tiny{"llama": weightstest.Default(), "gemma2": weightstest.DefaultGemma2()} {
+		for _, isa := range instructionSets(t) {
+			t.Run(name+" "+isa, func(t *testing.T) { test(t, tiny, isa) })
+		}
+	}
+}
+
 func TestChunkBordersAndThreadsChangeNoBit(t *testing.T) {
 	prompt, answer := tinyTokens(600, 7), tinyTokens(5, 9)
-	for _, isa := range instructionSets(t) {
-		want := history(t, openTiny(t, weightstest.Default(), Config{ISA: isa, Threads: 1}), prompt, nil, answer)
-		m := openTiny(t, weightstest.Default(), Config{ISA: isa, Threads: 3})
+	everyModel(t, func(t *testing.T, tiny weightstest.Tiny, isa string) {
+		want := history(t, openTiny(t, tiny, Config{ISA: isa, Threads: 1}), prompt, nil, answer)
+		m := openTiny(t, tiny, Config{ISA: isa, Threads: 3})
 		rapid.Check(t, func(r *rapid.T) {
 			borders := rapid.SliceOfNDistinct(rapid.IntRange(1, len(prompt)-1), 0, 6, rapid.ID[int]).Draw(r, "borders")
 			slices.Sort(borders)
 			if !sameBits(history(t, m, prompt, borders, answer), want) {
-				r.Fatalf("%s: borders at %v change the logits", isa, borders)
+				r.Fatalf("borders at %v change the logits", borders)
 			}
 		})
-	}
+	})
 }
 
 func TestBatchMatesChangeNoBit(t *testing.T) {
-	for _, isa := range instructionSets(t) {
-		m := openTiny(t, weightstest.Default(), Config{ISA: isa})
+	everyModel(t, func(t *testing.T, tiny weightstest.Tiny, isa string) {
+		m := openTiny(t, tiny, Config{ISA: isa})
 		const steps = 4
 		var want [][][]float32
 		var rows []engine.Row
@@ -132,11 +141,18 @@ func TestBatchMatesChangeNoBit(t *testing.T) {
 			}
 			for i := range rows {
 				if !slices.Equal(got[i], want[i][step]) {
-					t.Fatalf("%s: row %d of a batch differs from the row alone at step %d", isa, i, step)
+					t.Fatalf("row %d of a batch differs from the row alone at step %d", i, step)
 				}
 				rows[i].Position++
 			}
 		}
+	})
+}
+
+func oddGemma2() weightstest.Tiny {
+	return weightstest.Tiny{
+		Layers: 3, Hidden: 50, Intermediate: 70, Heads: 3, KVHeads: 1, HeadDim: 18, Vocabulary: 77, Context: 700, Seed: 6,
+		Gemma2: &weightstest.Gemma2{Window: 257, QueryScalar: 18, FinalCap: 1},
 	}
 }
 
@@ -147,6 +163,10 @@ func TestEveryShapeAndRopeIsNearStock(t *testing.T) {
 	sharded := weightstest.Default()
 	sharded.Shards = 3
 	shapes["shards"] = sharded
+	for name, tiny := range weightstest.Golden() {
+		shapes[name] = tiny
+	}
+	shapes["gemma2 of odd sizes"] = oddGemma2()
 	for name, rope := range map[string]map[string]any{
 		"linear": {"type": "linear", "factor": 2.0},
 		"llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 128},

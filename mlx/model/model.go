@@ -1,5 +1,6 @@
 // Package model runs decoder models on MLX behind the engine's Model interface: by own kernels on the CPU, and by
-// MLX's stock operators in float32 and on GPUs. One folder or file for each architecture; Llama is the first.
+// MLX's stock operators in float32 and on GPUs. The architectures, Llama and Gemma 2, are one decoder whose
+// differences package weights describes.
 package model
 
 import (

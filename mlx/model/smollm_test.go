@@ -38,27 +38,28 @@ type golden struct {
 	Logits []float32 `json:"logits"` // of the last prompt position, every 97th
 }
 
-func goldens(t testing.TB) []golden {
+// goldens reads the n lines of a file of testdata.
+func goldens[T any](t testing.TB, file string, n int) []T {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/smollm2_greedy.jsonl")
+	raw, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []golden
+	var out []T
 	lines := bufio.NewScanner(bytes.NewReader(raw))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if lines.Bytes()[0] == '#' {
 			continue
 		}
-		var g golden
+		var g T
 		if err := json.Unmarshal(lines.Bytes(), &g); err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, g)
 	}
-	if len(out) != 20 {
-		t.Fatalf("%d golden prompts, expected 20", len(out))
+	if len(out) != n {
+		t.Fatalf("%d golden prompts in %s, expected %d", len(out), file, n)
 	}
 	return out
 }
@@ -79,7 +80,7 @@ func TestGreedyTokensEqualMLXLM(t *testing.T) {
 	exact, fast := openAt(t, smolLM, Config{Dtype: "float32"}), openAt(t, smolLM, Config{})
 	var divergence float64
 	var positions, agreed int
-	for _, g := range goldens(t) {
+	for _, g := range goldens[golden](t, "smollm2_greedy.jsonl", 20) {
 		last := len(g.Answer) - 1
 		want, got := history(t, exact, g.Prompt, nil, g.Answer[:last]), history(t, fast, g.Prompt, nil, g.Answer[:last])
 		var tokens []int32

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -26,7 +27,15 @@ type jsonConfig struct {
 	MLPBias       bool            `json:"mlp_bias"`
 	Activation    string          `json:"hidden_act"`
 	EOS           json.RawMessage `json:"eos_token_id"`
-	Quantization  json.RawMessage `json:"quantization"`
+	Quantization  any             `json:"quantization"`
+
+	// Gemma 2
+	HiddenActivation string   `json:"hidden_activation"`
+	QueryScalar      float64  `json:"query_pre_attn_scalar"`
+	AttentionCap     *float64 `json:"attn_logit_softcapping"`
+	FinalCap         *float64 `json:"final_logit_softcapping"`
+	SlidingWindow    *int     `json:"sliding_window"`
+	LayerTypes       []string `json:"layer_types"`
 }
 
 type jsonRope struct {
@@ -44,16 +53,66 @@ type jsonRope struct {
 
 // configOfJSON reads a Hugging Face config.json and reports whether the head is the embedding.
 func configOfJSON(raw []byte) (Config, bool, error) {
-	var j jsonConfig
+	j := jsonConfig{}
+	j.absentMeans(50, 30, 4096)
 	if err := json.Unmarshal(raw, &j); err != nil {
 		return Config{}, false, err
 	}
-	if j.ModelType != "llama" {
-		return Config{}, false, fmt.Errorf("the architecture %q is %w; llama is", j.ModelType, ErrUnsupported)
+	if err := j.supported(); err != nil {
+		return Config{}, false, err
 	}
-	if j.AttentionBias || j.MLPBias || (j.Activation != "" && j.Activation != "silu") || len(j.Quantization) > 0 {
-		return Config{}, false, fmt.Errorf("biases, activations other than silu and MLX quantisation are %w", ErrUnsupported)
+	c := j.shape()
+	tied := j.Tied != nil && *j.Tied
+	if j.ModelType == "gemma2" {
+		tied = true
+		if err := j.gemma2(&c); err != nil {
+			return c, false, err
+		}
 	}
+	stop, err := stopTokens(j.EOS)
+	c.StopTokens = stop
+	if err == nil {
+		c.Rope, err = j.rope(c.HeadDim)
+	}
+	return c, tied, err
+}
+
+// absentMeans sets what Gemma 2's absent keys mean; null in the file is none.
+func (j *jsonConfig) absentMeans(attentionCap, finalCap float64, window int) {
+	j.AttentionCap, j.FinalCap, j.SlidingWindow = &attentionCap, &finalCap, &window
+}
+
+// supported refuses architectures, activations and quantisations that are not run.
+func (j *jsonConfig) supported() error {
+	activation, known := map[string]string{"llama": "silu", "gemma2": "gelu_pytorch_tanh"}[j.ModelType]
+	if !known {
+		return fmt.Errorf("the architecture %q is %w; llama and gemma2 are", j.ModelType, ErrUnsupported)
+	}
+	if has := cmp.Or(j.HiddenActivation, j.Activation, activation); has != activation {
+		return fmt.Errorf("the activation %q is %w for %s; %s is", has, ErrUnsupported, j.ModelType, activation)
+	}
+	if j.AttentionBias || j.MLPBias {
+		return fmt.Errorf("biases are %w", ErrUnsupported)
+	}
+	return affineOnly(j.Quantization)
+}
+
+// affineOnly refuses MLX's quantisations other than the affine ones, for all layers or for some.
+func affineOnly(v any) error {
+	settings, _ := v.(map[string]any)
+	if mode, ok := settings["mode"].(string); ok && mode != "affine" {
+		return fmt.Errorf("MLX's quantisation %q is %w; affine is", mode, ErrUnsupported)
+	}
+	for _, layer := range settings {
+		if err := affineOnly(layer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shape is what every architecture has.
+func (j *jsonConfig) shape() Config {
 	c := Config{
 		Architecture: j.ModelType, Name: j.Name, Layers: j.Layers, Hidden: j.Hidden, Intermediate: j.Intermediate,
 		Heads: j.Heads, KVHeads: j.Heads, Vocabulary: j.Vocabulary, Context: j.Context, NormEps: j.NormEps,
@@ -66,12 +125,37 @@ func configOfJSON(raw []byte) (Config, bool, error) {
 	} else if j.Heads > 0 {
 		c.HeadDim = j.Hidden / j.Heads
 	}
-	stop, err := stopTokens(j.EOS)
-	c.StopTokens = stop
-	if err == nil {
-		c.Rope, err = j.rope(c.HeadDim)
+	return c
+}
+
+// gemma2 reads what Gemma 2 adds. Its norms are stored as their distance from one.
+func (j *jsonConfig) gemma2(c *Config) error {
+	c.NormOffset, c.QueryScalar = 1, cmp.Or(j.QueryScalar, 256)
+	if j.AttentionCap != nil {
+		c.AttentionCap = *j.AttentionCap
 	}
-	return c, j.Tied != nil && *j.Tied, err
+	if j.FinalCap != nil {
+		c.FinalCap = *j.FinalCap
+	}
+	window := 0
+	if j.SlidingWindow != nil {
+		window = *j.SlidingWindow
+	}
+	c.gemma2(window)
+	if j.LayerTypes == nil {
+		return nil
+	}
+	c.Windows = make([]int, len(j.LayerTypes))
+	for i, kind := range j.LayerTypes {
+		switch kind {
+		case "sliding_attention":
+			c.Windows[i] = window
+		case "full_attention":
+		default:
+			return fmt.Errorf("a layer of type %q is %w", kind, ErrUnsupported)
+		}
+	}
+	return nil
 }
 
 // stopTokens reads eos_token_id: a number, a list or null.

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -48,10 +49,10 @@ func safetensor(name string, raw json.RawMessage, body []byte) (Tensor, error) {
 	if err := json.Unmarshal(raw, &info); err != nil {
 		return Tensor{}, fmt.Errorf("tensor %s: %w", name, err)
 	}
-	kinds := map[string]Type{"F32": F32, "F16": F16, "BF16": BF16}
+	kinds := map[string]Type{"F32": F32, "F16": F16, "BF16": BF16, "U32": U32}
 	kind, ok := kinds[info.Dtype]
 	if !ok {
-		return Tensor{}, fmt.Errorf("tensor %s has type %s, which is %w; F32, F16 and BF16 are", name, info.Dtype, ErrUnsupported)
+		return Tensor{}, fmt.Errorf("tensor %s has type %s, which is %w; F32, F16, BF16 and U32 are", name, info.Dtype, ErrUnsupported)
 	}
 	if info.Offsets[0] > info.Offsets[1] || info.Offsets[1] > uint64(len(body)) {
 		return Tensor{}, fmt.Errorf("tensor %s lies behind the end of the file; it may be an incomplete download", name)
@@ -74,7 +75,7 @@ func openFolder(folder string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: config, Folder: folder, tensors: map[string]Tensor{}}
+	m := &Model{Config: config, Folder: folder, tensors: map[string]Tensor{}, affine: map[string]*affine{}}
 	var closers []func() error
 	m.close = func() error {
 		var all []error
@@ -94,6 +95,12 @@ func openFolder(folder string) (*Model, error) {
 			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
 		}
 	}
+	for name, a := range m.affine {
+		if err := a.complete(); err != nil {
+			m.close()
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	return m, nil
 }
 
@@ -103,11 +110,20 @@ func (m *Model) addShard(data []byte, tied bool) error {
 		return err
 	}
 	for name, t := range tensors {
-		if strings.HasSuffix(name, ".bias") || strings.HasSuffix(name, ".scales") {
-			return fmt.Errorf("tensor %s: biases and MLX's quantised weights are %w", name, ErrUnsupported)
+		if strings.HasSuffix(name, ".bias") {
+			return fmt.Errorf("tensor %s: biases are %w", name, ErrUnsupported)
 		}
-		if c := canonicalHF(name); c != "" && !(c == "head" && tied) {
+		module, part := splitLast(name)
+		c := canonicalHF(m.Config.Architecture, module)
+		switch {
+		case c == "" || c == "head" && tied:
+		case part == "weight" && t.Type != U32:
 			m.tensors[c] = t
+		default:
+			if m.affine[c] == nil {
+				m.affine[c] = &affine{}
+			}
+			m.affine[c].put(part, t)
 		}
 	}
 	return nil
@@ -142,28 +158,40 @@ func shards(folder string) ([]string, error) {
 }
 
 var hfParts = map[string]string{
-	"input_layernorm": "attn_norm", "self_attn.q_proj": "q", "self_attn.k_proj": "k", "self_attn.v_proj": "v",
-	"self_attn.o_proj": "o", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "gate", "mlp.up_proj": "up",
-	"mlp.down_proj": "down",
+	"self_attn.q_proj": "q", "self_attn.k_proj": "k", "self_attn.v_proj": "v", "self_attn.o_proj": "o",
+	"mlp.gate_proj": "gate", "mlp.up_proj": "up", "mlp.down_proj": "down", "input_layernorm": "attn_norm",
 }
 
-// canonicalHF turns model.layers.3.self_attn.q_proj.weight into layers.3.q.
-func canonicalHF(name string) string {
-	switch name {
-	case "model.embed_tokens.weight":
+// hfNorms are the norms whose names mean different things in different architectures.
+var hfNorms = map[string]map[string]string{
+	"llama": {"post_attention_layernorm": "ffn_norm"},
+	"gemma2": {"post_attention_layernorm": "attn_post_norm", "pre_feedforward_layernorm": "ffn_norm",
+		"post_feedforward_layernorm": "ffn_post_norm"},
+}
+
+// canonicalHF turns the module model.layers.3.self_attn.q_proj into layers.3.q.
+func canonicalHF(architecture, module string) string {
+	switch module {
+	case "model.embed_tokens":
 		return "embed"
-	case "model.norm.weight":
+	case "model.norm":
 		return "norm"
-	case "lm_head.weight":
+	case "lm_head":
 		return "head"
 	}
-	rest, ok := strings.CutPrefix(name, "model.layers.")
-	layer, part, found := strings.Cut(rest, ".")
-	part, weight := strings.CutSuffix(part, ".weight")
-	if !ok || !found || !weight || hfParts[part] == "" {
+	rest, ok := strings.CutPrefix(module, "model.layers.")
+	layer, part, _ := strings.Cut(rest, ".")
+	part = cmp.Or(hfParts[part], hfNorms[architecture][part])
+	if !ok || part == "" {
 		return ""
 	}
-	return "layers." + layer + "." + hfParts[part]
+	return "layers." + layer + "." + part
+}
+
+// splitLast cuts a name at its last dot.
+func splitLast(name string) (module, part string) {
+	at := strings.LastIndexByte(name, '.')
+	return name[:max(at, 0)], name[at+1:]
 }
 
 func floats32(data []byte) []float32 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,8 @@ var ErrUnsupported = errors.New("not supported")
 // Type is how a tensor's elements are stored.
 type Type int
 
-// The types that are read; the quantised ones are ggml's blocks of 32 along the last axis.
+// The types that are read; the quantised ones are ggml's blocks of 32 along the last axis. U32 holds the packed words
+// of MLX's quantised matrices, which Model.Tensor returns as Q4_1 or F32.
 const (
 	F32 Type = iota
 	F16
@@ -24,16 +26,17 @@ const (
 	Q8_0
 	Q4_0
 	Q4_1
+	U32
 )
 
-var typeNames = [...]string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"}
+var typeNames = [...]string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "U32"}
 
 func (t Type) String() string { return typeNames[t] }
 
 // block returns the elements and bytes of one block of the type.
 func (t Type) block() (elements, bytes int) {
 	switch t {
-	case F32:
+	case F32, U32:
 		return 1, 4
 	case F16, BF16:
 		return 1, 2
@@ -81,6 +84,14 @@ func (t Tensor) sized(n uint64) error {
 	return nil
 }
 
+// expect is an error when the tensor has another shape.
+func (t Tensor) expect(shape []int) error {
+	if !slices.Equal(t.Shape, shape) {
+		return fmt.Errorf("tensor %s has shape %v, the configuration says %v", t.Name, t.Shape, shape)
+	}
+	return nil
+}
+
 // Rope describes the rotary embedding.
 type Rope struct {
 	Theta    float64
@@ -96,74 +107,35 @@ type Rope struct {
 	Factors  []float32 // factors: a divisor for each frequency
 }
 
-// Config is a decoder's shape, in the terms of Llama.
-type Config struct {
-	Architecture                 string
-	Name                         string
-	Layers, Hidden, Intermediate int
-	Heads, KVHeads, HeadDim      int
-	Vocabulary, Context          int
-	NormEps                      float64
-	Rope                         Rope
-	// PermutedQK: rows of Q and K lie in pairs for interleaved rotation, as llama.cpp stores Llama's.
-	PermutedQK bool
-	StopTokens []int32
-}
-
-func (c Config) check() error {
-	for _, v := range []struct {
-		name   string
-		n, max int
-	}{
-		{"layers", c.Layers, 1024}, {"hidden size", c.Hidden, 1 << 17}, {"intermediate size", c.Intermediate, 1 << 20},
-		{"heads", c.Heads, 1024}, {"KV heads", c.KVHeads, 1024}, {"head dimension", c.HeadDim, 1024},
-		{"vocabulary", c.Vocabulary, 1 << 22}, {"context length", c.Context, 1 << 24},
-	} {
-		if v.n <= 0 || v.n > v.max {
-			return fmt.Errorf("the model's %s is %d, expected 1 to %d", v.name, v.n, v.max)
-		}
-	}
-	if c.Heads%c.KVHeads != 0 {
-		return fmt.Errorf("%d heads cannot share %d KV heads evenly", c.Heads, c.KVHeads)
-	}
-	if c.Rope.Dims <= 0 || c.Rope.Dims%2 != 0 || c.Rope.Dims > c.HeadDim {
-		return fmt.Errorf("%d rotary dimensions in heads of %d", c.Rope.Dims, c.HeadDim)
-	}
-	if !(c.NormEps > 0 && c.NormEps < 1) || !(c.Rope.Theta > 1) {
-		return fmt.Errorf("norm epsilon %g and rope theta %g make no sense", c.NormEps, c.Rope.Theta)
-	}
-	return nil
-}
-
 // Model is an opened model: its shape and its tensors under canonical names: embed, norm, head (absent when tied),
-// and layers.N. with attn_norm, q, k, v, o, ffn_norm, gate, up, down.
+// and layers.N. with attn_norm, q, k, v, o, ffn_norm, gate, up, down, and with Config.PostNorms attn_post_norm and
+// ffn_post_norm.
 type Model struct {
 	Config  Config
 	GGUF    *GGUF  // the file, when it is one
 	Folder  string // the folder, when it is one
 	tensors map[string]Tensor
+	affine  map[string]*affine // MLX's quantised matrices, by the same names
 	close   func() error
 }
 
 // Tensor finds a tensor by its canonical name and checks its shape.
 func (m *Model) Tensor(name string, shape ...int) (Tensor, error) {
+	if a := m.affine[name]; a != nil {
+		return a.tensor(shape)
+	}
 	t, ok := m.tensors[name]
 	if !ok {
 		return Tensor{}, fmt.Errorf("the model has no tensor %s", name)
 	}
-	if len(t.Shape) != len(shape) {
-		return Tensor{}, fmt.Errorf("tensor %s has shape %v, the configuration says %v", t.Name, t.Shape, shape)
-	}
-	for i := range shape {
-		if t.Shape[i] != shape[i] {
-			return Tensor{}, fmt.Errorf("tensor %s has shape %v, the configuration says %v", t.Name, t.Shape, shape)
-		}
-	}
-	return t, nil
+	return t, t.expect(shape)
 }
 
 // Has reports whether a canonical name exists.
-func (m *Model) Has(name string) bool { _, ok := m.tensors[name]; return ok }
+func (m *Model) Has(name string) bool {
+	_, ok := m.tensors[name]
+	return ok || m.affine[name] != nil
+}
 
 // Close unmaps the files; tensors' data must not be used afterwards.
 func (m *Model) Close() error { return m.close() }

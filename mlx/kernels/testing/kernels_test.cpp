@@ -118,19 +118,76 @@ static void test_linear(const Kernels& k, Source source, int rows, int n, int kk
   }
 }
 
-static void test_gate_up(const Kernels& k, Source source, int rows, int f, int kk) {
+static void test_linear_norm(const Kernels& k, Source source, int rows, int n, int kk) {
+  OwnedMatrix w(n, kk, source);
+  int padded = w.k_padded();
+  Floats x = random_floats((size_t)rows * kk, 1), res = random_floats((size_t)rows * n, 1), norm = random_floats(n, 1), zeros((size_t)rows * n);
+  Shorts prompt = bf16_rows(x, rows, kk, padded);
+  Floats generated = padded_rows(x, rows, kk, padded);
+  for (Role role : {kPrompt, kGenerated}) {
+    const void* in = role == kPrompt ? (const void*)prompt.data() : generated.data();
+    Floats product = linear(k, role, x, w, zeros, 0, rows), out((size_t)rows * n);
+    auto want = reference::rms_norm(product.data(), norm.data(), 1e-6, rows, n);
+    k.linear_norm_residual(role, in, w, norm.data(), 1e-6f, res.data(), rows, out.data());
+    double e = error_of(want, [&](int r, int i) { return out[(size_t)r * n + i] - res[(size_t)r * n + i]; });
+    check(e < 1e-5, "linear_norm_residual is the product, normed, added");
+    for (int r = 0; r < rows; r += 1 + rows / 3) {
+      Floats one(n);
+      size_t at = (size_t)r * padded;
+      const void* row = role == kPrompt ? (const void*)(prompt.data() + at) : generated.data() + at;
+      k.linear_norm_residual(role, row, w, norm.data(), 1e-6f, &res[(size_t)r * n], 1, one.data());
+      check(!memcmp(one.data(), &out[(size_t)r * n], (size_t)n * 4), "linear_norm_residual: a row alone is the row among others");
+    }
+  }
+}
+
+static void test_soft_cap(const Kernels& k) {
+  for (float cap : {1.0f, 30.0f}) {
+    Floats x;
+    for (int i = -4000; i <= 4000; i++) x.push_back(cap * i / 300.0f);
+    for (float small = 1e-30f; small < 1; small *= 3) x.push_back(cap * small), x.push_back(-cap * small);
+    for (float large : {1e3f, 1e30f, -1e30f}) x.push_back(large);
+    Floats out(x.size()), one(1);
+    k.soft_cap(x.data(), x.size(), cap, out.data());
+    double worst = 0;
+    bool alone = true;
+    for (size_t i = 0; i < x.size(); i++) {
+      double want = cap * std::tanh((double)x[i] / cap);
+      if (want != 0) worst = std::max(worst, std::fabs(out[i] / want - 1));
+      k.soft_cap(&x[i], 1, cap, one.data());
+      alone &= one[0] == out[i];
+    }
+    check(worst < 7e-7, "soft_cap is within its relative error");
+    check(alone, "soft_cap: a value alone is the value among others");
+  }
+}
+
+static void test_embed(const Kernels& k, Source source) {
+  OwnedMatrix w(40, 96, source);
+  std::vector<int32_t> ids{39, 0, 7};
+  Floats out(3 * 96), column(96);
+  k.embed(w, ids.data(), 3, 1.5f, out.data());
+  bool same = true;
+  for (int r = 0; r < 3; r++) {
+    unpack_column(w, ids[r], column.data());
+    for (int i = 0; i < 96; i++) same &= out[r * 96 + i] == column[i] * 1.5f;
+  }
+  check(same, "embed scales the columns");
+}
+
+static void test_gate_up(const Kernels& k, Source source, Gate gate, int rows, int f, int kk) {
   int width = round_up(f, 32);
   OwnedMatrix w(2 * width, kk, source, true);
   Floats h = random_floats((size_t)rows * kk, 3), norm = random_floats(kk, 1);
   auto all = reference::product(reference::rms_norm(h.data(), norm.data(), 1e-5, rows, kk), w);
   reference::Rows want(rows, std::vector<double>(width));
   for (int r = 0; r < rows; r++)
-    for (int i = 0; i < width; i++) want[r][i] = reference::silu(all[r][i / 16 * 32 + i % 16]) * all[r][i / 16 * 32 + 16 + i % 16];
+    for (int i = 0; i < width; i++) want[r][i] = reference::gate(gate, all[r][i / 16 * 32 + i % 16]) * all[r][i / 16 * 32 + 16 + i % 16];
   Shorts p((size_t)rows * width);
-  k.norm_gate_up(kPrompt, h.data(), norm.data(), 1e-5f, w, rows, p.data());
+  k.norm_gate_up(kPrompt, gate, h.data(), norm.data(), 1e-5f, w, rows, p.data());
   check(error_of(want, [&](int r, int i) { return bf16_to_float(p[(size_t)r * width + i]); }) < 0.03, "norm_gate_up of a prompt");
   Floats g((size_t)rows * width);
-  k.norm_gate_up(kGenerated, h.data(), norm.data(), 1e-5f, w, rows, g.data());
+  k.norm_gate_up(kGenerated, gate, h.data(), norm.data(), 1e-5f, w, rows, g.data());
   check(error_of(want, [&](int r, int i) { return g[(size_t)r * width + i]; }) < (w.format == kBF16 ? 0.03 : 0.001), "norm_gate_up of generated tokens");
 }
 
@@ -145,14 +202,15 @@ static void test_head(const Kernels& k, Source source, int rows, int n, int kk) 
 // A layer's attention over a paged cache: writes through norm_qkv_rope in pieces, compares with the reference.
 struct Paged {
   HeadShape s;
+  Scoring scoring;
   int kk;
   OwnedMatrix w;
   Floats norm, cos, sin;
   Rope rope;
   static constexpr size_t kLayers = 2, kLayer = 1;
 
-  Paged(HeadShape shape, int k_, Source source, int tokens)
-      : s(shape), kk(k_), w((shape.heads + 2 * shape.kv_heads) * shape.head_dim, k_, source), norm(random_floats(k_, 0.5f)) {
+  Paged(HeadShape shape, Scoring scoring_, int k_, Source source, int tokens)
+      : s(shape), scoring(scoring_), kk(k_), w((shape.heads + 2 * shape.kv_heads) * shape.head_dim, k_, source), norm(random_floats(k_, 0.5f)) {
     rope.half = s.head_dim / 2;
     cos.resize((size_t)tokens * rope.half), sin.resize(cos.size());
     for (int t = 0; t < tokens; t++)
@@ -181,7 +239,7 @@ struct Paged {
     Sequence seq{c.blocks.data(), from, n};
     Shorts q((size_t)(n + kRowSlack) * s.q_width()), out((size_t)n * width());
     k.norm_qkv_rope(kPrompt, &h[(size_t)from * kk], norm.data(), 1e-5f, w, s, rope, &seq, 1, kLayer, q.data());
-    k.attention(kPrompt, q.data(), s, 1 / std::sqrt((float)s.head_dim), &seq, 1, kLayer, out.data());
+    k.attention(kPrompt, q.data(), s, scoring, &seq, 1, kLayer, out.data());
     return out;
   }
 
@@ -193,7 +251,7 @@ struct Paged {
     Shorts q((size_t)(n + kRowSlack) * s.q_width());
     Floats out((size_t)n * width());
     k.norm_qkv_rope(kGenerated, rows.data(), norm.data(), 1e-5f, w, s, rope, seqs.data(), n, kLayer, q.data());
-    k.attention(kGenerated, q.data(), s, 1 / std::sqrt((float)s.head_dim), seqs.data(), n, kLayer, out.data());
+    k.attention(kGenerated, q.data(), s, scoring, seqs.data(), n, kLayer, out.data());
     return out;
   }
 
@@ -210,7 +268,7 @@ struct Paged {
         keys.emplace_back(k, k + hd), values.emplace_back(v, v + hd);
       }
       for (int t = 0; t < tokens; t++) {
-        auto o = reference::attention({qkv[t].begin() + i * hd, qkv[t].begin() + (i + 1) * hd}, keys, values, 1 / std::sqrt((double)hd), t + 1);
+        auto o = reference::attention({qkv[t].begin() + i * hd, qkv[t].begin() + (i + 1) * hd}, keys, values, scoring, t);
         std::copy(o.begin(), o.end(), out[t].begin() + i * hd);
       }
     }
@@ -218,8 +276,8 @@ struct Paged {
   }
 };
 
-static void test_attention(const Kernels& k, HeadShape s, int kk, Source source, int tokens) {
-  Paged p(s, kk, source, tokens + 8);
+static void test_attention(const Kernels& k, HeadShape s, int kk, Source source, int tokens, float cap = 0, int window = 0) {
+  Paged p(s, {1 / std::sqrt((float)s.head_dim), cap, window}, kk, source, tokens + 8);
   Floats h = random_floats((size_t)(tokens + 8) * kk, 1);
   auto want = p.expected(h, tokens);
   Paged::Cache whole(s, tokens + 8), pieces(s, tokens + 8);
@@ -274,6 +332,8 @@ static void test_halves() {
 static void test_isa(Isa isa, int threads) {
   pool_resize(threads);
   const Kernels& k = kernels(isa);
+  context = std::string(k.name) + " threads " + std::to_string(threads);
+  test_soft_cap(k);
   for (Source source : {kFromQ4_1, kFromQ4_0, kFromQ8_0, kFromF32}) {
     context = std::string(k.name) + " source " + std::to_string(source) + " threads " + std::to_string(threads);
     bool quantised = source != kFromF32;
@@ -281,8 +341,12 @@ static void test_isa(Isa isa, int threads) {
       test_linear(k, source, rows, n, kk);
     if (!quantised)
       for (auto [rows, n, kk] : {std::array{3, 7, 5}, {29, 50, 33}, {50, 130, 100}}) test_linear(k, source, rows, n, kk);
-    test_gate_up(k, source, 19, 96, 64);
-    test_gate_up(k, source, 3, quantised ? 64 : 40, 160);
+    for (auto [rows, n, kk] : {std::array{1, 32, 32}, {13, 100, 96}, {70, 33, 704}}) test_linear_norm(k, source, rows, n, kk);
+    for (Gate gate : {kSiLU, kGELUTanh}) {
+      test_gate_up(k, source, gate, 19, 96, 64);
+      test_gate_up(k, source, gate, 3, quantised ? 64 : 40, 160);
+    }
+    test_embed(k, source);
     test_head(k, source, 3, 1000, 576);
     test_attention(k, {9, 3, 64}, 192, source, 290);
     test_attention(k, {4, 1, 32}, 64, source, 33);
@@ -291,6 +355,8 @@ static void test_isa(Isa isa, int threads) {
       test_attention(k, {6, 1, 16}, 40, source, 70);
       test_attention(k, {2, 2, 80}, 96, source, 530);
     }
+    test_attention(k, {4, 2, 32}, 64, source, 300, 0.3f);
+    for (int window : {1, 48, 128, 256, 300}) test_attention(k, {4, 2, 32}, 64, source, 530, window == 48 ? 0.3f : 0, window);
   }
 }
 

@@ -31,7 +31,10 @@ inline Rows product(const Rows& x, const am::Matrix& w) {
   return out;
 }
 
-inline double silu(double x) { return x / (1 + std::exp(-x)); }
+inline double gate(am::Gate gate, double x) {
+  if (gate == am::kSiLU) return x / (1 + std::exp(-x));
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+}
 
 // Rotates the pairs (i, i + half) of a head (Su et al., RoFormer, in halves as Llama has it).
 inline void rope(double* x, am::Rope rope, int position) {
@@ -42,16 +45,19 @@ inline void rope(double* x, am::Rope rope, int position) {
   }
 }
 
-// One query over keys and values of [0, tokens).
-inline std::vector<double> attention(const std::vector<double>& q, const Rows& keys, const Rows& values, double scale, int tokens) {
-  std::vector<double> p(tokens), out(q.size());
+// The query at a position over the keys and values that it sees.
+inline std::vector<double> attention(const std::vector<double>& q, const Rows& keys, const Rows& values, am::Scoring scoring, int position) {
+  int from = scoring.window && position >= scoring.window ? position + 1 - scoring.window : 0;
+  std::vector<double> p(position + 1), out(q.size());
   double top = -1e300, total = 0;
-  for (int t = 0; t < tokens; t++) {
+  for (int t = from; t <= position; t++) {
     for (size_t d = 0; d < q.size(); d++) p[t] += q[d] * keys[t][d];
-    top = std::max(top, p[t] *= scale);
+    p[t] *= scoring.scale;
+    if (scoring.cap > 0) p[t] = scoring.cap * std::tanh(p[t] / scoring.cap);
+    top = std::max(top, p[t]);
   }
-  for (double& x : p) total += x = std::exp(x - top);
-  for (int t = 0; t < tokens; t++)
+  for (int t = from; t <= position; t++) total += p[t] = std::exp(p[t] - top);
+  for (int t = from; t <= position; t++)
     for (size_t d = 0; d < q.size(); d++) out[d] += p[t] / total * values[t][d];
   return out;
 }

@@ -3,8 +3,8 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
-	"math"
 
 	"github.com/agent-memory/agent-memory/mlx/array"
 	"github.com/agent-memory/agent-memory/mlx/engine"
@@ -12,8 +12,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
-// fusedLlama is Llama on the CPU by own kernels: five nodes of MLX's graph a layer, bf16 KV, weights in panels.
-type fusedLlama struct {
+// fusedDecoder is a decoder on the CPU by own kernels: five nodes of MLX's graph a layer, bf16 KV, weights in panels.
+type fusedDecoder struct {
 	config  weights.Config
 	kernels *array.Kernels
 	heads   array.Heads
@@ -31,15 +31,16 @@ type fusedLlama struct {
 }
 
 type fusedLayer struct {
-	attnNorm, ffnNorm    *array.Array
+	layerNorms
 	qkv, o, gateUp, down *array.Matrix
+	scoring              array.Scoring
 }
 
 // fusedBlock is a block of the kernels' KV. Freed ones are kept for the next sequence: fresh pages from the system
 // cost more than the tokens that a small model computes into them. The engine's budget bounds how many there ever are.
 type fusedBlock struct {
 	*array.Block
-	owner *fusedLlama
+	owner *fusedDecoder
 }
 
 // Free implements engine.Block.
@@ -56,9 +57,9 @@ func openFused(c Config) (Model, error) {
 		return nil, err
 	}
 	w := c.Weights.Config
-	m := &fusedLlama{
+	m := &fusedDecoder{
 		config: w, kernels: k, eps: float32(w.NormEps), constants: array.NewScope(), step: array.NewScope(),
-		heads: array.Heads{Heads: w.Heads, KVHeads: w.KVHeads, Dim: w.HeadDim, Scale: float32(1 / math.Sqrt(float64(w.HeadDim)))},
+		heads: array.Heads{Heads: w.Heads, KVHeads: w.KVHeads, Dim: w.HeadDim},
 	}
 	if err := m.load(c); err != nil {
 		m.Close()
@@ -67,7 +68,7 @@ func openFused(c Config) (Model, error) {
 	return m, nil
 }
 
-func (m *fusedLlama) load(c Config) (err error) {
+func (m *fusedDecoder) load(c Config) (err error) {
 	w := m.config
 	if m.embed, err = pack(c.Weights, w.Vocabulary, w.Hidden, part{"embed", w.Vocabulary, after(0)}); err != nil {
 		return err
@@ -78,11 +79,12 @@ func (m *fusedLlama) load(c Config) (err error) {
 			return err
 		}
 	}
-	if m.norm, err = vector(m.constants, c.Weights, "norm", w.Hidden); err != nil {
+	if m.norm, err = norm(m.constants, c.Weights, "norm", w.Hidden); err != nil {
 		return err
 	}
 	for i := range w.Layers {
 		layer, err := m.loadLayer(c.Weights, fmt.Sprintf("layers.%d.", i))
+		layer.scoring = array.Scoring{Scale: float32(w.ScoreScale()), Cap: float32(w.AttentionCap), Window: w.Window(i)}
 		m.layers = append(m.layers, layer)
 		if err != nil {
 			return err
@@ -98,17 +100,15 @@ func (m *fusedLlama) load(c Config) (err error) {
 	return err
 }
 
-func (m *fusedLlama) loadLayer(w *weights.Model, prefix string) (l fusedLayer, err error) {
+func (m *fusedDecoder) loadLayer(w *weights.Model, prefix string) (l fusedLayer, err error) {
 	c := m.config
 	q, kv, ff := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, (c.Intermediate+31)/32*32
 	columnQ, columnK := after(0), after(q)
 	if c.PermutedQK {
 		columnQ, columnK = unpermuted(c.HeadDim, c.Rope.Dims, 0), unpermuted(c.HeadDim, c.Rope.Dims, q)
 	}
-	if l.attnNorm, err = vector(m.constants, w, prefix+"attn_norm", c.Hidden); err != nil {
-		return l, err
-	}
-	if l.ffnNorm, err = vector(m.constants, w, prefix+"ffn_norm", c.Hidden); err != nil {
+	l.layerNorms, err = loadNorms(m.constants, w, prefix)
+	if err != nil {
 		return l, err
 	}
 	if l.qkv, err = pack(w, q+2*kv, c.Hidden, part{prefix + "q", q, columnQ}, part{prefix + "k", kv, columnK},
@@ -126,27 +126,17 @@ func (m *fusedLlama) loadLayer(w *weights.Model, prefix string) (l fusedLayer, e
 	return l, err
 }
 
-// vector loads a one-dimensional tensor as float32.
-func vector(s *array.Scope, w *weights.Model, name string, n int) (*array.Array, error) {
-	t, err := w.Tensor(name, n)
-	if err != nil {
-		return nil, err
-	}
-	a := array.New(s, t.Floats(), array.Float32, n)
-	return a, s.Eval(a)
-}
-
 // Spec implements engine.Model.
-func (m *fusedLlama) Spec() engine.Spec {
+func (m *fusedDecoder) Spec() engine.Spec {
 	return spec(m.config, 2*int64(m.heads.BlockElements(m.config.Layers)))
 }
 
 // Class implements Model.
-func (m *fusedLlama) Class() Class { return Class("cpu/" + m.kernels.Name() + "/bf16") }
+func (m *fusedDecoder) Class() Class { return Class("cpu/" + m.kernels.Name() + "/bf16") }
 
 // NewBlock implements engine.Model. The block is zeros: attention multiplies what lies behind a sequence's end with
 // zero weights, which hides every number but not a NaN.
-func (m *fusedLlama) NewBlock() (engine.Block, error) {
+func (m *fusedDecoder) NewBlock() (engine.Block, error) {
 	if n := len(m.spare); n > 0 {
 		b := m.spare[n-1]
 		m.spare = m.spare[:n-1]
@@ -161,31 +151,54 @@ func (m *fusedLlama) NewBlock() (engine.Block, error) {
 }
 
 // layer computes a whole layer.
-func (m *fusedLlama) layer(s *array.Scope, i int, h *array.Array, b *array.Batch) *array.Array {
+func (m *fusedDecoder) layer(s *array.Scope, i int, h *array.Array, b *array.Batch) *array.Array {
 	return m.finish(s, i, h, m.project(s, i, h, b), b)
 }
 
 // project returns a layer's queries and writes its keys and values.
-func (m *fusedLlama) project(s *array.Scope, i int, h *array.Array, b *array.Batch) *array.Array {
+func (m *fusedDecoder) project(s *array.Scope, i int, h *array.Array, b *array.Batch) *array.Array {
 	l := m.layers[i]
 	return m.kernels.NormQKVRope(s, h, l.attnNorm, m.eps, l.qkv, m.heads, m.rope, b, i)
 }
 
 // finish computes what follows the projection, for the rows of h and q.
-func (m *fusedLlama) finish(s *array.Scope, i int, h, q *array.Array, b *array.Batch) *array.Array {
+func (m *fusedDecoder) finish(s *array.Scope, i int, h, q *array.Array, b *array.Batch) *array.Array {
 	l := m.layers[i]
-	h = m.kernels.LinearResidual(s, m.kernels.Attention(s, q, m.heads, b, i), l.o, h, b)
-	return m.kernels.LinearResidual(s, m.kernels.NormGateUp(s, h, l.ffnNorm, m.eps, l.gateUp, b), l.down, h, b)
+	h = m.add(s, h, m.kernels.Attention(s, q, m.heads, l.scoring, b, i), l.o, l.attnPostNorm, b)
+	gated := m.kernels.NormGateUp(s, array.Gate(m.config.Activation), h, l.ffnNorm, m.eps, l.gateUp, b)
+	return m.add(s, h, gated, l.down, l.ffnPostNorm, b)
+}
+
+// add returns h + x w, or h + rmsnorm(x w) with a norm.
+func (m *fusedDecoder) add(s *array.Scope, h, x *array.Array, w *array.Matrix, norm *array.Array, b *array.Batch) *array.Array {
+	if norm == nil {
+		return m.kernels.LinearResidual(s, x, w, h, b)
+	}
+	return m.kernels.LinearNormResidual(s, x, w, norm, m.eps, h, b)
+}
+
+// embedded returns the embeddings of tokens.
+func (m *fusedDecoder) embedded(s *array.Scope, tokens []int32) *array.Array {
+	return m.kernels.Embed(s, m.embed, tokens, float32(cmp.Or(m.config.EmbedScale, 1)))
+}
+
+// logits are those of every row of h.
+func (m *fusedDecoder) logits(s *array.Scope, h *array.Array) ([]float32, error) {
+	l := m.kernels.NormHead(s, h, m.norm, m.eps, m.head)
+	if m.config.FinalCap > 0 {
+		l = m.kernels.SoftCap(s, l, float32(m.config.FinalCap))
+	}
+	return s.Floats(l)
 }
 
 // begin frees the last step's arrays and opens a scope for the next.
-func (m *fusedLlama) begin() *array.Scope {
+func (m *fusedDecoder) begin() *array.Scope {
 	m.step.Close()
 	m.step = array.NewScope()
 	return m.step
 }
 
-func (m *fusedLlama) add(b *array.Batch, table []engine.Block, start, rows int) error {
+func (m *fusedDecoder) enter(b *array.Batch, table []engine.Block, start, rows int) error {
 	blocks := make([]*array.Block, len(table))
 	for i, x := range table {
 		own, ok := x.(*fusedBlock)
@@ -199,14 +212,14 @@ func (m *fusedLlama) add(b *array.Batch, table []engine.Block, start, rows int) 
 
 // Prefill implements engine.Model. The last layer writes the KV of every row and computes no more than the row whose
 // logits are wanted: by the numeric contract that row's bits do not depend on the others.
-func (m *fusedLlama) Prefill(c engine.Chunk) ([]float32, error) {
+func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
 	s, b, rows := m.begin(), array.NewBatch(array.Prompt), len(c.Tokens)
 	defer b.Free()
-	if err := m.add(b, c.Table, c.Start, rows); err != nil {
+	if err := m.enter(b, c.Table, c.Start, rows); err != nil {
 		return nil, err
 	}
 	last := len(m.layers) - 1
-	h := m.kernels.Embed(s, m.embed, c.Tokens)
+	h := m.embedded(s, c.Tokens)
 	for i := range last {
 		h = m.layer(s, i, h, b)
 	}
@@ -216,31 +229,31 @@ func (m *fusedLlama) Prefill(c engine.Chunk) ([]float32, error) {
 	}
 	one := array.NewBatch(array.Prompt)
 	defer one.Free()
-	if err := m.add(one, c.Table, c.Start+rows-1, 1); err != nil {
+	if err := m.enter(one, c.Table, c.Start+rows-1, 1); err != nil {
 		return nil, err
 	}
 	row := func(a *array.Array, width int) *array.Array {
 		return s.Slice(a, []int{rows - 1, 0}, []int{rows, width})
 	}
 	h = m.finish(s, last, row(h, m.config.Hidden), row(q, m.heads.QueryWidth()), one)
-	return s.Floats(m.kernels.NormHead(s, h, m.norm, m.eps, m.head))
+	return m.logits(s, h)
 }
 
 // Decode implements engine.Model.
-func (m *fusedLlama) Decode(rows []engine.Row) ([][]float32, error) {
+func (m *fusedDecoder) Decode(rows []engine.Row) ([][]float32, error) {
 	s, b, ids := m.begin(), array.NewBatch(array.Generated), make([]int32, len(rows))
 	defer b.Free()
 	for i, r := range rows {
 		ids[i] = r.Token
-		if err := m.add(b, r.Table, r.Position, 1); err != nil {
+		if err := m.enter(b, r.Table, r.Position, 1); err != nil {
 			return nil, err
 		}
 	}
-	h := m.kernels.Embed(s, m.embed, ids)
+	h := m.embedded(s, ids)
 	for i := range m.layers {
 		h = m.layer(s, i, h, b)
 	}
-	logits, err := s.Floats(m.kernels.NormHead(s, h, m.norm, m.eps, m.head))
+	logits, err := m.logits(s, h)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +269,7 @@ func split(v []float32, rows, width int) [][]float32 {
 }
 
 // Close implements engine.Model.
-func (m *fusedLlama) Close() error {
+func (m *fusedDecoder) Close() error {
 	m.step.Close()
 	m.constants.Close()
 	for _, b := range m.spare {
@@ -277,7 +290,7 @@ func (m *fusedLlama) Close() error {
 	return nil
 }
 
-func (m *fusedLlama) matrices() []*array.Matrix {
+func (m *fusedDecoder) matrices() []*array.Matrix {
 	var all []*array.Matrix
 	for _, l := range m.layers {
 		all = append(all, l.qkv, l.o, l.gateUp, l.down)

@@ -1,0 +1,123 @@
+//go:build cgo
+
+package model
+
+import (
+	"fmt"
+
+	"github.com/agent-memory/agent-memory/mlx/array"
+	"github.com/agent-memory/agent-memory/mlx/engine"
+)
+
+func (m *stockDecoder) tableOf(table []engine.Block, tokens int) ([]*stockBlock, error) {
+	if len(table)*engine.BlockTokens < tokens {
+		return nil, fmt.Errorf("a block table of %d does not hold %d tokens", len(table), tokens)
+	}
+	out := make([]*stockBlock, len(table))
+	for i, b := range table {
+		own, ok := b.(*stockBlock)
+		if !ok {
+			return nil, fmt.Errorf("block %d of the table belongs to another model", i)
+		}
+		out[i] = own
+	}
+	return out, nil
+}
+
+// mask is [n, start+n], true where a row may look; nil for a single row that may look everywhere.
+func (m *stockDecoder) mask(s *array.Scope, start, n, window int) *array.Array {
+	if n == 1 && (window == 0 || start < window) {
+		return nil
+	}
+	rows, columns, last := make([]int32, n), make([]int32, start+n), make([]int32, start+n)
+	for i := range rows {
+		rows[i] = int32(start + i)
+	}
+	for i := range columns {
+		columns[i] = int32(i)
+		last[i] = int32(i + window - 1) // the last row that looks at column i
+	}
+	row := array.New(s, rows, array.Int32, n, 1)
+	causal := s.LessEqual(array.New(s, columns, array.Int32, 1, start+n), row)
+	if window == 0 {
+		return causal
+	}
+	return s.Mul(causal, s.LessEqual(row, array.New(s, last, array.Int32, 1, start+n)))
+}
+
+// attend writes the rows' keys and values and returns the attention's output, [n, heads * dim], with the arrays of
+// the blocks written.
+func (m *stockDecoder) attend(s *array.Scope, x *array.Array, l stockLayer, layer int, blocks []*stockBlock, start, n int, mask *array.Array) (*array.Array, []*array.Array) {
+	c := m.config
+	q := m.rotated(s, m.split(s, s.Matmul(x, l.q), n, c.Heads), start)
+	k := m.rotated(s, m.split(s, s.Matmul(x, l.k), n, c.KVHeads), start)
+	v := m.split(s, s.Matmul(x, l.v), n, c.KVHeads)
+	written := m.write(s, blocks, layer, k, v, start, n)
+	keys := m.gather(s, blocks, start+n, func(b *stockBlock) *array.Array { return b.k[layer] })
+	values := m.gather(s, blocks, start+n, func(b *stockBlock) *array.Array { return b.v[layer] })
+	o := m.attention(s, q, keys, values, mask)
+	return s.Reshape(s.Transpose(o, 0, 2, 1, 3), n, c.Heads*c.HeadDim), written
+}
+
+// attention is softmax(scores) values for q [1, heads, n, dim] and keys and values [1, kv heads, tokens, dim]. MLX's
+// own operator has no soft cap, so scores that have one are written out.
+func (m *stockDecoder) attention(s *array.Scope, q, keys, values, mask *array.Array) *array.Array {
+	c, scale := m.config, m.config.ScoreScale()
+	if c.AttentionCap == 0 {
+		return s.Attention(q, keys, values, float32(scale), mask)
+	}
+	q = s.Reshape(m.scaled(s, q, scale), c.KVHeads, c.Heads/c.KVHeads, -1, c.HeadDim)
+	keys, values = s.Reshape(keys, c.KVHeads, 1, -1, c.HeadDim), s.Reshape(values, c.KVHeads, 1, -1, c.HeadDim)
+	scores := m.capped(s, s.Matmul(q, s.Transpose(keys, 0, 1, 3, 2)), c.AttentionCap)
+	if mask != nil { // true becomes 0, false a score that has no weight
+		const hidden = 1e30
+		scores = s.AsType(scores, array.Float32)
+		seen := s.Mul(s.AsType(mask, array.Float32), scalar(s, hidden, array.Float32))
+		scores = s.Add(scores, s.Add(seen, scalar(s, -hidden, array.Float32)))
+	}
+	o := s.Matmul(s.AsType(s.Softmax(scores, -1), m.dtype), values)
+	return s.Reshape(o, 1, c.Heads, -1, c.HeadDim)
+}
+
+func (m *stockDecoder) split(s *array.Scope, a *array.Array, n, heads int) *array.Array {
+	return s.Transpose(s.Reshape(a, 1, n, heads, m.config.HeadDim), 0, 2, 1, 3)
+}
+
+func (m *stockDecoder) rotated(s *array.Scope, a *array.Array, start int) *array.Array {
+	if m.ropeScale != nil {
+		a = s.Mul(a, m.ropeScale)
+	}
+	return s.Rope(a, m.config.Rope.Dims, start, m.freqs)
+}
+
+// write copies rows into the blocks that positions [start, start+n) lie in.
+func (m *stockDecoder) write(s *array.Scope, blocks []*stockBlock, layer int, k, v *array.Array, start, n int) []*array.Array {
+	c := m.config
+	var written []*array.Array
+	for at := 0; at < n; {
+		b, from := blocks[(start+at)/engine.BlockTokens], (start+at)%engine.BlockTokens
+		count := min(n-at, engine.BlockTokens-from)
+		put := func(to **array.Array, rows *array.Array) {
+			part := s.Slice(rows, []int{0, 0, at, 0}, []int{1, c.KVHeads, at + count, c.HeadDim})
+			next := s.SliceUpdate(*to, part, []int{0, 0, from, 0}, []int{1, c.KVHeads, from + count, c.HeadDim})
+			if s.Err() == nil {
+				b.scope.Keep(*to, s) // the old one goes with the step
+				*to = s.Keep(next, b.scope)
+				written = append(written, next)
+			}
+		}
+		put(&b.k[layer], k)
+		put(&b.v[layer], v)
+		at += count
+	}
+	return written
+}
+
+func (m *stockDecoder) gather(s *array.Scope, blocks []*stockBlock, tokens int, of func(*stockBlock) *array.Array) *array.Array {
+	var parts []*array.Array
+	for i := 0; i*engine.BlockTokens < tokens; i++ {
+		parts = append(parts, of(blocks[i]))
+	}
+	all := s.Concat(2, parts...)
+	return s.Slice(all, []int{0, 0, 0, 0}, []int{1, m.config.KVHeads, tokens, m.config.HeadDim})
+}

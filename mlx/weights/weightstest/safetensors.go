@@ -1,0 +1,101 @@
+package weightstest
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+)
+
+// file collects tensors of a safetensors file.
+type file struct {
+	header map[string]any
+	body   []byte
+}
+
+func (f *file) add(name, dtype string, shape []int, data []byte) {
+	f.header[name] = map[string]any{"dtype": dtype, "shape": shape, "data_offsets": []int{len(f.body), len(f.body) + len(data)}}
+	f.body = append(f.body, data...)
+}
+
+// normMean is what a norm's weights lie around: their neutral value, but for Gemma's norms of what a layer returns.
+// Those are larger, so that with its tied head the model does not just answer with the last token.
+func (s Tiny) normMean(name string) float64 {
+	switch {
+	case s.Gemma2 == nil:
+		return 1
+	case strings.Contains(name, ".post_"):
+		return 5
+	}
+	return 0
+}
+
+// writeShard writes random tensors: norms around their mean, matrices with a spread of 1/sqrt(inputs).
+func (s Tiny) writeShard(path string, r *rand.Rand, tensors []tensor) error {
+	f := file{header: map[string]any{}}
+	for _, x := range tensors {
+		n := 1
+		for _, d := range x.shape {
+			n *= d
+		}
+		spread, mean := 1/math.Sqrt(float64(x.shape[len(x.shape)-1])), 0.0
+		if len(x.shape) == 1 {
+			spread, mean = 0.1, s.normMean(x.name)
+		}
+		values := make([]float32, n)
+		for i := range values {
+			values[i] = float32(mean + spread*r.NormFloat64())
+		}
+		if s.Bits > 0 && len(x.shape) == 2 {
+			f.addQuantised(x, values, s.Bits, s.Group)
+			continue
+		}
+		var data []byte
+		for _, v := range values {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+		f.add(x.name, "F32", x.shape, data)
+	}
+	raw, err := json.Marshal(f.header)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(raw))), raw...), f.body...), 0o600)
+}
+
+// addQuantised adds a matrix in MLX's affine layout with bf16 scales and biases: the group's minimum is the bias, and
+// its range is cut into 2^bits - 1 steps.
+func (f *file) addQuantised(x tensor, values []float32, bits, group int) {
+	var words, scales, biases []byte
+	word, used := uint32(0), 0
+	for at := 0; at < len(values); at += group {
+		low, high := values[at], values[at]
+		for _, v := range values[at : at+group] {
+			low, high = min(low, v), max(high, v)
+		}
+		top := float32(int(1)<<bits - 1)
+		scale, bias := bf16((high-low)/top), bf16(low)
+		scales, biases = append(scales, scale[2:]...), append(biases, bias[2:]...)
+		for _, v := range values[at : at+group] {
+			q := math.Round(float64((v - float(bias)) / float(scale)))
+			word |= uint32(max(0, min(q, float64(top)))) << used
+			if used += bits; used == 32 {
+				words = binary.LittleEndian.AppendUint32(words, word)
+				word, used = 0, 0
+			}
+		}
+	}
+	base, rows, columns := strings.TrimSuffix(x.name, "weight"), x.shape[0], x.shape[1]
+	f.add(x.name, "U32", []int{rows, columns * bits / 32}, words)
+	f.add(base+"scales", "BF16", []int{rows, columns / group}, scales)
+	f.add(base+"biases", "BF16", []int{rows, columns / group}, biases)
+}
+
+// bf16 is v with the lower half of its bits cut off, as the four bytes of a float32.
+func bf16(v float32) []byte {
+	return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)&0xffff0000)
+}
+
+func float(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
