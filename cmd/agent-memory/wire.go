@@ -63,6 +63,7 @@ func newServer(cfg config.Config, d doors) (*server, error) {
 		MaxBatch:    cfg.MLX.MaxBatchSize,
 		MaxQueue:    cfg.Server.MaxQueue,
 		ChunkTokens: cfg.MLX.PrefillStepSize,
+		Tenant:      tenants(newSecret()),
 		Listener:    newTelemetry(counted.Registry()).listener(),
 		Logger:      d.log,
 		Fatal:       d.fatal,

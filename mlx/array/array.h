@@ -58,6 +58,7 @@ void am_matrix_free(am_matrix*);
 
 uint16_t* am_block_new(size_t elements);
 void am_block_clear(uint16_t*, size_t elements);
+void am_block_copy(uint16_t* to, const uint16_t* from, size_t elements);
 void am_block_free(uint16_t*);
 
 am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half);

@@ -157,6 +157,7 @@ void am_matrix_free(am_matrix* m) { delete reinterpret_cast<SharedMatrix*>(m); }
 uint16_t* am_block_new(size_t elements) {
   return guarded((uint16_t*)nullptr, "new block", {}, [&] { return (uint16_t*)pages_alloc(elements * 2 + 4096); });
 }
+void am_block_copy(uint16_t* to, const uint16_t* from, size_t elements) { memcpy(to, from, elements * 2); }
 void am_block_clear(uint16_t* b, size_t elements) { memset(b, 0, elements * 2); }
 void am_block_free(uint16_t* b) { pages_free(b); }
 

@@ -93,6 +93,11 @@ func NewBlock(elements int) (*Block, error) {
 // Clear fills the block with zeros, for another sequence.
 func (b *Block) Clear() { C.am_block_clear(b.p, C.size_t(b.elements)) }
 
+// CopyFrom makes the block equal to another of the same length.
+func (b *Block) CopyFrom(from *Block) {
+	C.am_block_copy(b.p, from.p, C.size_t(min(b.elements, from.elements)))
+}
+
 // Free gives the memory back.
 func (b *Block) Free() {
 	if b.p != nil {

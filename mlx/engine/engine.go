@@ -30,6 +30,9 @@ type Config struct {
 	MaxQueue    int   // most requests that wait for a slot
 	ChunkTokens int   // most prompt tokens computed in a step
 
+	// Tenant returns the secrets that name a tenant's blocks. Without it every prompt is computed anew.
+	Tenant func(name string) *kv.Tenant
+
 	Listener Listener        // told what happens
 	Logger   *slog.Logger    // nil discards
 	Fatal    func(err error) // called once when the device hangs for good; must end the process

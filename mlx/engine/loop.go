@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -88,7 +89,10 @@ func (l *loop) admit() {
 		}
 		l.forget(seq)
 		l.running = insertByAge(l.running, seq)
+		l.match(seq)
 		if seq.result.Queue < 0 {
+			seq.result.Usage.Cached = seq.computed
+			seq.stream.begin(seq.result.Usage)
 			seq.result.Queue = time.Since(seq.submitted)
 			l.listener.Admitted(seq.result.Queue)
 		}
@@ -126,6 +130,7 @@ func (l *loop) decode() int {
 	}
 	for i, seq := range l.batch {
 		seq.computed++
+		l.seal(seq)
 		l.accept(seq, logits[i])
 	}
 	return len(l.batch)
@@ -160,6 +165,7 @@ func (l *loop) prefill() int {
 		return 0
 	}
 	seq.computed += len(chunk.Tokens)
+	l.seal(seq)
 	switch {
 	case chunk.Logits:
 		l.accept(seq, logits)
@@ -236,6 +242,9 @@ func (l *loop) fail(seq *sequence, err error) {
 // end takes the sequence out of the loop, gives its memory back and closes its stream.
 func (l *loop) end(seq *sequence, err error) {
 	l.forget(seq)
+	if !errors.Is(err, ErrModel) {
+		l.sealTail(seq)
+	}
 	l.release(seq)
 	seq.result.Tokens = seq.tokens[seq.prompt:]
 	seq.stream.end(seq.result, err)
@@ -248,6 +257,7 @@ func (l *loop) abandon() {
 	for _, seq := range slices.Concat(l.running, l.preempted, l.queued()) {
 		l.end(seq, ErrDraining)
 	}
+	l.pool.Trim()
 	l.settle(0, 0)
 }
 

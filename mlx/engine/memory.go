@@ -21,8 +21,7 @@ func (l *loop) grow(seq *sequence, n int) bool {
 		case err != nil:
 			l.fail(seq, err)
 		default:
-			seq.blocks = append(seq.blocks, block)
-			seq.table = append(seq.table, block.Memory())
+			seq.append(block)
 		}
 	}
 	return slices.Contains(l.running, seq)
@@ -31,14 +30,15 @@ func (l *loop) grow(seq *sequence, n int) bool {
 // preempt takes a running sequence's slot and memory. Its stream just pauses.
 func (l *loop) preempt(seq *sequence) {
 	l.forget(seq)
+	l.sealTail(seq)
 	l.release(seq)
 	l.preempted = insertByAge(l.preempted, seq)
 	l.listener.Preempted()
 }
 
-// release gives the sequence's blocks back.
+// release gives the sequence's blocks back, the last first: it is the first that can be done without.
 func (l *loop) release(seq *sequence) {
-	seq.computed, seq.table = 0, nil
+	seq.computed, seq.table, seq.keys = 0, nil, nil
 	for len(seq.blocks) > 0 {
 		last := seq.blocks[len(seq.blocks)-1]
 		seq.blocks = seq.blocks[:len(seq.blocks)-1]

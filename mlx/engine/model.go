@@ -21,6 +21,8 @@ type Spec struct {
 	Context    int     // most tokens of prompt and answer together
 	BlockBytes int64   // bytes of one Block
 	StopTokens []int32 // token ids that end an answer, e.g. <|im_end|>
+
+	Fingerprint kv.Fingerprint // what KV depends on besides tokens
 }
 
 // Chunk is a run of prompt tokens of one sequence.
@@ -50,6 +52,8 @@ type Model interface {
 	// Decode computes one token of every row and writes its KV. It returns one slice of logits per row,
 	// valid until the next call.
 	Decode(rows []Row) ([][]float32, error)
+	// Copy makes to equal to from, whole. It shares no memory with it afterwards.
+	Copy(to, from Block) error
 	// Close frees the weights.
 	Close() error
 }

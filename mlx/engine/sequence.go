@@ -18,9 +18,11 @@ type sequence struct {
 	submitted time.Time
 	age       uint64 // order of submission: the oldest has the lowest
 
-	tokens   []int32 // the prompt, then what was generated
-	prompt   int     // number of prompt tokens
-	computed int     // tokens whose KV is in the table
+	tokens   []int32    // the prompt, then what was generated
+	prompt   int        // number of prompt tokens
+	computed int        // tokens whose KV is in the table
+	tenant   *kv.Tenant // nil: nothing is found or kept
+	keys     []kv.Key   // of the full blocks in the table, all sealed
 	blocks   []*kv.Block
 	table    []Block // the same blocks, as the model sees them
 

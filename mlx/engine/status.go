@@ -17,6 +17,7 @@ type Status struct {
 
 	PoolBudget      int64 // bytes for KV
 	PoolBytes       int64 // of those, held by sequences
+	PoolResident    int64 // of those, held by sequences or kept to be found again
 	PoolUtilization float64
 }
 
@@ -29,7 +30,8 @@ func (e *Engine) Status() Status {
 	status.Hung = e.stalled(time.Now()) >= hangAfter
 	if e.pool != nil {
 		stats := e.pool.Stats()
-		status.PoolBudget, status.PoolBytes, status.PoolUtilization = stats.Budget, stats.Reserved, stats.Utilization
+		status.PoolBudget, status.PoolBytes, status.PoolUtilization = stats.Budget, stats.Busy, stats.Utilization
+		status.PoolResident = stats.Resident
 	}
 	return status
 }

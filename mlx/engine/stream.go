@@ -11,6 +11,8 @@ import (
 // is joined into one piece. One goroutine may read it.
 type Stream struct {
 	changed chan struct{} // holds a token whenever there is something new to look at
+	started chan struct{} // closed when the request got its slot, or ended without one
+	once    sync.Once     // closes started
 
 	mu     sync.Mutex
 	text   []byte
@@ -23,7 +25,7 @@ type Stream struct {
 }
 
 func newStream() *Stream {
-	return &Stream{changed: make(chan struct{}, 1)}
+	return &Stream{changed: make(chan struct{}, 1), started: make(chan struct{})}
 }
 
 // watch cancels the stream when the context ends.
@@ -45,6 +47,24 @@ func (s *Stream) Next(ctx context.Context) (string, error) {
 			return "", context.Cause(ctx)
 		}
 	}
+}
+
+// Begun waits until the request has its slot, and so until it is known how much of its prompt is cached, or has ended,
+// or ctx has. It returns what is known.
+func (s *Stream) Begun(ctx context.Context) Usage {
+	select {
+	case <-s.started:
+	case <-ctx.Done():
+	}
+	return s.Result().Usage
+}
+
+// begin says that the request has got its slot.
+func (s *Stream) begin(known Usage) {
+	s.mu.Lock()
+	s.result.Usage = known
+	s.mu.Unlock()
+	s.once.Do(func() { close(s.started) })
 }
 
 // Result returns what the request left, once Next has returned io.EOF. After a failure it holds what was reached.
@@ -101,6 +121,7 @@ func (s *Stream) end(result Result, err error) {
 	s.mu.Lock()
 	s.ended, s.err, s.result = true, err, result
 	s.mu.Unlock()
+	s.once.Do(func() { close(s.started) })
 	s.signal()
 }
 

@@ -16,6 +16,9 @@ func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 		return nil, err
 	}
 	seq := newSequence(req, e.seed(req.Sampling), time.Now())
+	if e.cfg.Tenant != nil {
+		seq.tenant = e.cfg.Tenant(req.Tenant)
+	}
 	seq.stream.watch(ctx)
 	if err := e.enqueue(seq); err != nil {
 		seq.stream.unwatch()

@@ -1,7 +1,8 @@
-// Package kv accounts for the memory that holds keys and values: one pool of equal blocks under one byte budget.
+// Package kv names, keeps and accounts for keys and values: the identity and the format of blocks, the tiers that
+// keep them, and the one pool of equal blocks that holds them on the device under one byte budget.
 //
-// Invariants, which Check verifies: the bytes reserved are exactly those of the blocks in use; they never exceed
-// the budget; every block in use has at least one reference; a block is freed once, when its last reference goes.
+// Invariants of the pool, which Check verifies: the bytes reserved are exactly those of the blocks in the pool; they
+// never exceed the budget; a block without references is sealed and can be found by its key, else it is freed, once.
 package kv
 
 import (
@@ -34,12 +35,16 @@ type Pool struct {
 	mu       sync.Mutex
 	reserved int64
 	used     map[*Block]struct{}
+	sealed   *Index[*Block]
+	uses     uint64 // counts gives, for the order of use
 }
 
 // Block is a reference-counted piece of KV memory.
 type Block struct {
-	memory Memory
-	refs   int // guarded by Pool.mu
+	memory  Memory
+	refs    int              // guarded by Pool.mu, as all below
+	sealed  *Indexed[*Block] // nil while the block is written
+	lastUse uint64           // when its last reference went
 }
 
 // Memory returns the device's side of the block.
@@ -54,24 +59,27 @@ func NewPool(cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("create kv pool: the budget of %d bytes holds no block of %d bytes; raise the budget",
 			cfg.Budget, cfg.BlockBytes)
 	}
-	return &Pool{cfg: cfg, used: map[*Block]struct{}{}}, nil
+	return &Pool{cfg: cfg, used: map[*Block]struct{}{}, sealed: NewIndex[*Block]()}, nil
 }
 
 // Capacity is the number of blocks that the budget holds.
 func (p *Pool) Capacity() int { return int(p.cfg.Budget / p.cfg.BlockBytes) }
 
-// Free is the number of blocks that can be taken now.
+// Free is the number of blocks that can be taken now, those included that are sealed and that nobody uses.
 func (p *Pool) Free() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return int((p.cfg.Budget - p.reserved) / p.cfg.BlockBytes)
+	return int((p.cfg.Budget - p.busy()) / p.cfg.BlockBytes)
 }
 
-// Take returns a new block with one reference. It fails with ErrFull when the budget is used up, and with the
-// allocator's error when the device has less memory than the budget promised; then nothing stays reserved.
+// Take returns a new block with one reference, in place of the sealed block that was used longest ago if need be. It
+// fails with ErrFull when every block is in use, and with the allocator's error when the device has less memory than
+// the budget promised; then nothing stays reserved.
 func (p *Pool) Take() (*Block, error) {
-	if !p.reserve() {
-		return nil, ErrFull
+	for !p.reserve() {
+		if !p.reclaim() {
+			return nil, ErrFull
+		}
 	}
 	block, err := p.allocate()
 	if err != nil {
@@ -89,12 +97,17 @@ func (p *Pool) Share(b *Block) {
 	b.refs++
 }
 
-// Give drops one reference; the last one frees the block.
+// Give drops one reference. With the last one a block is freed, unless it is sealed: then it stays to be found until
+// its memory is needed.
 func (p *Pool) Give(b *Block) {
 	if p.drop(b) {
-		b.memory.Free()
-		p.unreserve()
+		p.free(b)
 	}
+}
+
+func (p *Pool) free(b *Block) {
+	b.memory.Free()
+	p.unreserve()
 }
 
 func (p *Pool) reserve() bool {
@@ -141,6 +154,11 @@ func (p *Pool) drop(b *Block) bool {
 	if b.refs > 0 {
 		return false
 	}
+	if b.sealed != nil {
+		p.uses++
+		b.lastUse = p.uses
+		return false
+	}
 	delete(p.used, b)
 	return true
 }
@@ -155,9 +173,10 @@ func (p *Pool) mustUse(b *Block) {
 // Stats are a pool's figures at one moment.
 type Stats struct {
 	Budget      int64
-	Reserved    int64 // bytes of blocks in use
-	Blocks      int   // blocks in use
-	Utilization float64
+	Resident    int64   // bytes of all blocks
+	Busy        int64   // of those, bytes of blocks in use
+	Blocks      int     // all blocks
+	Utilization float64 // Busy over Budget
 }
 
 // Stats returns the figures. Utilisation is the share of the budget that running and admitted sequences hold;
@@ -167,10 +186,22 @@ func (p *Pool) Stats() Stats {
 	defer p.mu.Unlock()
 	return Stats{
 		Budget:      p.cfg.Budget,
-		Reserved:    p.reserved,
+		Resident:    p.reserved,
+		Busy:        p.busy(),
 		Blocks:      len(p.used),
-		Utilization: float64(p.reserved) / float64(p.cfg.Budget),
+		Utilization: float64(p.busy()) / float64(p.cfg.Budget),
 	}
+}
+
+// busy is the number of bytes that can't be reclaimed. The caller holds mu.
+func (p *Pool) busy() int64 {
+	busy := p.reserved
+	for b := range p.used {
+		if b.refs == 0 {
+			busy -= p.cfg.BlockBytes
+		}
+	}
+	return busy
 }
 
 // Check verifies the pool's invariants. It must not run while another goroutine is inside Take or Give.
@@ -184,9 +215,15 @@ func (p *Pool) Check() error {
 		return fmt.Errorf("kv pool: %d bytes reserved over a budget of %d", p.reserved, p.cfg.Budget)
 	}
 	for block := range p.used {
-		if block.refs < 1 {
-			return fmt.Errorf("kv pool: a block in use has %d references", block.refs)
+		if block.refs < 0 || block.refs == 0 && block.sealed == nil {
+			return fmt.Errorf("kv pool: a block has %d references, sealed: %v", block.refs, block.sealed != nil)
 		}
+		if block.sealed != nil && p.sealed.Get(block.sealed.Space, block.sealed.Key) != block.sealed {
+			return fmt.Errorf("kv pool: the sealed block %s can't be found", block.sealed.Key)
+		}
+	}
+	if p.sealed.Len() > len(p.used) {
+		return fmt.Errorf("kv pool: %d sealed blocks among %d", p.sealed.Len(), len(p.used))
 	}
 	return nil
 }

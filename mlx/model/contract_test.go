@@ -306,3 +306,35 @@ func TestAFreedBlockIsRefused(t *testing.T) {
 		t.Fatal("a freed block was written")
 	}
 }
+
+func TestACopiedBlockGivesTheSameBits(t *testing.T) {
+	for _, dtype := range []string{"auto", "float32"} {
+		m := openTiny(t, weightstest.Default(), Config{Dtype: dtype})
+		prompt := tinyTokens(300, 5)
+		first := table(t, m, 302)
+		if _, err := m.Prefill(engine.Chunk{Tokens: prompt[:290], Table: first}); err != nil {
+			t.Fatal(err)
+		}
+		second := []engine.Block{first[0], table(t, m, 1)[0]}
+		if err := m.Copy(second[1], first[1]); err != nil {
+			t.Fatal(err)
+		}
+		end := func(tab []engine.Block, tokens []int32) []float32 {
+			logits, err := m.Prefill(engine.Chunk{Tokens: tokens, Start: 290, Table: tab, Logits: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.Clone(logits)
+		}
+		want := end(first, prompt[290:])
+		if other := end(second, tinyTokens(10, 77)); slices.Equal(other, want) {
+			t.Errorf("%s: other tokens give the same logits", dtype)
+		}
+		if !slices.Equal(end(first, prompt[290:]), want) {
+			t.Errorf("%s: writing the copy changed the original", dtype)
+		}
+		if !slices.Equal(end(second, prompt[290:]), want) {
+			t.Errorf("%s: the copy gives other bits", dtype)
+		}
+	}
+}

@@ -4,6 +4,7 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/agent-memory/agent-memory/mlx/array"
@@ -150,6 +151,24 @@ func (m *fusedDecoder) NewBlock() (engine.Block, error) {
 	return &fusedBlock{b, m}, nil
 }
 
+// Copy implements engine.Model.
+func (m *fusedDecoder) Copy(to, from engine.Block) error {
+	target, source := m.own(to), m.own(from)
+	if target == nil || source == nil {
+		return errors.New("copy a KV block: one of the two is freed or belongs to another model")
+	}
+	target.CopyFrom(source)
+	return nil
+}
+
+// own returns the kernels' side of a block, or nil for one that is freed or another model's.
+func (m *fusedDecoder) own(b engine.Block) *array.Block {
+	if own, ok := b.(*fusedBlock); ok && own.owner == m {
+		return own.Block
+	}
+	return nil
+}
+
 // layer computes a whole layer.
 func (m *fusedDecoder) layer(s *array.Scope, i int, h *array.Array, b *array.Batch) *array.Array {
 	return m.finish(s, i, h, m.project(s, i, h, b), b)
@@ -201,11 +220,9 @@ func (m *fusedDecoder) begin() *array.Scope {
 func (m *fusedDecoder) enter(b *array.Batch, table []engine.Block, start, rows int) error {
 	blocks := make([]*array.Block, len(table))
 	for i, x := range table {
-		own, ok := x.(*fusedBlock)
-		if !ok || own.owner != m || own.Block == nil {
+		if blocks[i] = m.own(x); blocks[i] == nil {
 			return fmt.Errorf("block %d of the table is freed or belongs to another model", i)
 		}
-		blocks[i] = own.Block
 	}
 	return b.Add(blocks, start, rows)
 }

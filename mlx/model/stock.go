@@ -4,6 +4,7 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 
@@ -178,6 +179,21 @@ func (m *stockDecoder) NewBlock() (engine.Block, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// Copy implements engine.Model. Arrays never change once they are made, so the two blocks share them until one is
+// written.
+func (m *stockDecoder) Copy(to, from engine.Block) error {
+	target, ok := to.(*stockBlock)
+	source, same := from.(*stockBlock)
+	if !ok || !same {
+		return errors.New("copy a KV block: one of the two belongs to another model")
+	}
+	for i := range source.k {
+		target.k[i] = target.scope.AsType(source.k[i], m.dtype)
+		target.v[i] = target.scope.AsType(source.v[i], m.dtype)
+	}
+	return target.scope.Eval(append(append([]*array.Array{}, target.k...), target.v...)...)
 }
 
 func (m *stockDecoder) begin() *array.Scope {

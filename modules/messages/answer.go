@@ -43,22 +43,22 @@ func usageOf(prompt Prompt, counted engine.Usage) usage {
 	}
 }
 
-// opening is the message before anything is generated.
-func (j *job) opening() answer {
+// opening is the message before anything is generated, with what is known of its usage.
+func (j *job) opening(known engine.Usage) answer {
 	return answer{
 		ID: j.id, Type: "message", Role: string(Assistant), Model: j.model, Content: []textBlock{},
-		Usage: usageOf(j.prompt, engine.Usage{Prompt: len(j.prompt.Tokens)}),
+		Usage: usageOf(j.prompt, known),
 	}
 }
 
 // answer is the whole message, once it is finished.
 func (j *job) answer(text string) answer {
-	message, result := j.opening(), j.stream.Result()
+	result := j.stream.Result()
+	message := j.opening(result.Usage)
 	if text != "" {
 		message.Content = []textBlock{{"text", text}}
 	}
 	message.StopReason, message.StopSequence = ending(result)
-	message.Usage = usageOf(j.prompt, result.Usage)
 	return message
 }
 

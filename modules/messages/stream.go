@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/platform/log"
 )
 
@@ -78,12 +79,13 @@ type (
 
 // stream answers with events as the text grows.
 func (m *Module) stream(w http.ResponseWriter, r *http.Request, j *job) {
+	known := begun(r.Context(), j)
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	out := &events{w: w}
-	out.send("message_start", startEvent{"message_start", j.opening()})
+	out.send("message_start", startEvent{"message_start", j.opening(known)})
 	out.send("ping", bareEvent{"ping"})
 	begun, err := copyText(r.Context(), out, j)
 	if begun {
@@ -97,6 +99,20 @@ func (m *Module) stream(w http.ResponseWriter, r *http.Request, j *job) {
 	reason, sequence := ending(result)
 	out.send("message_delta", deltaEvent{"message_delta", stopFields{reason, sequence}, usageOf(j.prompt, result.Usage)})
 	out.send("message_stop", bareEvent{"message_stop"})
+}
+
+// openingPatience is how long a stream waits for its slot before its first event, which tells what of the prompt is
+// cached.
+const openingPatience = time.Second
+
+// begun waits for what the first event tells of the usage, but not for long: in a queue the first event says that
+// nothing is cached yet. The last event tells the truth in any case.
+func begun(ctx context.Context, j *job) engine.Usage {
+	patience, cancel := context.WithTimeout(ctx, openingPatience)
+	defer cancel()
+	known := j.stream.Begun(patience)
+	known.Generated = 0
+	return known
 }
 
 // copyText sends the text as it comes, and pings in between. It reports whether there was any.

@@ -109,6 +109,16 @@ func (b *block) Free() {
 	b.model.blocks.Add(-1)
 }
 
+// Copy implements engine.Model.
+func (m *Model) Copy(to, from engine.Block) error {
+	a, b := to.(*block), from.(*block)
+	if a.freed || b.freed {
+		panic("enginetest: block copied after it was freed")
+	}
+	a.cells = b.cells
+	return nil
+}
+
 // Prefill implements engine.Model.
 func (m *Model) Prefill(c engine.Chunk) ([]float32, error) {
 	if err := m.before(Call{Rows: 1}); err != nil {

@@ -1,0 +1,99 @@
+package engine
+
+import "github.com/agent-memory/agent-memory/mlx/kv"
+
+// match gives a sequence that was just admitted the KV that is there already: every full block that its tokens name,
+// and then a copy of the block that begins with the most of the tokens behind. The last token is always computed,
+// since its logits are wanted.
+func (l *loop) match(seq *sequence) {
+	if seq.tenant == nil {
+		return
+	}
+	known := seq.tokens[:len(seq.tokens)-1]
+	for seq.computed+BlockTokens <= len(known) {
+		key := seq.tenant.Key(l.spec.Fingerprint, seq.parent(), known[seq.computed:seq.computed+BlockTokens])
+		block := l.pool.Find(l.space(seq), key)
+		if block == nil {
+			break
+		}
+		seq.append(block)
+		seq.keys = append(seq.keys, key)
+		seq.computed += BlockTokens
+	}
+	l.matchPart(seq, known[seq.computed:min(len(known), seq.computed+BlockTokens)])
+}
+
+// matchPart copies the block that begins with the most of the tokens, if there is one and room for its copy.
+func (l *loop) matchPart(seq *sequence, tokens []int32) {
+	tags := seq.tenant.Tags(l.spec.Fingerprint, seq.parent(), tokens)
+	nearest, n := l.pool.Nearest(l.space(seq), seq.parent(), tags)
+	if nearest == nil {
+		return
+	}
+	defer l.pool.Give(nearest)
+	own, err := l.pool.Take()
+	if err != nil {
+		return // computing needs no more than this sequence's own share
+	}
+	err = guarded(func() error { return l.model.Copy(own.Memory(), nearest.Memory()) })
+	if err != nil {
+		l.cfg.Logger.Warn("block_copy_failed", "request_id", seq.id, "error", err)
+		l.pool.Give(own)
+		return
+	}
+	seq.append(own)
+	seq.computed += n
+}
+
+// seal makes the blocks that the sequence has filled findable.
+func (l *loop) seal(seq *sequence) {
+	if seq.tenant == nil {
+		return
+	}
+	for from := len(seq.keys) * BlockTokens; from+BlockTokens <= seq.computed; from += BlockTokens {
+		entry := l.entry(seq, seq.tokens[from:from+BlockTokens])
+		l.sealBlock(seq, len(seq.keys), entry)
+		seq.keys = append(seq.keys, entry.Key)
+	}
+}
+
+// sealTail makes the beginning of the sequence's last block findable. The sequence is about to give its blocks back.
+func (l *loop) sealTail(seq *sequence) {
+	from := len(seq.keys) * BlockTokens
+	if seq.tenant == nil || seq.computed <= from {
+		return
+	}
+	l.sealBlock(seq, len(seq.keys), l.entry(seq, seq.tokens[from:seq.computed]))
+}
+
+func (l *loop) sealBlock(seq *sequence, i int, entry kv.Entry) {
+	seq.blocks[i] = l.pool.Seal(seq.blocks[i], entry)
+	seq.table[i] = seq.blocks[i].Memory()
+}
+
+// entry describes the block that continues the sequence's sealed ones with the given tokens.
+func (l *loop) entry(seq *sequence, tokens []int32) kv.Entry {
+	return kv.Entry{
+		Space: l.space(seq), Parent: seq.parent(),
+		Key:  seq.tenant.Key(l.spec.Fingerprint, seq.parent(), tokens),
+		Tags: seq.tenant.Tags(l.spec.Fingerprint, seq.parent(), tokens),
+	}
+}
+
+func (l *loop) space(seq *sequence) kv.Space {
+	return kv.Space{Fingerprint: l.spec.Fingerprint, Salt: seq.tenant.ID}
+}
+
+// parent is the key of the last full block.
+func (s *sequence) parent() kv.Key {
+	if len(s.keys) == 0 {
+		return kv.Root
+	}
+	return s.keys[len(s.keys)-1]
+}
+
+// append adds a block to the table.
+func (s *sequence) append(block *kv.Block) {
+	s.blocks = append(s.blocks, block)
+	s.table = append(s.table, block.Memory())
+}

@@ -1,0 +1,111 @@
+package kv
+
+// Seal names a full block or a tail that its caller has finished writing. From then on it must not be written, and
+// Share finds it by its key. If an equal block is there already, that one is returned with one more reference, and
+// the caller's is given back. Idle tails that the block extends are freed: they say nothing that it does not.
+func (p *Pool) Seal(b *Block, e Entry) *Block {
+	same, superseded := p.enter(b, e)
+	for _, tail := range superseded {
+		p.free(tail)
+	}
+	if same != b {
+		p.Give(b)
+	}
+	return same
+}
+
+func (p *Pool) enter(b *Block, e Entry) (same *Block, superseded []*Block) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mustUse(b)
+	if b.sealed != nil {
+		panic("kv: block is sealed already")
+	}
+	if there := p.sealed.Get(e.Space, e.Key); there != nil {
+		there.Value.refs++
+		return there.Value, nil
+	}
+	for _, other := range p.sealed.Children(e.Space, e.Parent) {
+		if other.Value.refs == 0 && len(other.Tags) < len(e.Tags) && Common(other.Tags, e.Tags) == len(other.Tags) {
+			superseded = append(superseded, other.Value)
+		}
+	}
+	for _, tail := range superseded {
+		p.forget(tail)
+	}
+	b.sealed, _ = p.sealed.Add(e, b)
+	return b, superseded
+}
+
+// Find returns the sealed block of a key with one more reference, or nil.
+func (p *Pool) Find(s Space, k Key) *Block {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	there := p.sealed.Get(s, k)
+	if there == nil {
+		return nil
+	}
+	there.Value.refs++
+	return there.Value
+}
+
+// Nearest returns the sealed block behind parent that begins with the most of the given tags, with one more
+// reference, and how many those are. Without any it returns nil.
+func (p *Pool) Nearest(s Space, parent Key, tags []Tag) (nearest *Block, tokens int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, child := range p.sealed.Children(s, parent) {
+		if n := Common(child.Tags, tags); n > tokens {
+			nearest, tokens = child.Value, n
+		}
+	}
+	if nearest != nil {
+		nearest.refs++
+	}
+	return nearest, tokens
+}
+
+// Trim frees every sealed block that nobody uses.
+func (p *Pool) Trim() {
+	for p.reclaim() {
+	}
+}
+
+// reclaim frees the idle block that was used longest ago, and reports whether there was one.
+func (p *Pool) reclaim() bool {
+	oldest := p.unlinkOldest()
+	if oldest == nil {
+		return false
+	}
+	p.free(oldest)
+	return true
+}
+
+func (p *Pool) unlinkOldest() (oldest *Block) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for b := range p.used {
+		if b.refs == 0 && (oldest == nil || b.lastUse < oldest.lastUse) {
+			oldest = b
+		}
+	}
+	if oldest != nil {
+		p.forget(oldest)
+	}
+	return oldest
+}
+
+// forget makes an idle sealed block impossible to find. The caller holds mu and frees it.
+func (p *Pool) forget(b *Block) {
+	p.sealed.Remove(b.sealed.Space, b.sealed.Key)
+	delete(p.used, b)
+}
+
+// Common is the number of equal tags at the beginning of both lists.
+func Common(a, b []Tag) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
