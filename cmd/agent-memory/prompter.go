@@ -15,13 +15,14 @@ import (
 // prompter renders conversations with a model's chat template and tokenizer.
 type prompter struct {
 	tokens   *tokenizer.Tokenizer
+	speller  *tokenizer.Speller
 	template *chat.Template
 	turns    chat.Turns // what the template demands
 }
 
 // newPrompter asks the template once which turns it takes.
 func newPrompter(t *tokenizer.Tokenizer, template *chat.Template) *prompter {
-	p := &prompter{tokens: t, template: template}
+	p := &prompter{tokens: t, speller: t.NewSpeller(), template: template}
 	p.turns = template.Probe(p.settings(true, time.Now()))
 	return p
 }
@@ -33,6 +34,9 @@ func (p *prompter) settings(generate bool, now time.Time) chat.Prompt {
 		BOS: p.special(p.tokens.BOS()), EOS: p.special(p.tokens.EOS()),
 	}
 }
+
+// Spelling implements messages.Prompter.
+func (p *prompter) Spelling() engine.Spelling { return p.speller }
 
 // NewDecoder implements messages.Prompter.
 func (p *prompter) NewDecoder() engine.TextDecoder { return p.tokens.NewDecoder() }

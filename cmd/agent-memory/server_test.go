@@ -35,6 +35,7 @@ func (byteText) Prompt(_ context.Context, c messages.Conversation) (p messages.P
 }
 
 func (byteText) NewDecoder() engine.TextDecoder { return enginetest.NewDecoder() }
+func (byteText) Spelling() engine.Spelling      { return nil }
 
 // running is a server on a free port.
 type running struct {

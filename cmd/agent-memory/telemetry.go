@@ -84,6 +84,7 @@ func watch(registry prometheus.Registerer, status func() engine.Status) {
 	}{
 		"semantic_pool_utilization_ratio": {"Share of the KV budget that sequences hold.", func(s engine.Status) float64 { return s.PoolUtilization }},
 		"semantic_pool_bytes":             {"Bytes of KV that sequences hold.", func(s engine.Status) float64 { return float64(s.PoolBytes) }},
+		"semantic_pool_resident_bytes":    {"Bytes of KV that sequences hold or that are kept to be found again.", func(s engine.Status) float64 { return float64(s.PoolResident) }},
 		"semantic_queue_depth":            {"Requests that wait for a slot.", func(s engine.Status) float64 { return float64(s.Queued + s.Preempted) }},
 		"semantic_slots_busy_ratio":       {"Share of the slots that are taken.", func(s engine.Status) float64 { return float64(s.Running) / float64(s.BatchSize) }},
 	} {

@@ -24,5 +24,8 @@ func (t *lateText) Prompt(ctx context.Context, c messages.Conversation) (message
 	return (*loaded).Prompt(ctx, c)
 }
 
+// Spelling implements messages.Prompter. It is called only after a Prompt.
+func (t *lateText) Spelling() engine.Spelling { return (*t.loaded.Load()).Spelling() }
+
 // NewDecoder implements messages.Prompter. The engine calls it only after a Prompt.
 func (t *lateText) NewDecoder() engine.TextDecoder { return (*t.loaded.Load()).NewDecoder() }

@@ -24,6 +24,7 @@ type Request struct {
 	Sampling   Sampling           // how a token is chosen
 	Stop       []string           // strings that end the answer and are not part of it
 	NewDecoder func() TextDecoder // makes the answer's decoder
+	Spelling   Spelling           // lets KV of the same text in other tokens be found; may be nil
 }
 
 // Sampling tells how a token is chosen from the logits. The filters apply in the order of the fields.
@@ -47,7 +48,7 @@ const (
 
 // Usage counts the tokens of a request.
 type Usage struct {
-	Prompt    int // tokens of the prompt
+	Prompt    int // tokens of the prompt, which KV that was found may have spelled otherwise than the request did
 	Cached    int // of those, tokens whose KV was there already
 	Generated int // tokens of the answer, the one that ended it included
 }

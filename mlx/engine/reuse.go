@@ -9,18 +9,27 @@ func (l *loop) match(seq *sequence) {
 	if seq.tenant == nil {
 		return
 	}
+	l.matchFull(seq)
+	for l.respell(seq) {
+		l.matchFull(seq)
+	}
+	known := seq.tokens[:len(seq.tokens)-1]
+	l.matchPart(seq, known[seq.computed:min(len(known), seq.computed+BlockTokens)])
+}
+
+// matchFull shares the full blocks that the sequence's tokens name, as far as they are there.
+func (l *loop) matchFull(seq *sequence) {
 	known := seq.tokens[:len(seq.tokens)-1]
 	for seq.computed+BlockTokens <= len(known) {
 		key := seq.tenant.Key(l.spec.Fingerprint, seq.parent(), known[seq.computed:seq.computed+BlockTokens])
 		block := l.pool.Find(l.space(seq), key)
 		if block == nil {
-			break
+			return
 		}
 		seq.append(block)
 		seq.keys = append(seq.keys, key)
 		seq.computed += BlockTokens
 	}
-	l.matchPart(seq, known[seq.computed:min(len(known), seq.computed+BlockTokens)])
 }
 
 // matchPart copies the block that begins with the most of the tokens, if there is one and room for its copy.

@@ -11,6 +11,7 @@ import (
 type sequence struct {
 	id        string
 	maxTokens int
+	spelling  Spelling // may be nil
 	stream    *Stream
 	sampler   *sampler
 	decoder   TextDecoder
@@ -32,10 +33,13 @@ type sequence struct {
 func newSequence(req Request, seed uint64, now time.Time) *sequence {
 	tokens := make([]int32, len(req.Tokens), len(req.Tokens)+min(req.MaxTokens, BlockTokens))
 	copy(tokens, req.Tokens)
+	stream := newStream()
+	stream.result.Usage.Prompt = len(tokens)
 	return &sequence{
 		id:        req.ID,
 		maxTokens: req.MaxTokens,
-		stream:    newStream(),
+		spelling:  req.Spelling,
+		stream:    stream,
 		sampler:   newSampler(req.Sampling, seed),
 		decoder:   req.NewDecoder(),
 		stops:     stopMatcher{stops: req.Stop},

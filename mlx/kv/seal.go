@@ -65,6 +65,18 @@ func (p *Pool) Nearest(s Space, parent Key, tags []Tag) (nearest *Block, tokens 
 	return nearest, tokens
 }
 
+// Children are the sealed blocks that continue a parent.
+func (p *Pool) Children(s Space, parent Key) []Entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	children := p.sealed.Children(s, parent)
+	entries := make([]Entry, len(children))
+	for i, child := range children {
+		entries[i] = child.Entry
+	}
+	return entries
+}
+
 // Trim frees every sealed block that nobody uses.
 func (p *Pool) Trim() {
 	for p.reclaim() {

@@ -33,10 +33,15 @@ type usage struct {
 }
 
 // usageOf splits the prompt: what was read from a tier, what was computed up to the last breakpoint, and the rest.
+// What was read may be spelled in more or fewer tokens than the prompt was, which moves a breakpoint behind it.
 func usageOf(prompt Prompt, counted engine.Usage) usage {
-	created := max(0, prompt.Marked-counted.Cached)
+	created := 0
+	if prompt.Marked > 0 {
+		moved := counted.Prompt - len(prompt.Tokens)
+		created = max(0, prompt.Marked+moved-counted.Cached)
+	}
 	return usage{
-		Input:         len(prompt.Tokens) - counted.Cached - created,
+		Input:         counted.Prompt - counted.Cached - created,
 		CacheCreation: created,
 		CacheRead:     counted.Cached,
 		Output:        counted.Generated,

@@ -13,6 +13,8 @@ type Prompter interface {
 	Prompt(ctx context.Context, c Conversation) (Prompt, error)
 	// NewDecoder returns a decoder for one answer.
 	NewDecoder() engine.TextDecoder
+	// Spelling knows the ways in which tokens spell a text, or is nil.
+	Spelling() engine.Spelling
 }
 
 // Prompt is a rendered conversation.

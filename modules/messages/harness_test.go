@@ -49,6 +49,7 @@ func (byteText) Prompt(_ context.Context, c messages.Conversation) (messages.Pro
 }
 
 func (byteText) NewDecoder() engine.TextDecoder { return enginetest.NewDecoder() }
+func (byteText) Spelling() engine.Spelling      { return nil }
 
 // setup changes what a test server is made of.
 type setup struct {

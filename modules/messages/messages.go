@@ -125,6 +125,7 @@ func (m *Module) submit(r *http.Request, asked *request) (*job, error) {
 		Sampling:   asked.sampling,
 		Stop:       asked.stop,
 		NewDecoder: m.cfg.Prompter.NewDecoder,
+		Spelling:   m.cfg.Prompter.Spelling(),
 	})
 	if err != nil {
 		return nil, err
