@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+)
+
+// said is a turn of a conversation as it is sent.
+type said struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// reply is what a turn needs of an answer.
+type reply struct {
+	Content []struct {
+		Text string `json:"text"`
+	} `json:"content"`
+	Usage struct {
+		Input   int `json:"input_tokens"`
+		Created int `json:"cache_creation_input_tokens"`
+		Read    int `json:"cache_read_input_tokens"`
+		Output  int `json:"output_tokens"`
+	} `json:"usage"`
+}
+
+// talk sends a conversation and returns an answer that is sampled, but the same in every run.
+func talk(t *testing.T, s *server, turns []said) (answer reply) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{
+		"model": "claude-3-5-sonnet-20241022", "max_tokens": 60, "temperature": 1, "seed": len(turns), "messages": turns,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(limited(t), http.MethodPost, s.url+"/v1/messages", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("status %d, %v", response.StatusCode, err)
+	}
+	return answer
+}
+
+// Sampled text often comes back in other tokens than were sampled. Each turn must read the last answer all the same:
+// all of its tokens but the last, whose KV was never computed.
+func TestSampledAnswersAreReadOnTheNextTurn(t *testing.T) {
+	s := start(t, "SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT=0")
+	var turns []said
+	before, sampled, read, sum := 0, 0, 0, 0
+	for turn := range 15 {
+		turns = append(turns, said{"user", fmt.Sprintf("Tell me something about number %d.", turn)})
+		answer := talk(t, s, turns)
+		usage := answer.Usage
+		if turn > 0 {
+			sum += sampled
+			read += max(0, min(sampled, usage.Read-before))
+		}
+		before, sampled = usage.Input+usage.Created+usage.Read, usage.Output
+		if len(answer.Content) == 0 {
+			t.Fatalf("turn %d has no text", turn)
+		}
+		turns = append(turns, said{"assistant", answer.Content[0].Text})
+	}
+	if sum == 0 || float64(read) < 0.95*float64(sum) {
+		t.Errorf("%d of %d tokens of the answers were read", read, sum)
+	}
+}
