@@ -19,6 +19,7 @@ type cli struct {
 
 	Serve    serveCommand    `cmd:"" default:"1" help:"Run the server."`
 	Settings settingsCommand `cmd:"" name:"config" help:"Print the effective settings, secrets masked."`
+	Block    blockCommand    `cmd:"" help:"Look at block files."`
 	OpenAPI  openapiCommand  `cmd:"" name:"openapi" help:"Write the OpenAPI document."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }

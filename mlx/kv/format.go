@@ -260,6 +260,15 @@ func (t *Tenant) Open(want Entry, file []byte) (*Header, []byte, error) {
 	return h, payload, nil
 }
 
+// Whole tells whether a layer's part of the payload is as it was sealed.
+func (h *Header) Whole(f io.ReaderAt, l Layer) (bool, error) {
+	part := make([]byte, l.Length)
+	if _, err := f.ReadAt(part, int64(h.Length)+l.Offset); err != nil {
+		return false, fmt.Errorf("read a block's payload: %w", err)
+	}
+	return crc32.Checksum(part, castagnoli) == l.Sum, nil
+}
+
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
