@@ -43,12 +43,14 @@ type bench struct {
 	mem   *vfs.Mem
 	disk  *vfs.Faulty
 	clock *clock
+
+	evicted map[string]int // files by reason
 }
 
 // newBench opens a tier with room for the given number of units besides what an empty one takes. After every
 // operation its folder must not take more than the budget.
 func newBench(t testing.TB, units int64, change ...func(*Config)) *bench {
-	b := &bench{TB: t, clock: newClock()}
+	b := &bench{TB: t, clock: newClock(), evicted: map[string]int{}}
 	b.mem = vfs.NewMem(vfs.MemConfig{Clock: b.clock.Now})
 	budget := minBudget + units*unit
 	b.disk = vfs.NewFaulty(b.mem, func(op vfs.Op) {
@@ -63,6 +65,7 @@ func newBench(t testing.TB, units int64, change ...func(*Config)) *bench {
 func (b *bench) open(budget int64, change ...func(*Config)) {
 	b.Helper()
 	cfg := Config{FS: b.disk, Dir: testDir, Budget: budget, Header: tiertest.ToyHeader, Clock: b.clock.Now}
+	cfg.Listener.Evicted = func(reason string, _ int64) { b.evicted[reason]++ }
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -128,16 +128,17 @@ func (t *Tier) probe(ctx context.Context) error {
 	return nil
 }
 
-// ensureSpace evicts until the volume has the bytes, and fails if it hasn't then.
+// ensureSpace evicts if the volume lacks the bytes, and fails if it still does then.
 func (t *Tier) ensureSpace(ctx context.Context, size int64) error {
-	if size == 0 {
-		return nil
-	}
-	if err := t.trim(ctx, roomFor(int(size))); err != nil {
+	room := roomFor(int(size))
+	free, err := t.free()
+	if err != nil || free >= room {
 		return err
 	}
-	free, err := t.free()
-	if err == nil && free < roomFor(int(size)) {
+	if err := t.trim(ctx, room); err != nil {
+		return err
+	}
+	if free, err = t.free(); err == nil && free < room {
 		err = fmt.Errorf("%d bytes are free on the volume: %w", free, syscall.ENOSPC)
 	}
 	return err

@@ -12,7 +12,7 @@ const (
 	unit        = 4096
 	folderSlack = 10 * unit
 	headroom    = 8 * unit
-	minBudget   = 64 * unit
+	minBudget   = 32 * unit
 )
 
 // ledger counts the physical bytes of all that lies in the folder. Tier.mu guards it.
