@@ -157,6 +157,20 @@ func TestDamagedFilesAreQuarantinedAtTheStart(t *testing.T) {
 	b.wantUsage()
 }
 
+func TestUnfinishedFilesAreSweptAtTheStart(t *testing.T) {
+	b := newBench(t, 100)
+	b.leave(tempDir+"/1", make([]byte, 3*unit))
+	b.leave(tempDir+"/x", nil)
+	var files, bytes int64
+	b.restart(func(cfg *Config) {
+		cfg.Listener.Swept = func(n int, size int64) { files, bytes = int64(n), size }
+	})
+	if files != 2 || bytes != 3*unit {
+		t.Errorf("swept %d files of %d bytes", files, bytes)
+	}
+	b.wantUsage()
+}
+
 func TestTheQuarantineIsBounded(t *testing.T) {
 	b := newBench(t, 600)
 	for seed := range uint64(40) {
