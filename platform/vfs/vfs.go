@@ -7,7 +7,8 @@
 //
 // Invariants: names are paths of the operating system; errors wrap those of package syscall, so that errors.Is
 // tells ENOENT (fs.ErrNotExist), ENOSPC and the like apart, whichever implementation returned them; everything may
-// be used from any goroutine. Mem's one lock and Faulty's one lock are leaves: no callback runs under them.
+// be used from any goroutine. Mem's lock and Faulty's are leaves; nothing of a caller's runs
+// under them but Mem's clock.
 package vfs
 
 import (

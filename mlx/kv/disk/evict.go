@@ -52,13 +52,16 @@ func (t *Tier) looseByAge() (files []string) {
 			files = append(files, rel)
 		}
 	}
-	slices.SortFunc(files, func(a, b string) int {
-		if c := t.ledger.loose[a].modTime.Compare(t.ledger.loose[b].modTime); c != 0 {
-			return c
-		}
-		return strings.Compare(a, b)
-	})
+	slices.SortFunc(files, t.byAge)
 	return files
+}
+
+// byAge orders loose files, oldest first. The caller holds the lock.
+func (t *Tier) byAge(a, b string) int {
+	if c := t.ledger.loose[a].modTime.Compare(t.ledger.loose[b].modTime); c != 0 {
+		return c
+	}
+	return strings.Compare(a, b)
 }
 
 // takeLoose claims loose files. They stay in the ledger until they are gone.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
 // Lookup implements kv.Tier from memory. While the folder is still being indexed it looks at the disk for expected
@@ -64,20 +65,29 @@ func (t *Tier) Read(ctx context.Context, e kv.Entry, buf []byte) ([]byte, error)
 
 // load reads a whole file.
 func (t *Tier) load(rel string, buf []byte) ([]byte, error) {
-	f, err := t.cfg.FS.Open(t.at(rel))
+	f, size, err := t.openFile(rel)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
 	buf = slices.Grow(buf[:0], int(size))[:size]
 	if n, err := f.ReadAt(buf, 0); n < len(buf) {
 		return nil, fmt.Errorf("%d of %d bytes: %w", n, size, orTruncated(err))
 	}
 	return buf, nil
+}
+
+// openFile opens a file and tells its size.
+func (t *Tier) openFile(rel string) (vfs.File, int64, error) {
+	f, err := t.cfg.FS.Open(t.at(rel))
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err := f.Size()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, size, nil
 }
 
 func orTruncated(err error) error {

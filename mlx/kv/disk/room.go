@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
@@ -24,7 +25,12 @@ func (t *Tier) reserve(ctx context.Context, room int64) error {
 	if ok, err := t.tryReserve(room); ok || err != nil {
 		return err
 	}
-	if err := t.makeRoom(room, false); err != nil {
+	err := t.makeRoom(room, false)
+	if errors.Is(err, kv.ErrRefused) {
+		t.removeEmptyFolders()
+		err = t.makeRoom(room, false)
+	}
+	if err != nil {
 		return err
 	}
 	ok, err := t.tryReserve(room)

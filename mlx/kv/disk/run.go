@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -126,7 +127,7 @@ func (t *Tier) takeTouched() map[string]time.Time {
 // makes it again.
 func (t *Tier) removeEmptyFolders() {
 	for _, dir := range t.emptyFolders() {
-		if t.cfg.FS.Remove(t.at(dir)) == nil {
+		if t.cfg.FS.Remove(t.at(dir)) == nil && t.syncDir(path.Dir(dir)) == nil {
 			t.setDurable(dir, false)
 			t.measure(dir)
 		}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
@@ -135,12 +134,7 @@ func (t *Tier) unread() (files []string) {
 			files = append(files, rel)
 		}
 	}
-	slices.SortFunc(files, func(a, b string) int {
-		if c := t.ledger.loose[b].modTime.Compare(t.ledger.loose[a].modTime); c != 0 {
-			return c
-		}
-		return strings.Compare(a, b)
-	})
+	slices.SortFunc(files, func(a, b string) int { return t.byAge(b, a) })
 	return files
 }
 
@@ -180,15 +174,11 @@ func (t *Tier) isUnread(rel string) bool {
 
 // readEntry reads a header. ErrDamaged: the disk gave the bytes, and they are no header of the block named so.
 func (t *Tier) readEntry(rel string) (e kv.Entry, err error) {
-	f, err := t.cfg.FS.Open(t.at(rel))
+	f, size, err := t.openFile(rel)
 	if err != nil {
 		return e, err
 	}
 	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return e, err
-	}
 	watched := &watchedReader{inner: f}
 	e, err = t.cfg.Header(watched, size)
 	if cause := watched.failure.Load(); cause != nil {
