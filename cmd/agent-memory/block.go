@@ -42,10 +42,6 @@ type layerInspection struct {
 	Whole   bool   `json:"whole"`
 }
 
-var layerKinds = map[kv.LayerKind]string{
-	kv.FullLayer: "full", kv.WindowLayer: "window", kv.LatentLayer: "latent", kv.StateLayer: "state",
-}
-
 // Run prints the block and fails if it is damaged. It needs no secret, so it can't tell who wrote the block.
 func (c inspectCommand) Run(to streams) error {
 	found, err := inspect(c.File)
@@ -81,7 +77,7 @@ func inspect(path string) (*inspection, error) {
 		if err != nil {
 			return nil, err
 		}
-		found.Layers = append(found.Layers, layerInspection{layerKinds[l.Kind], l.KVHeads, l.HeadDim, l.Window, l.Length, whole})
+		found.Layers = append(found.Layers, layerInspection{l.Kind.String(), l.KVHeads, l.HeadDim, l.Window, l.Length, whole})
 	}
 	return found, nil
 }

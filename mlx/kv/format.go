@@ -39,6 +39,20 @@ const (
 	StateLayer  LayerKind = 4 // a recurrent state
 )
 
+func (k LayerKind) String() string {
+	switch k {
+	case FullLayer:
+		return "full"
+	case WindowLayer:
+		return "window"
+	case LatentLayer:
+		return "latent"
+	case StateLayer:
+		return "state"
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
 // Layer describes one layer's part of a block.
 type Layer struct {
 	Kind             LayerKind
@@ -165,6 +179,15 @@ func ReadHeader(f io.ReaderAt, size int64) (*Header, error) {
 		return nil, fmt.Errorf("read block header: %w", err)
 	}
 	return parseHeader(raw, size)
+}
+
+// ReadEntry is ReadHeader for a tier, which needs no more than what it is found by.
+func ReadEntry(f io.ReaderAt, size int64) (Entry, error) {
+	h, err := ReadHeader(f, size)
+	if err != nil {
+		return Entry{}, err
+	}
+	return h.Entry, nil
 }
 
 // checkStart reads the header's length after the fields that every version begins with.

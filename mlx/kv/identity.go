@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"hash"
 )
 
@@ -180,13 +179,4 @@ func (t tagged) number(name string, value uint64) {
 func (t tagged) sum() (out [sha256.Size]byte) {
 	copy(out[:], t.Sum(nil))
 	return out
-}
-
-// ParseKey reads a key as String writes it.
-func ParseKey(text string) (k Key, err error) {
-	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) != len(k) {
-		return k, fmt.Errorf("%q is not a block key of %d hexadecimal digits", text, 2*len(k))
-	}
-	return Key(raw), nil
 }

@@ -18,89 +18,112 @@ func (c *cell) Free() {
 	c.freed = true
 }
 
-// The pool against a simple model: references that the test holds, and what it sealed under which key.
-func TestSealedBlocksAreSharedReclaimedAndNeverLostWhileInUse(t *testing.T) {
-	const capacity = 5
-	rapid.Check(t, func(r *rapid.T) {
-		pool, err := kv.NewPool(kv.Config{
-			Budget: capacity * 10, BlockBytes: 10, Allocate: func() (kv.Memory, error) { return &cell{}, nil },
-		})
-		if err != nil {
-			r.Fatal(err)
-		}
-		var held []*kv.Block
-		names := map[*kv.Block]kv.Entry{}
-		entry := func() kv.Entry {
-			e := kv.Entry{Key: kv.Key{rapid.Byte().Draw(r, "key") % 8}}
-			e.Parent, e.Tags = kv.Key{e.Key[0] % 2, 1}, make([]kv.Tag, 1+e.Key[0]/2)
-			return e
-		}
-		pick := func() int { return rapid.IntRange(0, len(held)-1).Draw(r, "which") }
-		r.Repeat(map[string]func(*rapid.T){
-			"take": func(r *rapid.T) {
-				free := pool.Free()
-				block, err := pool.Take()
-				if (err == nil) != (free > 0) {
-					r.Fatalf("%d blocks are free, and take says %v", free, err)
-				}
-				if err == nil {
-					held = append(held, block)
-				}
-			},
-			"give": func(r *rapid.T) {
-				if len(held) == 0 {
-					r.Skip()
-				}
-				i := pick()
-				pool.Give(held[i])
-				held = append(held[:i], held[i+1:]...)
-			},
-			"seal": func(r *rapid.T) {
-				if len(held) == 0 {
-					r.Skip()
-				}
-				i, e := pick(), entry()
-				if _, sealed := names[held[i]]; sealed {
-					r.Skip()
-				}
-				held[i] = pool.Seal(held[i], e)
-				names[held[i]] = e
-			},
-			"find": func(r *rapid.T) {
-				e := entry()
-				if block := pool.Find(e.Space, e.Key); block != nil {
-					if names[block].Key != e.Key {
-						r.Fatalf("found %v under %v", names[block].Key, e.Key)
-					}
-					held = append(held, block)
-				}
-			},
-			"nearest": func(r *rapid.T) {
-				e := entry()
-				block, n := pool.Nearest(e.Space, e.Parent, e.Tags)
-				if (block == nil) != (n == 0) || block != nil && (names[block].Parent != e.Parent || n > len(names[block].Tags)) {
-					r.Fatalf("nearest to %v is %v with %d tokens", e, names[block], n)
-				}
-				if block != nil {
-					held = append(held, block)
-				}
-			},
-			"trim": func(*rapid.T) { pool.Trim() },
-			"": func(r *rapid.T) {
-				if err := pool.Check(); err != nil {
-					r.Fatal(err)
-				}
-				distinct := map[*kv.Block]bool{}
-				for _, block := range held {
-					distinct[block] = true
-					if block.Memory().(*cell).freed {
-						r.Fatal("a block in use was freed")
-					}
-				}
-				if busy := pool.Stats().Busy; busy != int64(10*len(distinct)) {
-					r.Fatalf("%d bytes are busy for %d blocks in use", busy, len(distinct))
-				}
-			},
-		})
+// poolModel is a pool beside what it must hold: the references that the test has, and what it sealed under which name.
+type poolModel struct {
+	pool  *kv.Pool
+	held  []*kv.Block
+	names map[*kv.Block]kv.Entry
+}
+
+const cellBytes = 10
+
+func newPoolModel(r *rapid.T) *poolModel {
+	pool, err := kv.NewPool(kv.Config{
+		Budget: 5 * cellBytes, BlockBytes: cellBytes, Allocate: func() (kv.Memory, error) { return &cell{}, nil },
 	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return &poolModel{pool: pool, names: map[*kv.Block]kv.Entry{}}
+}
+
+// drawEntry draws one of a few names, some of which have the same parent and a common beginning.
+func drawEntry(r *rapid.T) kv.Entry {
+	e := kv.Entry{Key: kv.Key{rapid.Byte().Draw(r, "key") % 8}}
+	e.Parent, e.Tags = kv.Key{e.Key[0] % 2, 1}, make([]kv.Tag, 1+e.Key[0]/2)
+	return e
+}
+
+// drawHeld draws one of the references held.
+func (m *poolModel) drawHeld(r *rapid.T) int {
+	if len(m.held) == 0 {
+		r.Skip()
+	}
+	return rapid.IntRange(0, len(m.held)-1).Draw(r, "which")
+}
+
+func (m *poolModel) Take(r *rapid.T) {
+	free := m.pool.Free()
+	block, err := m.pool.Take()
+	if (err == nil) != (free > 0) {
+		r.Fatalf("%d blocks are free, and take says %v", free, err)
+	}
+	if err == nil {
+		m.held = append(m.held, block)
+	}
+}
+
+func (m *poolModel) Give(r *rapid.T) {
+	i := m.drawHeld(r)
+	m.pool.Give(m.held[i])
+	m.held = append(m.held[:i], m.held[i+1:]...)
+}
+
+func (m *poolModel) Seal(r *rapid.T) {
+	i, e := m.drawHeld(r), drawEntry(r)
+	if _, sealed := m.names[m.held[i]]; sealed {
+		r.Skip()
+	}
+	m.held[i] = m.pool.Seal(m.held[i], e)
+	m.names[m.held[i]] = e
+}
+
+func (m *poolModel) Find(r *rapid.T) {
+	e := drawEntry(r)
+	block := m.pool.Find(e.Space, e.Key)
+	if block == nil {
+		return
+	}
+	if m.names[block].Key != e.Key {
+		r.Fatalf("found %v under %v", m.names[block].Key, e.Key)
+	}
+	m.held = append(m.held, block)
+}
+
+func (m *poolModel) Nearest(r *rapid.T) {
+	e := drawEntry(r)
+	block, n := m.pool.Nearest(e.Space, e.Parent, e.Tags)
+	if (block == nil) != (n == 0) {
+		r.Fatalf("nearest to %v is %v with %d tokens", e, block, n)
+	}
+	if block == nil {
+		return
+	}
+	if m.names[block].Parent != e.Parent || n > len(m.names[block].Tags) {
+		r.Fatalf("nearest to %v is %v with %d tokens", e, m.names[block], n)
+	}
+	m.held = append(m.held, block)
+}
+
+func (m *poolModel) Trim(*rapid.T) { m.pool.Trim() }
+
+// Check runs after every action.
+func (m *poolModel) Check(r *rapid.T) {
+	if err := m.pool.Check(); err != nil {
+		r.Fatal(err)
+	}
+	distinct := map[*kv.Block]bool{}
+	for _, block := range m.held {
+		distinct[block] = true
+		if block.Memory().(*cell).freed {
+			r.Fatal("a block in use was freed")
+		}
+	}
+	if busy := m.pool.Stats().Busy; busy != int64(cellBytes*len(distinct)) {
+		r.Fatalf("%d bytes are busy for %d blocks in use", busy, len(distinct))
+	}
+}
+
+func TestSealedBlocksAreSharedReclaimedAndNeverLostWhileInUse(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) { r.Repeat(rapid.StateMachineActions(newPoolModel(r))) })
 }

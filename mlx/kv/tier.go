@@ -73,7 +73,7 @@ type Tier interface {
 type TierStatus struct {
 	Name     string
 	Healthy  bool
-	Problem  string // what is wrong and what to do, when it isn't healthy
+	Problem  string // what is wrong or slow, and what to do; empty when all is well
 	Indexing bool   // what lies there is still being counted after a start
 	Blocks   int    // blocks that can be found
 	Bytes    int64  // physical bytes in use

@@ -56,8 +56,9 @@ type Config struct {
 	Budget  int64         // physical bytes that all in Dir may take, whoever put it there
 	MinFree int64         // bytes that must stay free on the volume
 	TTL     time.Duration // blocks unused for so long are given up; 0: never
-	// Header reads a block file's header and checks it. Any error of its own means that the file is damaged;
-	// errors of f are told apart from that.
+	// Header reads a block file's header and checks it, as kv.ReadEntry does. A file that it returns kv.ErrVersion for
+	// is left alone and given up first. Any other error of its own means that the file is damaged; errors of f
+	// are told apart from that.
 	Header   func(f io.ReaderAt, size int64) (kv.Entry, error)
 	Clock    func() time.Time // time.Now
 	Log      *slog.Logger     // none

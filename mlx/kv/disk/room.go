@@ -16,12 +16,11 @@ func (t *Tier) reserve(ctx context.Context, room int64) error {
 	if ok, err := t.tryReserve(room); ok || err != nil {
 		return err
 	}
-	select {
-	case <-t.turn:
-		defer func() { t.turn <- struct{}{} }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return t.inTurn(ctx, func() error { return t.reserveInTurn(room) })
+}
+
+// reserveInTurn takes room, by eviction unless somebody else's has made enough meanwhile.
+func (t *Tier) reserveInTurn(room int64) error {
 	if ok, err := t.tryReserve(room); ok || err != nil {
 		return err
 	}

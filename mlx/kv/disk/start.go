@@ -157,6 +157,8 @@ func (t *Tier) adopt(ctx context.Context, rel string) bool {
 		return t.enterLoose(e, rel)
 	case errors.Is(err, fs.ErrNotExist):
 		t.forget(rel)
+	case errors.Is(err, kv.ErrVersion):
+		t.ignore(rel)
 	case errors.Is(err, kv.ErrDamaged):
 		t.quarantineLoose(ctx, rel, err)
 	default:
@@ -183,6 +185,9 @@ func (t *Tier) readEntry(rel string) (e kv.Entry, err error) {
 	e, err = t.cfg.Header(watched, size)
 	if cause := watched.failure.Load(); cause != nil {
 		return e, *cause
+	}
+	if errors.Is(err, kv.ErrVersion) {
+		return e, err
 	}
 	if err != nil {
 		return e, fmt.Errorf("%w: %w", kv.ErrDamaged, err)
@@ -240,12 +245,20 @@ func (t *Tier) quarantineLoose(ctx context.Context, rel string, cause error) {
 	}
 }
 
-// demote lets a file be evicted that cannot be read.
-func (t *Tier) demote(rel string) {
+// demote lets a file be evicted that cannot be read now.
+func (t *Tier) demote(rel string) { t.mark(rel, func(file *loose) { file.first = true }) }
+
+// ignore lets a file be evicted that another version wrote, and never looks at it again.
+func (t *Tier) ignore(rel string) {
+	t.mark(rel, func(file *loose) { file.first, file.unread = true, false })
+}
+
+// mark changes what is noted of a loose file.
+func (t *Tier) mark(rel string, change func(*loose)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if file, known := t.ledger.loose[rel]; known {
-		file.first = true
+		change(&file)
 		t.ledger.loose[rel] = file
 	}
 }
