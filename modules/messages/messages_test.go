@@ -13,6 +13,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
+	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/platform/ratelimit"
 )
 
@@ -106,6 +107,31 @@ func TestUsagePartsAddUpToThePrompt(t *testing.T) {
 	}
 }
 
+// Asked again, all but the last token of the prompt is read, and the first event of a stream says so already.
+func TestUsageTellsWhatWasRead(t *testing.T) {
+	server := serve(t, setup{engine: func(c *engine.Config) {
+		c.Tenant = func(name string) *kv.Tenant { return kv.NewTenant([]byte("cluster"), name) }
+	}})
+	marked := []string{"system", `[{"type":"text","text":"four","cache_control":{"type":"ephemeral"}}]`}
+	prompt := len("system:four" + "user:hi" + "?")
+	first := parse(t, post(t, server, "/v1/messages", with(marked...))).Usage
+	if first.Creation != len("system:four") || first.Read != 0 || first.Input+first.Creation != prompt {
+		t.Errorf("at first: %+v of %d tokens", first, prompt)
+	}
+	again := parse(t, post(t, server, "/v1/messages", with(marked...))).Usage
+	if again.Read != prompt-1 || again.Creation != 0 || again.Input != 1 {
+		t.Errorf("again: %+v of %d tokens", again, prompt)
+	}
+	events := readEvents(t, post(t, server, "/v1/messages", with(append(marked, "stream", "true")...)))
+	opening, closing := events[0].data.Message.Usage, events[len(events)-2].data.Usage
+	if opening.Read != prompt-1 || opening.Input != 1 || opening.Output != 0 {
+		t.Errorf("message_start: %+v of %d tokens", opening, prompt)
+	}
+	if closing == nil || closing.Read != prompt-1 || closing.Input != 1 || closing.Output != again.Output {
+		t.Errorf("message_delta: %+v of %d tokens", closing, prompt)
+	}
+}
+
 func TestStopSequencesAndPreWarming(t *testing.T) {
 	server := serve(t, setup{})
 	got := parse(t, post(t, server, "/v1/messages", with("max_tokens", "50", "temperature", "0", "stop_sequences", `[", w"]`)))
@@ -141,6 +167,7 @@ type event struct {
 		}
 		Usage *struct {
 			Input  int `json:"input_tokens"`
+			Read   int `json:"cache_read_input_tokens"`
 			Output int `json:"output_tokens"`
 		}
 		Error     struct{ Type, Message string }
