@@ -52,6 +52,8 @@ if [ ! -d "$cache/lcp" ]; then
   mv "$cache/lcp.part" "$cache/lcp"
 fi
 
+"$venv/bin/python" oracle/blocks.py | cmp - mlx/kv/testdata/blocks.json ||
+  { echo "oracle: mlx/kv/testdata/blocks.json is not what oracle/blocks.py makes; make it again" >&2; exit 1; }
 "$venv/bin/python" oracle/tokens.py "$cache" "$gguf" mlx/tokenizer/testdata/smollm2.jsonl
 "$venv/bin/python" oracle/templates.py "$cache" "$gguf" mlx/chat/testdata/smollm2.jsonl
 AGENT_MEMORY_ORACLE="$cache" CGO_ENABLED=0 go test -count=1 -tags oracle -v -run 'TokensAreThose|PromptsAreThose|ScoresGive' ./mlx/tokenizer/... ./mlx/chat/... | grep -v '^=== RUN'
