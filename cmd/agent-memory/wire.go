@@ -29,6 +29,9 @@ const (
 // balancerLag is how long a server that ends still takes requests, since balancers learn of it late.
 const balancerLag = 5 * time.Second
 
+// readyTokens is how many tokens' KV memory is allocated ahead while nothing runs.
+const readyTokens = 8192
+
 // lastWords is how long broken off answers have to reach their clients.
 const lastWords = 5 * time.Second
 
@@ -63,6 +66,7 @@ func newServer(cfg config.Config, d doors) (*server, error) {
 		MaxBatch:    cfg.MLX.MaxBatchSize,
 		MaxQueue:    cfg.Server.MaxQueue,
 		ChunkTokens: cfg.MLX.PrefillStepSize,
+		ReadyBlocks: readyTokens / engine.BlockTokens,
 		Tenant:      tenants(newSecret()),
 		Listener:    newTelemetry(counted.Registry()).listener(),
 		Logger:      d.log,

@@ -29,6 +29,7 @@ type Config struct {
 	MaxBatch    int   // most sequences that run at once
 	MaxQueue    int   // most requests that wait for a slot
 	ChunkTokens int   // most prompt tokens computed in a step
+	ReadyBlocks int   // blocks that are allocated ahead while nothing runs, within the budget
 
 	// Tenant returns the secrets that name a tenant's blocks. Without it every prompt is computed anew.
 	Tenant func(name string) *kv.Tenant

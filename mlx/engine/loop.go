@@ -38,7 +38,7 @@ func newLoop(e *Engine, model Model) *loop {
 // run steps until ctx ends and then fails what is left.
 func (l *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if l.step() {
+		if l.step() || l.prepare() {
 			continue
 		}
 		select {
@@ -47,6 +47,16 @@ func (l *loop) run(ctx context.Context) {
 		}
 	}
 	l.abandon()
+}
+
+// prepare allocates a block ahead while there is nothing else to do, and reports whether it did. The first touch of
+// fresh memory takes long, on virtual machines above all, and would be part of some request's prefill.
+func (l *loop) prepare() bool {
+	done, err := l.pool.Prepare(l.cfg.ReadyBlocks)
+	if err != nil {
+		l.cfg.Logger.Warn("block_ahead_failed", "error", err)
+	}
+	return done
 }
 
 // step does one decode of the whole batch and at most one prefill chunk. It reports whether work is left.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -69,6 +70,22 @@ func TestASharedBeginningIsHeldOnce(t *testing.T) {
 	}
 	if used := e.Status().PoolUtilization; used != 0 {
 		t.Errorf("utilisation is %g with nothing running", used)
+	}
+}
+
+func TestBlocksAreReadyWhileNothingRuns(t *testing.T) {
+	model := enginetest.New(enginetest.Config{})
+	e, stop := start(t, model, func(c *engine.Config) { c.ReadyBlocks = 3 })
+	defer stop()
+	for model.Blocks() < 3 {
+		runtime.Gosched()
+	}
+	status := e.Status()
+	if status.PoolUtilization != 0 || status.PoolResident > 3*enginetest.BlockBytes {
+		t.Errorf("%+v", status)
+	}
+	if _, _, err := answer(e, request("x", 3)); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -35,6 +35,7 @@ type Pool struct {
 	mu       sync.Mutex
 	reserved int64
 	used     map[*Block]struct{}
+	ready    []Memory // allocated ahead, with their bytes reserved
 	sealed   *Index[*Block]
 	uses     uint64 // counts gives, for the order of use
 }
@@ -76,6 +77,9 @@ func (p *Pool) Free() int {
 // fails with ErrFull when every block is in use, and with the allocator's error when the device has less memory than
 // the budget promised; then nothing stays reserved.
 func (p *Pool) Take() (*Block, error) {
+	if block := p.takeReady(); block != nil {
+		return block, nil
+	}
 	for !p.reserve() {
 		if !p.reclaim() {
 			return nil, ErrFull
@@ -87,6 +91,49 @@ func (p *Pool) Take() (*Block, error) {
 		return nil, fmt.Errorf("allocate kv block of %d bytes: %w", p.cfg.BlockBytes, err)
 	}
 	return block, nil
+}
+
+// Prepare allocates one block ahead, so that a later Take need not wait for its memory, unless there are as many as
+// wanted already or the budget has no room for another one. It reports whether it did.
+func (p *Pool) Prepare(wanted int) (bool, error) {
+	if p.readyBlocks() >= wanted || !p.reserve() {
+		return false, nil
+	}
+	memory, err := p.allocateMemory()
+	if err != nil {
+		p.unreserve()
+		return false, fmt.Errorf("allocate kv block of %d bytes ahead: %w", p.cfg.BlockBytes, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ready = append(p.ready, memory)
+	return true, nil
+}
+
+func (p *Pool) readyBlocks() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.ready)
+}
+
+// takeReady returns a block that was allocated ahead, or nil.
+func (p *Pool) takeReady() *Block {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.ready) - 1
+	if last < 0 {
+		return nil
+	}
+	block := p.enterUsed(p.ready[last])
+	p.ready = p.ready[:last]
+	return block
+}
+
+// enterUsed makes a block of memory. The caller holds mu.
+func (p *Pool) enterUsed(memory Memory) *Block {
+	block := &Block{memory: memory, refs: 1}
+	p.used[block] = struct{}{}
+	return block
 }
 
 // Share adds a reference to a block in use.
@@ -126,23 +173,25 @@ func (p *Pool) unreserve() {
 	p.reserved -= p.cfg.BlockBytes
 }
 
-// allocate makes the block with its bytes reserved. A panic of the allocator gives the reservation back by way of
-// an error, like every other failure.
-func (p *Pool) allocate() (block *Block, err error) {
+// allocate makes the block with its bytes reserved.
+func (p *Pool) allocate() (*Block, error) {
+	memory, err := p.allocateMemory()
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.enterUsed(memory), nil
+}
+
+// allocateMemory calls the allocator. Its panic is an error like every other failure.
+func (p *Pool) allocateMemory() (memory Memory, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
-	memory, err := p.cfg.Allocate()
-	if err != nil {
-		return nil, err
-	}
-	block = &Block{memory: memory, refs: 1}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.used[block] = struct{}{}
-	return block, nil
+	return p.cfg.Allocate()
 }
 
 // drop takes one reference away and reports whether it was the last.
@@ -173,9 +222,9 @@ func (p *Pool) mustUse(b *Block) {
 // Stats are a pool's figures at one moment.
 type Stats struct {
 	Budget      int64
-	Resident    int64   // bytes of all blocks
+	Resident    int64   // bytes of all blocks, those ready for use included
 	Busy        int64   // of those, bytes of blocks in use
-	Blocks      int     // all blocks
+	Blocks      int     // blocks in use or sealed
 	Utilization float64 // Busy over Budget
 }
 
@@ -195,7 +244,7 @@ func (p *Pool) Stats() Stats {
 
 // busy is the number of bytes that can't be reclaimed. The caller holds mu.
 func (p *Pool) busy() int64 {
-	busy := p.reserved
+	busy := p.reserved - int64(len(p.ready))*p.cfg.BlockBytes
 	for b := range p.used {
 		if b.refs == 0 {
 			busy -= p.cfg.BlockBytes
@@ -208,8 +257,9 @@ func (p *Pool) busy() int64 {
 func (p *Pool) Check() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if want := int64(len(p.used)) * p.cfg.BlockBytes; p.reserved != want {
-		return fmt.Errorf("kv pool: %d bytes reserved for %d blocks of %d bytes", p.reserved, len(p.used), p.cfg.BlockBytes)
+	if want := int64(len(p.used)+len(p.ready)) * p.cfg.BlockBytes; p.reserved != want {
+		return fmt.Errorf("kv pool: %d bytes reserved for %d blocks and %d ready ones of %d bytes",
+			p.reserved, len(p.used), len(p.ready), p.cfg.BlockBytes)
 	}
 	if p.reserved > p.cfg.Budget {
 		return fmt.Errorf("kv pool: %d bytes reserved over a budget of %d", p.reserved, p.cfg.Budget)

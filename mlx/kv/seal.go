@@ -77,9 +77,12 @@ func (p *Pool) Children(s Space, parent Key) []Entry {
 	return entries
 }
 
-// Trim frees every sealed block that nobody uses.
+// Trim frees every block that nobody uses, sealed or ready.
 func (p *Pool) Trim() {
 	for p.reclaim() {
+	}
+	for block := p.takeReady(); block != nil; block = p.takeReady() {
+		p.Give(block)
 	}
 }
 

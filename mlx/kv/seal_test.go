@@ -105,6 +105,14 @@ func (m *poolModel) Nearest(r *rapid.T) {
 	m.held = append(m.held, block)
 }
 
+func (m *poolModel) Prepare(r *rapid.T) {
+	before := m.pool.Stats()
+	done, err := m.pool.Prepare(2)
+	if after := m.pool.Stats(); err != nil || done != (after.Resident > before.Resident) || after.Busy != before.Busy {
+		r.Fatalf("done %v, %v: %+v became %+v", done, err, before, after)
+	}
+}
+
 func (m *poolModel) Trim(*rapid.T) { m.pool.Trim() }
 
 // Check runs after every action.
