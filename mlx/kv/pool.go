@@ -242,15 +242,14 @@ func (p *Pool) Stats() Stats {
 	}
 }
 
-// busy is the number of bytes that can't be reclaimed. The caller holds mu.
-func (p *Pool) busy() int64 {
-	busy := p.reserved - int64(len(p.ready))*p.cfg.BlockBytes
+// busy is the number of bytes of blocks that somebody uses. The caller holds mu.
+func (p *Pool) busy() (bytes int64) {
 	for b := range p.used {
-		if b.refs == 0 {
-			busy -= p.cfg.BlockBytes
+		if b.refs > 0 {
+			bytes += p.cfg.BlockBytes
 		}
 	}
-	return busy
+	return bytes
 }
 
 // Check verifies the pool's invariants. It must not run while another goroutine is inside Take or Give.

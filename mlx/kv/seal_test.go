@@ -135,3 +135,22 @@ func (m *poolModel) Check(r *rapid.T) {
 func TestSealedBlocksAreSharedReclaimedAndNeverLostWhileInUse(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) { r.Repeat(rapid.StateMachineActions(newPoolModel(r))) })
 }
+
+// Memory that is being allocated ahead belongs to nobody: the pool is as free as before, at every moment.
+func TestPreparingIsNoUse(t *testing.T) {
+	var pool *kv.Pool
+	var during kv.Stats
+	pool, err := kv.NewPool(kv.Config{Budget: 2 * cellBytes, BlockBytes: cellBytes, Allocate: func() (kv.Memory, error) {
+		during = pool.Stats()
+		return &cell{}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := pool.Prepare(1); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	if during.Busy != 0 || during.Utilization != 0 || during.Resident != cellBytes || pool.Free() != 2 {
+		t.Errorf("while a block is allocated ahead: %+v; afterwards %d are free", during, pool.Free())
+	}
+}
