@@ -37,7 +37,12 @@ func openModel(cfg config.MLX, path string, progress func(phase string, done flo
 		return nil, err
 	}
 	defer w.Close()
-	return model.Open(model.Config{Weights: w, Device: cfg.Device, Dtype: cfg.DType, ISA: cfg.CPUISA, Progress: progress})
+	progress("naming the weights", 0)
+	digest, err := weights.Digest(path)
+	if err != nil {
+		return nil, err
+	}
+	return model.Open(model.Config{Weights: w, Digest: digest, Device: cfg.Device, Dtype: cfg.DType, ISA: cfg.CPUISA, Progress: progress})
 }
 
 // openText loads the tokenizer and the chat template of the model at path.

@@ -73,6 +73,9 @@ typedef struct {
   int heads, kv_heads, head_dim;
 } am_heads;
 
+void am_block_to_rows(const uint16_t*, am_heads, int layers, int tokens, void* rows);
+void am_block_from_rows(uint16_t*, am_heads, int layers, int tokens, const void* rows);
+
 typedef struct {
   float scale, cap;
   int window;

@@ -71,6 +71,9 @@ const (
 // BlockTokens is the number of tokens of one KV block of the own kernels.
 const BlockTokens = 256
 
+// RowBytes is what the first tokens of a block take at rest in 16 bits.
+func (h Heads) RowBytes(layers, tokens int) int { return layers * tokens * 2 * h.KVHeads * h.Dim * 2 }
+
 // BlockElements is the number of bf16 values that one block holds for the given layers: K and V of BlockTokens
 // tokens, the head dimension padded to a multiple of 32.
 func (h Heads) BlockElements(layers int) int {

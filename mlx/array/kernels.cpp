@@ -160,6 +160,12 @@ uint16_t* am_block_new(size_t elements) {
 void am_block_copy(uint16_t* to, const uint16_t* from, size_t elements) { memcpy(to, from, elements * 2); }
 void am_block_clear(uint16_t* b, size_t elements) { memset(b, 0, elements * 2); }
 void am_block_free(uint16_t* b) { pages_free(b); }
+void am_block_to_rows(const uint16_t* b, am_heads h, int layers, int tokens, void* rows) {
+  am::block_to_rows(shape_of(h), b, layers, tokens, (uint16_t*)rows);
+}
+void am_block_from_rows(uint16_t* b, am_heads h, int layers, int tokens, const void* rows) {
+  am::block_from_rows(shape_of(h), b, layers, tokens, (const uint16_t*)rows);
+}
 
 am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half) {
   return guarded((am_rope*)nullptr, "new rope", {}, [&] {

@@ -98,6 +98,33 @@ func (b *Block) CopyFrom(from *Block) {
 	C.am_block_copy(b.p, from.p, C.size_t(min(b.elements, from.elements)))
 }
 
+// Rows writes the keys and values of the first tokens to rows, which Heads.RowBytes tells the length of: for each layer
+// its keys and then its values, each [tokens][kv heads][dim] in bf16. It may be called from any thread.
+func (b *Block) Rows(h Heads, layers, tokens int, rows []byte) error {
+	if err := b.checkRows(h, layers, tokens, rows); err != nil {
+		return err
+	}
+	C.am_block_to_rows(b.p, h.c(), C.int(layers), C.int(tokens), unsafe.Pointer(&rows[0]))
+	return nil
+}
+
+// SetRows is the inverse of Rows. What lies behind the tokens stays as it is.
+func (b *Block) SetRows(h Heads, layers, tokens int, rows []byte) error {
+	if err := b.checkRows(h, layers, tokens, rows); err != nil {
+		return err
+	}
+	C.am_block_from_rows(b.p, h.c(), C.int(layers), C.int(tokens), unsafe.Pointer(&rows[0]))
+	return nil
+}
+
+func (b *Block) checkRows(h Heads, layers, tokens int, rows []byte) error {
+	if want := h.RowBytes(layers, tokens); tokens < 1 || tokens > BlockTokens || len(rows) != want || b.elements != h.BlockElements(layers) {
+		return fmt.Errorf("rows of %d tokens in %d layers: %d bytes given, %d needed, in a block of %d elements",
+			tokens, layers, len(rows), want, b.elements)
+	}
+	return nil
+}
+
 // Free gives the memory back.
 func (b *Block) Free() {
 	if b.p != nil {

@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/cache"
 )
 
 // How long the watchdog waits for a step while work waits.
@@ -33,6 +35,12 @@ type Config struct {
 
 	// Tenant returns the secrets that name a tenant's blocks. Without it every prompt is computed anew.
 	Tenant func(name string) *kv.Tenant
+	// Tiers keep blocks below the pool, the fastest first.
+	Tiers []kv.Tier
+	// Moves is told what the cache over the tiers does.
+	Moves cache.Listener
+	// FlushFor is how long Run may take at its end to store what no tier has yet: 10 s.
+	FlushFor time.Duration
 
 	Listener Listener        // told what happens
 	Logger   *slog.Logger    // nil discards
@@ -45,6 +53,10 @@ type Engine struct {
 	cfg      Config
 	listener Listener
 	wake     chan struct{} // holds a token when the loop has something new to look at
+	device   chan func()   // work of others for the thread that owns the device
+	closed   chan struct{} // closed when that thread takes no more of it
+
+	tokenNanos atomic.Int64 // that a prompt token takes to compute, of late; 0 before any was
 
 	mu     sync.Mutex
 	status Status
@@ -52,6 +64,7 @@ type Engine struct {
 	age    uint64      // of the request submitted last
 	spec   Spec
 	pool   *kv.Pool
+	cache  *cache.Cache
 	beat   time.Time     // when the last step ended, or when work arrived at an idle loop
 	busy   bool          // whether work waits for a step
 	idle   chan struct{} // while draining: closed when no work is left
@@ -75,10 +88,15 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Fatal == nil {
 		cfg.Fatal = func(err error) { panic(err) }
 	}
+	if cfg.FlushFor <= 0 {
+		cfg.FlushFor = 10 * time.Second
+	}
 	return &Engine{
 		cfg:      cfg,
 		listener: cfg.Listener.complete(),
 		wake:     make(chan struct{}, 1),
+		device:   make(chan func()),
+		closed:   make(chan struct{}),
 		status:   Status{Phase: "starting", BatchSize: cfg.MaxBatch},
 	}, nil
 }
@@ -93,6 +111,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return fmt.Errorf("load the model: %w", err)
 	}
 	defer e.closeModel(model)
+	defer close(e.closed)
 
 	watched, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var guards sync.WaitGroup
@@ -126,7 +145,7 @@ func (e *Engine) open() (Model, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.spec, e.pool = spec, pool
+	e.spec, e.pool, e.cache = spec, pool, e.newCache(model, pool)
 	e.status.Started, e.status.Phase, e.status.Progress = true, "ready", 1
 	return model, nil
 }

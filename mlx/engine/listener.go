@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
 
 // Listener is told what happens in the engine. Every field may be nil. The calls come from the engine's loop and
 // must return quickly.
@@ -18,6 +22,10 @@ type Finished struct {
 	Usage  Usage
 	Reason StopReason // empty if it failed
 	Err    error      // nil if it finished
+
+	Tenant string   // whose memory it used
+	Agent  string   // whose conversation it was; empty if unknown
+	Chain  kv.Chain // the blocks of the prompt and the answer that are kept; empty if none are
 }
 
 // Step describes one step of the loop.

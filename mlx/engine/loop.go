@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -18,6 +19,8 @@ type loop struct {
 	*Engine
 	model     Model
 	stopToken map[int32]bool
+
+	aside sync.WaitGroup // what looks for preempted sequences
 
 	running   []*sequence // with a slot, oldest first
 	preempted []*sequence // waiting for a slot again, oldest first
@@ -38,15 +41,28 @@ func newLoop(e *Engine, model Model) *loop {
 // run steps until ctx ends and then fails what is left.
 func (l *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if l.step() || l.prepare() {
+		busy, moved := l.step()
+		if moved || !busy && l.prepare() {
 			continue
 		}
-		select {
-		case <-l.wake:
-		case <-ctx.Done():
-		}
+		l.await(ctx, busy)
 	}
-	l.abandon()
+	l.abandon(ctx)
+}
+
+// await waits for something new to look at: for a little only while sequences wait for blocks.
+func (l *loop) await(ctx context.Context, busy bool) {
+	var soon <-chan time.Time
+	if busy {
+		soon = time.After(5 * time.Millisecond)
+	}
+	select {
+	case <-l.wake:
+	case f := <-l.device:
+		f()
+	case <-soon:
+	case <-ctx.Done():
+	}
 }
 
 // prepare allocates a block ahead while there is nothing else to do, and reports whether it did. The first touch of
@@ -59,12 +75,15 @@ func (l *loop) prepare() bool {
 	return done
 }
 
-// step does one decode of the whole batch and at most one prefill chunk. It reports whether work is left.
-func (l *loop) step() (busy bool) {
+// step does one decode of the whole batch and at most one prefill chunk. It reports whether work is left, and whether
+// any was done.
+func (l *loop) step() (busy, moved bool) {
 	began, step := time.Now(), Step{}
 	err := guarded(func() error {
+		l.serve()
 		l.reap()
 		l.admit()
+		l.restore()
 		l.note(len(l.running), len(l.preempted))
 		step.Rows = l.decode()
 		step.Prefill = l.prefill()
@@ -75,10 +94,11 @@ func (l *loop) step() (busy bool) {
 	}
 	step.Took = time.Since(began)
 	busy = l.settle(len(l.running), len(l.preempted))
-	if step.Rows+step.Prefill > 0 {
+	moved = step.Rows+step.Prefill > 0 || err != nil
+	if moved {
 		l.listener.Stepped(step)
 	}
-	return busy
+	return busy, moved
 }
 
 // reap ends the sequences that nobody waits for any more.
@@ -101,8 +121,6 @@ func (l *loop) admit() {
 		l.running = insertByAge(l.running, seq)
 		l.match(seq)
 		if seq.result.Queue < 0 {
-			seq.result.Usage.Cached = seq.computed
-			seq.stream.begin(seq.result.Usage)
 			seq.result.Queue = time.Since(seq.submitted)
 			l.listener.Admitted(seq.result.Queue)
 		}
@@ -159,21 +177,24 @@ func (l *loop) decodeRows() (logits [][]float32, err error) {
 
 // prefill computes one chunk of the oldest sequence whose prompt isn't done, and returns its length.
 func (l *loop) prefill() int {
-	at := slices.IndexFunc(l.running, func(s *sequence) bool { return !s.decoding() })
+	at := slices.IndexFunc(l.running, func(s *sequence) bool { return s.ready && !s.decoding() })
 	if at < 0 {
 		return 0
 	}
 	seq := l.running[at]
+	l.resume(seq)
 	chunk := l.nextChunk(seq)
 	if !l.grow(seq, chunk.Start+len(chunk.Tokens)) {
 		return 0
 	}
 	chunk.Table = seq.table
+	began := time.Now()
 	logits, err := l.prefillChunk(chunk)
 	if err != nil {
 		l.fail(seq, fmt.Errorf("prefill %d tokens at %d: %w", len(chunk.Tokens), chunk.Start, err))
 		return 0
 	}
+	l.measure(len(chunk.Tokens), time.Since(began))
 	seq.computed += len(chunk.Tokens)
 	l.seal(seq)
 	switch {
@@ -255,20 +276,25 @@ func (l *loop) end(seq *sequence, err error) {
 	if !errors.Is(err, ErrModel) {
 		l.sealTail(seq)
 	}
+	chain := l.keep(seq)
+	seq.giveUp()
 	l.release(seq)
 	seq.result.Tokens = seq.tokens[seq.prompt:]
 	seq.stream.end(seq.result, err)
-	l.listener.Finished(Finished{ID: seq.id, Usage: seq.result.Usage, Reason: seq.result.StopReason, Err: err})
+	l.listener.Finished(Finished{ID: seq.id, Usage: seq.result.Usage, Reason: seq.result.StopReason, Err: err,
+		Tenant: seq.name, Agent: seq.agent, Chain: chain})
 }
 
 // abandon refuses new requests and fails all that are left.
-func (l *loop) abandon() {
+func (l *loop) abandon(ctx context.Context) {
 	l.startDrain()
 	for _, seq := range slices.Concat(l.running, l.preempted, l.queued()) {
 		l.end(seq, ErrDraining)
 	}
-	l.pool.Trim()
 	l.settle(0, 0)
+	l.aside.Wait()
+	l.flush(ctx)
+	l.pool.Trim()
 }
 
 // queued is the queue as it is now.

@@ -33,12 +33,14 @@ func (l *loop) preempt(seq *sequence) {
 	l.sealTail(seq)
 	l.release(seq)
 	l.preempted = insertByAge(l.preempted, seq)
+	l.replan(seq)
 	l.listener.Preempted()
 }
 
 // release gives the sequence's blocks back, the last first: it is the first that can be done without.
 func (l *loop) release(seq *sequence) {
-	seq.computed, seq.table, seq.keys = 0, nil, nil
+	seq.reached = max(seq.reached, seq.computed)
+	seq.computed, seq.table, seq.keys, seq.tail, seq.ready = 0, nil, nil, kv.Root, false
 	for len(seq.blocks) > 0 {
 		last := seq.blocks[len(seq.blocks)-1]
 		seq.blocks = seq.blocks[:len(seq.blocks)-1]

@@ -23,6 +23,11 @@ type Spec struct {
 	StopTokens []int32 // token ids that end an answer, e.g. <|im_end|>
 
 	Fingerprint kv.Fingerprint // what KV depends on besides tokens
+	Class       string         // numerics class: results of equal classes are equal to the bit
+	Bits        int            // of an element at rest: 16, 8 or 4
+	Layers      []kv.Layer     // kind and shape of each layer's KV
+	Storable    bool           // whether KV has a form at rest; full precision has none
+	AnyThread   bool           // whether NewBlock, Block.Free, Export and Import may be called from any goroutine
 }
 
 // Chunk is a run of prompt tokens of one sequence.
@@ -54,6 +59,11 @@ type Model interface {
 	Decode(rows []Row) ([][]float32, error)
 	// Copy makes to equal to from, whole. It shares no memory with it afterwards.
 	Copy(to, from Block) error
+	// Export returns the KV of a block's first tokens in the form at rest, one part for each layer. Nobody may write
+	// to the block meanwhile.
+	Export(from Block, tokens int) (parts [][]byte, err error)
+	// Import is the inverse: it writes the first tokens of a fresh block. It refuses parts of another length.
+	Import(to Block, tokens int, parts [][]byte) error
 	// Close frees the weights.
 	Close() error
 }

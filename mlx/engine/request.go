@@ -24,6 +24,7 @@ type Request struct {
 	Sampling   Sampling           // how a token is chosen
 	Stop       []string           // strings that end the answer and are not part of it
 	NewDecoder func() TextDecoder // makes the answer's decoder
+	Retain     time.Duration      // how long its KV is to be given up after others; 0: no wish
 	Spelling   Spelling           // lets KV of the same text in other tokens be found; may be nil
 }
 

@@ -18,48 +18,43 @@ type Spelling interface {
 	Longest() int
 }
 
-// respell puts the tokens of a kept block in place of other tokens of the same text in the prompt, if that makes more
-// of the prompt known. The tags of the block tell which tokens it was: of the few that can go on at each place, the
+// respell puts the tokens of one of the blocks that continue parent in place of other tokens of the same text in the
+// prompt from a block's border on, if that makes more of the prompt known. The tags of the block tell which tokens it was: of the few that can go on at each place, the
 // one whose tag is there. It reports whether a whole block was matched in this way.
-func (l *loop) respell(seq *sequence) (whole bool) {
+func (e *Engine) respell(seq *sequence, from int, parent kv.Key, children []kv.Entry) (whole bool) {
 	if seq.spelling == nil || seq.generated() > 0 {
 		return false
 	}
-	rest := seq.tokens[seq.computed : len(seq.tokens)-1]
-	best := spelled{taken: kv.Common(l.nearestTags(seq, rest))}
-	for _, child := range l.pool.Children(l.space(seq), seq.parent()) {
-		w := &walk{
-			spelling: seq.spelling, rest: rest,
-			tagger: seq.tenant.Tagger(l.spec.Fingerprint, seq.parent()),
-		}
+	rest := seq.tokens[from : len(seq.tokens)-1]
+	wanted := seq.tenant.Tags(e.spec.Fingerprint, parent, rest[:min(len(rest), BlockTokens)])
+	best := spelled{taken: mostCommon(children, wanted)}
+	for _, child := range children {
+		w := &walk{spelling: seq.spelling, rest: rest, tagger: seq.tenant.Tagger(e.spec.Fingerprint, parent)}
 		if found := w.along(child.Tags); found.taken > best.taken {
 			best = found
 		}
 	}
-	if best.tokens == nil || !l.fitsRespelled(seq, len(best.tokens)-best.taken) {
+	if best.tokens == nil || !e.fitsRespelled(seq, len(best.tokens)-best.taken) {
 		return false
 	}
-	tokens := slices.Concat(seq.tokens[:seq.computed], best.tokens, seq.tokens[seq.computed+best.taken:])
+	tokens := slices.Concat(seq.tokens[:from], best.tokens, seq.tokens[from+best.taken:])
 	seq.tokens, seq.prompt = tokens, len(tokens)
 	seq.result.Usage.Prompt = len(tokens)
 	return best.whole
 }
 
-// nearestTags returns the tags of the block that begins with the most of the tokens as they are, and theirs.
-func (l *loop) nearestTags(seq *sequence, rest []int32) (there, wanted []kv.Tag) {
-	wanted = seq.tenant.Tags(l.spec.Fingerprint, seq.parent(), rest[:min(len(rest), BlockTokens)])
-	for _, child := range l.pool.Children(l.space(seq), seq.parent()) {
-		if kv.Common(child.Tags, wanted) > kv.Common(there, wanted) {
-			there = child.Tags
-		}
+// mostCommon is how many of the wanted tags one of the blocks begins with.
+func mostCommon(children []kv.Entry, wanted []kv.Tag) (most int) {
+	for _, child := range children {
+		most = max(most, kv.Common(child.Tags, wanted))
 	}
-	return there, wanted
+	return most
 }
 
 // fitsRespelled tells whether the request may get so many tokens longer.
-func (l *loop) fitsRespelled(seq *sequence, more int) bool {
+func (e *Engine) fitsRespelled(seq *sequence, more int) bool {
 	total := len(seq.tokens) + more + seq.maxTokens
-	return total <= l.spec.Context && total <= l.pool.Capacity()*BlockTokens
+	return total <= e.spec.Context && total <= e.pool.Capacity()*BlockTokens
 }
 
 // spelled is a beginning of a prompt in other tokens.

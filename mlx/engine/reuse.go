@@ -1,24 +1,33 @@
 package engine
 
-import "github.com/agent-memory/agent-memory/mlx/kv"
+import (
+	"slices"
+	"time"
 
-// match gives a sequence that was just admitted the KV that is there already: every full block that its tokens name,
-// and then a copy of the block that begins with the most of the tokens behind. The last token is always computed,
-// since its logits are wanted.
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
+
+// match gives a sequence that was just admitted the full blocks that its tokens name and that are in the pool. What
+// the tiers below have comes later, and then a copy of the block that begins with the most of the tokens behind. The
+// last token is always computed, since its logits are wanted.
 func (l *loop) match(seq *sequence) {
 	if seq.tenant == nil {
 		return
 	}
 	l.matchFull(seq)
-	for l.respell(seq) {
+	if seq.plan != nil && len(seq.keys) < len(seq.plan.path) {
+		return
+	}
+	for l.respell(seq, seq.computed, seq.parent(), l.pool.Children(l.space(seq), seq.parent())) {
 		l.matchFull(seq)
 	}
-	known := seq.tokens[:len(seq.tokens)-1]
-	l.matchPart(seq, known[seq.computed:min(len(known), seq.computed+BlockTokens)])
 }
 
 // matchFull shares the full blocks that the sequence's tokens name, as far as they are there.
 func (l *loop) matchFull(seq *sequence) {
+	if seq.tenant == nil {
+		return
+	}
 	known := seq.tokens[:len(seq.tokens)-1]
 	for seq.computed+BlockTokens <= len(known) {
 		key := seq.tenant.Key(l.spec.Fingerprint, seq.parent(), known[seq.computed:seq.computed+BlockTokens])
@@ -33,7 +42,11 @@ func (l *loop) matchFull(seq *sequence) {
 }
 
 // matchPart copies the block that begins with the most of the tokens, if there is one and room for its copy.
-func (l *loop) matchPart(seq *sequence, tokens []int32) {
+func (l *loop) matchPart(seq *sequence) {
+	if seq.tenant == nil || seq.computed > len(seq.keys)*BlockTokens {
+		return
+	}
+	tokens := seq.tokens[seq.computed:min(len(seq.tokens)-1, seq.computed+BlockTokens)]
 	tags := seq.tenant.Tags(l.spec.Fingerprint, seq.parent(), tokens)
 	nearest, n := l.pool.Nearest(l.space(seq), seq.parent(), tags)
 	if nearest == nil {
@@ -72,12 +85,16 @@ func (l *loop) sealTail(seq *sequence) {
 	if seq.tenant == nil || seq.computed <= from {
 		return
 	}
-	l.sealBlock(seq, len(seq.keys), l.entry(seq, seq.tokens[from:seq.computed]))
+	entry := l.entry(seq, seq.tokens[from:seq.computed])
+	l.sealBlock(seq, len(seq.keys), entry)
+	seq.tail = entry.Key
 }
 
 func (l *loop) sealBlock(seq *sequence, i int, entry kv.Entry) {
+	entry.Index = i
 	seq.blocks[i] = l.pool.Seal(seq.blocks[i], entry)
 	seq.table[i] = seq.blocks[i].Memory()
+	l.cache.Store(seq.tenant, entry)
 }
 
 // entry describes the block that continues the sequence's sealed ones with the given tokens.
@@ -89,8 +106,23 @@ func (l *loop) entry(seq *sequence, tokens []int32) kv.Entry {
 	}
 }
 
-func (l *loop) space(seq *sequence) kv.Space {
-	return kv.Space{Fingerprint: l.spec.Fingerprint, Salt: seq.tenant.ID}
+func (e *Engine) space(seq *sequence) kv.Space {
+	return kv.Space{Fingerprint: e.spec.Fingerprint, Salt: seq.tenant.ID}
+}
+
+// keep names what is kept of a sequence whose tail is sealed, and has it retained if that is wished.
+func (l *loop) keep(seq *sequence) (chain kv.Chain) {
+	if seq.tenant == nil {
+		return chain
+	}
+	chain = kv.Chain{Space: l.space(seq), Keys: slices.Clone(seq.keys), Tail: seq.tail, Tokens: len(seq.keys) * BlockTokens}
+	if seq.tail != kv.Root {
+		chain.Tokens = seq.computed
+	}
+	if seq.retain > 0 {
+		l.cache.Retain([]kv.Chain{chain}, time.Now().Add(seq.retain))
+	}
+	return chain
 }
 
 // parent is the key of the last full block.

@@ -10,6 +10,9 @@ import (
 // sequence is a request on its way through the loop, which alone touches it.
 type sequence struct {
 	id        string
+	name      string // of the tenant
+	agent     string
+	retain    time.Duration
 	maxTokens int
 	spelling  Spelling // may be nil
 	stream    *Stream
@@ -26,6 +29,11 @@ type sequence struct {
 	keys     []kv.Key   // of the full blocks in the table, all sealed
 	blocks   []*kv.Block
 	table    []Block // the same blocks, as the model sees them
+	plan     *plan   // what is expected from the tiers; nil: nothing
+	ready    bool    // nothing is waited for any more: the rest is computed
+	reached  int     // tokens whose KV it had at most, before it lost its memory
+	begun    bool    // the stream knows how much of the prompt is cached
+	tail     kv.Key  // of the tail that was sealed last; Root for none
 
 	result Result
 }
@@ -37,6 +45,9 @@ func newSequence(req Request, seed uint64, now time.Time) *sequence {
 	stream.result.Usage.Prompt = len(tokens)
 	return &sequence{
 		id:        req.ID,
+		name:      req.Tenant,
+		agent:     req.Agent,
+		retain:    req.Retain,
 		maxTokens: req.MaxTokens,
 		spelling:  req.Spelling,
 		stream:    stream,
@@ -47,6 +58,13 @@ func newSequence(req Request, seed uint64, now time.Time) *sequence {
 		tokens:    tokens,
 		prompt:    len(tokens),
 		result:    Result{Usage: Usage{Prompt: len(tokens)}, Queue: -1},
+	}
+}
+
+// giveUp ends what is under way for the sequence in the tiers.
+func (s *sequence) giveUp() {
+	if s.plan != nil {
+		s.plan.given.Store(true)
 	}
 }
 

@@ -20,8 +20,10 @@ func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 		seq.tenant = e.cfg.Tenant(req.Tenant)
 	}
 	seq.stream.watch(ctx)
+	e.look(ctx, seq)
 	if err := e.enqueue(seq); err != nil {
 		seq.stream.unwatch()
+		seq.giveUp()
 		return nil, err
 	}
 	e.signal()

@@ -140,7 +140,13 @@ inline uint16_t float_to_bf16(float f) {
   return (uint16_t)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
 }
 
-// KV blocks <-> rows: row layout is [tokens][kv_heads][head_dim] bf16, K and V apart, for one layer.
+// A block's KV <-> rows, all layers at once: for each layer the K rows and then the V rows of the first tokens, each
+// [tokens][kv_heads][head_dim] bf16. From any thread, on blocks that nobody writes. What lies behind the tokens of a
+// block stays as it is.
+void block_to_rows(HeadShape shape, const uint16_t* block, size_t layers, int tokens, uint16_t* rows);
+void block_from_rows(HeadShape shape, uint16_t* block, size_t layers, int tokens, const uint16_t* rows);
+
+// The same for one layer, element by element: the reference of the above. The row layout is [tokens][kv_heads][head_dim] bf16, K and V apart, for one layer.
 void kv_to_rows(HeadShape shape, const uint16_t* block, size_t layer, int tokens, uint16_t* k, uint16_t* v);
 void kv_from_rows(HeadShape shape, uint16_t* block, size_t layer, int tokens, const uint16_t* k, const uint16_t* v);
 

@@ -24,13 +24,13 @@ func (c Chain) Head() Key {
 // Entries are the chain's blocks, in order. Their tags are zeros: only their number is known.
 func (c Chain) Entries() []Entry {
 	entries, parent := make([]Entry, 0, len(c.Keys)+1), Root
-	for _, key := range c.Keys {
-		entries = append(entries, Entry{Space: c.Space, Key: key, Parent: parent, Tags: make([]Tag, BlockTokens)})
+	for i, key := range c.Keys {
+		entries = append(entries, Entry{Space: c.Space, Key: key, Parent: parent, Index: i, Tags: make([]Tag, BlockTokens)})
 		parent = key
 	}
 	if c.Tail != Root {
 		tokens := c.Tokens - len(c.Keys)*BlockTokens
-		entries = append(entries, Entry{Space: c.Space, Key: c.Tail, Parent: parent, Tags: make([]Tag, tokens)})
+		entries = append(entries, Entry{Space: c.Space, Key: c.Tail, Parent: parent, Index: len(c.Keys), Tags: make([]Tag, tokens)})
 	}
 	return entries
 }

@@ -65,7 +65,6 @@ type Layer struct {
 // Header is what a block file says of itself.
 type Header struct {
 	Entry
-	Index   int    // of the block in its sequence, from 0
 	Bits    int    // of an element at rest: 16, 8 or 4
 	Class   string // numerics class of whoever computed it, at most 32 bytes
 	Layers  []Layer
@@ -210,7 +209,8 @@ func parseHeader(b []byte, size int64) (*Header, error) {
 	if le.Uint32(b[len(b)-4:]) != crc32.Checksum(b[:len(b)-4], castagnoli) {
 		return nil, damaged("the header's checksum does not match")
 	}
-	h := &Header{Length: len(b), Index: int(le.Uint32(b[128:])), Bits: int(b[134])}
+	h := &Header{Length: len(b), Bits: int(b[134])}
+	h.Index = int(le.Uint32(b[128:]))
 	copy(h.Key[:], b[16:])
 	copy(h.Parent[:], b[48:])
 	copy(h.Fingerprint[:], b[80:])

@@ -52,10 +52,11 @@ func tailOf(g golden) (*kv.Tenant, kv.Header) {
 	f := kv.NewFingerprint(sha256.Sum256([]byte(g.Model)), kv.AtRest(g.Bits))
 	keys := tenant.Keys(f, g.Tokens)
 	tail := g.Tokens[len(keys)*kv.BlockTokens:]
-	h := kv.Header{Index: len(keys), Bits: g.Bits, Class: g.Class, Layers: []kv.Layer{
+	h := kv.Header{Bits: g.Bits, Class: g.Class, Layers: []kv.Layer{
 		{Kind: kv.FullLayer, KVHeads: 2, HeadDim: 2}, {Kind: kv.WindowLayer, KVHeads: 1, HeadDim: 2, Window: 48},
 	}}
 	h.Space, h.Parent = kv.Space{Fingerprint: f, Salt: tenant.ID}, keys[len(keys)-1]
+	h.Index = len(keys)
 	h.Key, h.Tags = tenant.Key(f, h.Parent, tail), tenant.Tags(f, h.Parent, tail)
 	return tenant, h
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // ErrFull says that the budget has no room for another block. The caller gives something back or waits.
@@ -25,15 +26,17 @@ type Config struct {
 	Budget     int64                  // bytes that all blocks together may take
 	BlockBytes int64                  // bytes of one block
 	Allocate   func() (Memory, error) // makes one block's memory; called with its bytes reserved
+	Clock      func() time.Time       // time.Now
 }
 
-// Pool hands out blocks. Blocks are taken and given back on the thread that owns the device, since that allocates
-// and frees memory there; Stats and Check may be called from anywhere.
+// Pool hands out blocks. Its methods may be called from anywhere; those that take blocks or give them back allocate
+// and free memory, which some devices allow on one thread only.
 type Pool struct {
 	cfg Config
 
 	mu       sync.Mutex
 	reserved int64
+	moving   int64 // of those, bytes of memory that is being allocated or freed
 	used     map[*Block]struct{}
 	ready    []Memory // allocated ahead, with their bytes reserved
 	sealed   *Index[*Block]
@@ -45,7 +48,11 @@ type Block struct {
 	memory  Memory
 	refs    int              // guarded by Pool.mu, as all below
 	sealed  *Indexed[*Block] // nil while the block is written
-	lastUse uint64           // when its last reference went
+	lastUse uint64           // when its last reference went, in the order of such events
+	usedAt  time.Time        // the same by the clock
+	keep    time.Time        // to be given up after others until then
+	kept    keeping          // what is known of copies in lower tiers
+	fetched bool             // it came from a lower tier and was not used since
 }
 
 // Memory returns the device's side of the block.
@@ -60,28 +67,39 @@ func NewPool(cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("create kv pool: the budget of %d bytes holds no block of %d bytes; raise the budget",
 			cfg.Budget, cfg.BlockBytes)
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
 	return &Pool{cfg: cfg, used: map[*Block]struct{}{}, sealed: NewIndex[*Block]()}, nil
 }
 
 // Capacity is the number of blocks that the budget holds.
 func (p *Pool) Capacity() int { return int(p.cfg.Budget / p.cfg.BlockBytes) }
 
-// Free is the number of blocks that can be taken now, those included that are sealed and that nobody uses.
+// Free is the number of blocks that can be taken now without loss: sealed ones that nobody uses count, unless they
+// are on their way to a lower tier.
 func (p *Pool) Free() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return int((p.cfg.Budget - p.busy()) / p.cfg.BlockBytes)
 }
 
-// Take returns a new block with one reference, in place of the sealed block that was used longest ago if need be. It
-// fails with ErrFull when every block is in use, and with the allocator's error when the device has less memory than
-// the budget promised; then nothing stays reserved.
-func (p *Pool) Take() (*Block, error) {
+// Take returns a new block with one reference, in place of a sealed one that nobody uses if need be: first of those
+// that were fetched and not used, then of the others, then of those that are to be kept, last of those that no lower
+// tier has yet; of each the one used longest ago. It fails with ErrFull when every block is in use, and with the
+// allocator's error when the device has less memory than the budget promised; then nothing stays reserved.
+func (p *Pool) Take() (*Block, error) { return p.take(rankPending) }
+
+// TakeSpare is Take for a block that is fetched ahead: for it nothing is given up that was itself fetched ahead, is to
+// be kept, or is not yet in a lower tier.
+func (p *Pool) TakeSpare() (*Block, error) { return p.take(rankIdle) }
+
+func (p *Pool) take(most rank) (*Block, error) {
 	if block := p.takeReady(); block != nil {
 		return block, nil
 	}
 	for !p.reserve() {
-		if !p.reclaim() {
+		if !p.reclaim(most) {
 			return nil, ErrFull
 		}
 	}
@@ -106,6 +124,7 @@ func (p *Pool) Prepare(wanted int) (bool, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.moving -= p.cfg.BlockBytes
 	p.ready = append(p.ready, memory)
 	return true, nil
 }
@@ -164,6 +183,7 @@ func (p *Pool) reserve() bool {
 		return false
 	}
 	p.reserved += p.cfg.BlockBytes
+	p.moving += p.cfg.BlockBytes
 	return true
 }
 
@@ -171,6 +191,7 @@ func (p *Pool) unreserve() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reserved -= p.cfg.BlockBytes
+	p.moving -= p.cfg.BlockBytes
 }
 
 // allocate makes the block with its bytes reserved.
@@ -181,6 +202,7 @@ func (p *Pool) allocate() (*Block, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.moving -= p.cfg.BlockBytes
 	return p.enterUsed(memory), nil
 }
 
@@ -205,11 +227,17 @@ func (p *Pool) drop(b *Block) bool {
 	}
 	if b.sealed != nil {
 		p.uses++
-		b.lastUse = p.uses
+		b.lastUse, b.usedAt = p.uses, p.cfg.Clock()
 		return false
 	}
-	delete(p.used, b)
+	p.leave(b)
 	return true
+}
+
+// leave takes a block out of the pool. The caller holds mu and frees it.
+func (p *Pool) leave(b *Block) {
+	delete(p.used, b)
+	p.moving += p.cfg.BlockBytes
 }
 
 // mustUse panics for a block that is not in use: using freed memory is a bug that must not go on.
@@ -223,13 +251,14 @@ func (p *Pool) mustUse(b *Block) {
 type Stats struct {
 	Budget      int64
 	Resident    int64   // bytes of all blocks, those ready for use included
-	Busy        int64   // of those, bytes of blocks in use
+	Busy        int64   // of those, bytes of blocks in use or on their way to a lower tier
+	Pending     int64   // of those, bytes of blocks that are only on their way to a lower tier
 	Blocks      int     // blocks in use or sealed
 	Utilization float64 // Busy over Budget
 }
 
 // Stats returns the figures. Utilisation is the share of the budget that running and admitted sequences hold;
-// blocks that could be dropped at once don't count.
+// and that is not yet durable in a healthy lower tier; what could be dropped without loss doesn't count.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -237,28 +266,38 @@ func (p *Pool) Stats() Stats {
 		Budget:      p.cfg.Budget,
 		Resident:    p.reserved,
 		Busy:        p.busy(),
+		Pending:     p.pending(),
 		Blocks:      len(p.used),
 		Utilization: float64(p.busy()) / float64(p.cfg.Budget),
 	}
 }
 
-// busy is the number of bytes of blocks that somebody uses. The caller holds mu.
-func (p *Pool) busy() (bytes int64) {
+// busy is the number of bytes of blocks that somebody uses or that are pending. The caller holds mu.
+func (p *Pool) busy() int64 {
+	return p.bytes(func(b *Block) bool { return b.refs > 0 || b.kept == pending })
+}
+
+// pending is the number of bytes of pending blocks that nobody uses. The caller holds mu.
+func (p *Pool) pending() int64 {
+	return p.bytes(func(b *Block) bool { return b.refs == 0 && b.kept == pending })
+}
+
+func (p *Pool) bytes(which func(*Block) bool) (bytes int64) {
 	for b := range p.used {
-		if b.refs > 0 {
+		if which(b) {
 			bytes += p.cfg.BlockBytes
 		}
 	}
 	return bytes
 }
 
-// Check verifies the pool's invariants. It must not run while another goroutine is inside Take or Give.
+// Check verifies the pool's invariants.
 func (p *Pool) Check() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if want := int64(len(p.used)+len(p.ready)) * p.cfg.BlockBytes; p.reserved != want {
-		return fmt.Errorf("kv pool: %d bytes reserved for %d blocks and %d ready ones of %d bytes",
-			p.reserved, len(p.used), len(p.ready), p.cfg.BlockBytes)
+	if want := int64(len(p.used)+len(p.ready))*p.cfg.BlockBytes + p.moving; p.reserved != want {
+		return fmt.Errorf("kv pool: %d bytes reserved for %d blocks and %d ready ones of %d bytes, and %d on the move",
+			p.reserved, len(p.used), len(p.ready), p.cfg.BlockBytes, p.moving)
 	}
 	if p.reserved > p.cfg.Budget {
 		return fmt.Errorf("kv pool: %d bytes reserved over a budget of %d", p.reserved, p.cfg.Budget)

@@ -22,8 +22,7 @@ func (p *Pool) enter(b *Block, e Entry) (same *Block, superseded []*Block) {
 		panic("kv: block is sealed already")
 	}
 	if there := p.sealed.Get(e.Space, e.Key); there != nil {
-		there.Value.refs++
-		return there.Value, nil
+		return there.Value.use(), nil
 	}
 	for _, other := range p.sealed.Children(e.Space, e.Parent) {
 		if other.Value.refs == 0 && len(other.Tags) < len(e.Tags) && Common(other.Tags, e.Tags) == len(other.Tags) {
@@ -45,8 +44,14 @@ func (p *Pool) Find(s Space, k Key) *Block {
 	if there == nil {
 		return nil
 	}
-	there.Value.refs++
-	return there.Value
+	return there.Value.use()
+}
+
+// use adds a reference to a sealed block. The caller holds Pool.mu.
+func (b *Block) use() *Block {
+	b.refs++
+	b.fetched = false
+	return b
 }
 
 // Nearest returns the sealed block behind parent that begins with the most of the given tags, with one more
@@ -60,7 +65,7 @@ func (p *Pool) Nearest(s Space, parent Key, tags []Tag) (nearest *Block, tokens 
 		}
 	}
 	if nearest != nil {
-		nearest.refs++
+		nearest.use()
 	}
 	return nearest, tokens
 }
@@ -77,43 +82,10 @@ func (p *Pool) Children(s Space, parent Key) []Entry {
 	return entries
 }
 
-// Trim frees every block that nobody uses, sealed or ready.
-func (p *Pool) Trim() {
-	for p.reclaim() {
-	}
-	for block := p.takeReady(); block != nil; block = p.takeReady() {
-		p.Give(block)
-	}
-}
-
-// reclaim frees the idle block that was used longest ago, and reports whether there was one.
-func (p *Pool) reclaim() bool {
-	oldest := p.unlinkOldest()
-	if oldest == nil {
-		return false
-	}
-	p.free(oldest)
-	return true
-}
-
-func (p *Pool) unlinkOldest() (oldest *Block) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for b := range p.used {
-		if b.refs == 0 && (oldest == nil || b.lastUse < oldest.lastUse) {
-			oldest = b
-		}
-	}
-	if oldest != nil {
-		p.forget(oldest)
-	}
-	return oldest
-}
-
 // forget makes an idle sealed block impossible to find. The caller holds mu and frees it.
 func (p *Pool) forget(b *Block) {
 	p.sealed.Remove(b.sealed.Space, b.sealed.Key)
-	delete(p.used, b)
+	p.leave(b)
 }
 
 // Common is the number of equal tags at the beginning of both lists.

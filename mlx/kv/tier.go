@@ -25,6 +25,7 @@ type Entry struct {
 	Space
 	Key    Key
 	Parent Key
+	Index  int   // of the block in its sequence, from 0
 	Tags   []Tag // one for each token; BlockTokens of them in a full block, fewer in a tail
 	Bytes  int64 // of the stored form
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/agent-memory/agent-memory/mlx/array"
 	"github.com/agent-memory/agent-memory/mlx/engine"
@@ -27,8 +28,13 @@ type fusedDecoder struct {
 	layers    []fusedLayer
 	rope      *array.RopeTable
 
-	step  *array.Scope   // of the last call: its logits live until the next
-	spare []*array.Block // freed
+	digest [32]byte
+
+	step *array.Scope // of the last call: its logits live until the next
+
+	mu     sync.Mutex
+	spare  []*array.Block // freed
+	closed bool
 }
 
 type fusedLayer struct {
@@ -47,9 +53,32 @@ type fusedBlock struct {
 // Free implements engine.Block.
 func (b *fusedBlock) Free() {
 	if b.Block != nil {
-		b.owner.spare = append(b.owner.spare, b.Block)
+		b.owner.keep(b.Block)
 		b.Block = nil
 	}
+}
+
+func (m *fusedDecoder) keep(b *array.Block) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		b.Free()
+		return
+	}
+	m.spare = append(m.spare, b)
+}
+
+// takeSpare returns a block that was freed, or nil.
+func (m *fusedDecoder) takeSpare() *array.Block {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := len(m.spare) - 1
+	if n < 0 {
+		return nil
+	}
+	b := m.spare[n]
+	m.spare = m.spare[:n]
+	return b
 }
 
 func openFused(c Config) (Model, error) {
@@ -60,7 +89,7 @@ func openFused(c Config) (Model, error) {
 	w := c.Weights.Config
 	m := &fusedDecoder{
 		config: w, kernels: k, eps: float32(w.NormEps), constants: array.NewScope(), step: array.NewScope(),
-		heads: array.Heads{Heads: w.Heads, KVHeads: w.KVHeads, Dim: w.HeadDim},
+		heads: array.Heads{Heads: w.Heads, KVHeads: w.KVHeads, Dim: w.HeadDim}, digest: c.Digest,
 	}
 	if err := m.load(c); err != nil {
 		m.Close()
@@ -129,7 +158,9 @@ func (m *fusedDecoder) loadLayer(w *weights.Model, prefix string) (l fusedLayer,
 
 // Spec implements engine.Model.
 func (m *fusedDecoder) Spec() engine.Spec {
-	return spec(m.config, 2*int64(m.heads.BlockElements(m.config.Layers)))
+	s := spec(m.config, m.digest, m.Class(), 2*int64(m.heads.BlockElements(m.config.Layers)))
+	s.AnyThread = true
+	return s
 }
 
 // Class implements Model.
@@ -138,9 +169,7 @@ func (m *fusedDecoder) Class() Class { return Class("cpu/" + m.kernels.Name() + 
 // NewBlock implements engine.Model. The block is zeros: attention multiplies what lies behind a sequence's end with
 // zero weights, which hides every number but not a NaN.
 func (m *fusedDecoder) NewBlock() (engine.Block, error) {
-	if n := len(m.spare); n > 0 {
-		b := m.spare[n-1]
-		m.spare = m.spare[:n-1]
+	if b := m.takeSpare(); b != nil {
 		b.Clear()
 		return &fusedBlock{b, m}, nil
 	}
@@ -158,6 +187,35 @@ func (m *fusedDecoder) Copy(to, from engine.Block) error {
 		return errors.New("copy a KV block: one of the two is freed or belongs to another model")
 	}
 	target.CopyFrom(source)
+	return nil
+}
+
+// Export implements engine.Model: for each layer its keys and then its values, each [tokens][kv heads][dim] in bf16.
+func (m *fusedDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
+	b := m.own(from)
+	if b == nil {
+		return nil, errors.New("export a KV block: it is freed or belongs to another model")
+	}
+	rows := make([]byte, m.heads.RowBytes(m.config.Layers, max(tokens, 0)))
+	if err := b.Rows(m.heads, m.config.Layers, tokens, rows); err != nil {
+		return nil, fmt.Errorf("export a KV block: %w", err)
+	}
+	return apart(rows, m.config.Layers), nil
+}
+
+// Import implements engine.Model.
+func (m *fusedDecoder) Import(to engine.Block, tokens int, parts [][]byte) error {
+	b := m.own(to)
+	if b == nil {
+		return errors.New("import a KV block: it is freed or belongs to another model")
+	}
+	rows, err := joined(parts, m.config.Layers, m.heads.RowBytes(1, tokens))
+	if err == nil {
+		err = b.SetRows(m.heads, m.config.Layers, tokens, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("import a KV block: %w", err)
+	}
 	return nil
 }
 
@@ -289,10 +347,7 @@ func split(v []float32, rows, width int) [][]float32 {
 func (m *fusedDecoder) Close() error {
 	m.step.Close()
 	m.constants.Close()
-	for _, b := range m.spare {
-		b.Free()
-	}
-	m.spare = nil
+	m.freeSpare()
 	if m.head != nil && m.head != m.embed {
 		m.head.Free()
 	}
@@ -305,6 +360,15 @@ func (m *fusedDecoder) Close() error {
 		m.rope.Free()
 	}
 	return nil
+}
+
+func (m *fusedDecoder) freeSpare() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, b := range m.spare {
+		b.Free()
+	}
+	m.spare, m.closed = nil, true
 }
 
 func (m *fusedDecoder) matrices() []*array.Matrix {

@@ -5,8 +5,10 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
@@ -17,6 +19,7 @@ type Config struct {
 	Dtype    string                            // auto; float32 runs the stock operators in full precision
 	ISA      string                            // auto, amx, avx512, avx2, plain
 	Threads  int                               // of the own kernels; 0: one for each processor
+	Digest   [32]byte                          // of the model's files (weights.Digest): part of what names its KV
 	Progress func(phase string, share float64) // may be nil
 }
 
@@ -43,9 +46,65 @@ func (c Config) check() error {
 	return nil
 }
 
+// bitsAtRest is the precision of KV at rest.
+const bitsAtRest = 16
+
 // spec describes a model to the engine.
-func spec(c weights.Config, blockBytes int64) engine.Spec {
+func spec(c weights.Config, digest [32]byte, class Class, blockBytes int64) engine.Spec {
 	return engine.Spec{
 		Name: c.Name, Vocabulary: c.Vocabulary, Context: c.Context, BlockBytes: blockBytes, StopTokens: c.StopTokens,
+		Fingerprint: kv.NewFingerprint(digest, kv.AtRest(bitsAtRest)), Class: string(class), Bits: bitsAtRest,
+		Layers: layersOf(c), Storable: true,
 	}
+}
+
+// layersOf describes each layer's KV.
+func layersOf(c weights.Config) []kv.Layer {
+	layers := make([]kv.Layer, c.Layers)
+	for i := range layers {
+		layers[i] = kv.Layer{Kind: kv.FullLayer, KVHeads: c.KVHeads, HeadDim: c.HeadDim}
+		if window := c.Window(i); window > 0 {
+			layers[i].Kind, layers[i].Window = kv.WindowLayer, window
+		}
+	}
+	return layers
+}
+
+// joined puts the layers' parts into one piece, if all have the right length.
+func joined(parts [][]byte, layers, layerBytes int) ([]byte, error) {
+	if len(parts) != layers {
+		return nil, fmt.Errorf("%d parts for %d layers", len(parts), layers)
+	}
+	for i, part := range parts {
+		if len(part) != layerBytes {
+			return nil, fmt.Errorf("the part of layer %d has %d bytes, not %d", i, len(part), layerBytes)
+		}
+	}
+	if whole := parts[0][:layerBytes:cap(parts[0])]; contiguous(parts, whole) {
+		return whole[:layers*layerBytes], nil
+	}
+	return slices.Concat(parts...), nil
+}
+
+// contiguous tells whether the parts lie one behind the other in the memory that begins with the first.
+func contiguous(parts [][]byte, first []byte) bool {
+	if cap(first) < len(parts)*len(first) {
+		return false
+	}
+	all := first[:len(parts)*len(first)]
+	for i, part := range parts {
+		if &all[i*len(first)] != &part[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// apart cuts one piece into the layers' parts.
+func apart(rows []byte, layers int) [][]byte {
+	parts, n := make([][]byte, layers), len(rows)/layers
+	for i := range parts {
+		parts[i] = rows[i*n : (i+1)*n]
+	}
+	return parts
 }

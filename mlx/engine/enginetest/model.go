@@ -5,11 +5,14 @@
 package enginetest
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync/atomic"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
 // The vocabulary: the 256 bytes, then the token that ends an answer, then one that marks its beginning.
@@ -74,7 +77,9 @@ func (m *Model) Closed() bool { return m.closed.Load() }
 func (m *Model) Spec() engine.Spec {
 	return engine.Spec{
 		Name: "memory", Vocabulary: Vocabulary, Context: m.cfg.Context, BlockBytes: BlockBytes,
-		StopTokens: []int32{EndToken},
+		StopTokens: []int32{EndToken}, Fingerprint: kv.NewFingerprint(sha256.Sum256([]byte("memory")), kv.AtRest(16)),
+		Class: "memory", Bits: 16, Layers: []kv.Layer{{Kind: kv.FullLayer, KVHeads: 1, HeadDim: 1}},
+		Storable: true, AnyThread: true,
 	}
 }
 
@@ -116,6 +121,31 @@ func (m *Model) Copy(to, from engine.Block) error {
 		panic("enginetest: block copied after it was freed")
 	}
 	a.cells = b.cells
+	return nil
+}
+
+// Export implements engine.Model: four bytes for each token.
+func (m *Model) Export(from engine.Block, tokens int) ([][]byte, error) {
+	b := from.(*block)
+	if b.freed {
+		panic("enginetest: block exported after it was freed")
+	}
+	var part []byte
+	for _, cell := range b.cells[:tokens] {
+		part = binary.LittleEndian.AppendUint32(part, uint32(cell))
+	}
+	return [][]byte{part}, nil
+}
+
+// Import implements engine.Model.
+func (m *Model) Import(to engine.Block, tokens int, parts [][]byte) error {
+	if len(parts) != 1 || len(parts[0]) != 4*tokens || tokens > engine.BlockTokens {
+		return fmt.Errorf("enginetest: %d parts for %d tokens", len(parts), tokens)
+	}
+	b := to.(*block)
+	for i := range tokens {
+		b.cells[i] = int32(binary.LittleEndian.Uint32(parts[0][4*i:]))
+	}
 	return nil
 }
 

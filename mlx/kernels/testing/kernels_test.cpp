@@ -310,6 +310,21 @@ static void test_attention(const Kernels& k, HeadShape s, int kk, Source source,
   check(!memcmp(&batch[width], one.data(), (size_t)width * 4), "attention: batch mates change no bit");
 }
 
+// The whole block at once against element by element, in both directions; what lies behind the tokens stays.
+static void test_block_rows(HeadShape s, int tokens) {
+  Paged::Cache a(s, 256), b(s, 256);
+  size_t half = (size_t)tokens * s.kv_heads * s.head_dim, elements = Paged::kLayers * s.layer_elements();
+  Shorts rows(2 * half * Paged::kLayers), back(rows.size());
+  for (auto& x : rows) x = (uint16_t)generator();
+  for (size_t i = 0; i < elements; i++) a.blocks[0][i] = b.blocks[0][i] = (uint16_t)generator();
+  block_from_rows(s, a.blocks[0], Paged::kLayers, tokens, rows.data());
+  for (size_t l = 0; l < Paged::kLayers; l++)
+    kv_from_rows(s, b.blocks[0], l, tokens, &rows[2 * l * half], &rows[(2 * l + 1) * half]);
+  check(!memcmp(a.blocks[0], b.blocks[0], elements * 2), "rows enter a block as element by element");
+  block_to_rows(s, a.blocks[0], Paged::kLayers, tokens, back.data());
+  check(rows == back, "a block's rows come back");
+}
+
 static void test_rows(HeadShape s) {
   Paged::Cache a(s, 256), b(s, 256);
   size_t n = (size_t)kBlockTokens * s.kv_heads * s.head_dim;
@@ -318,6 +333,7 @@ static void test_rows(HeadShape s) {
   kv_from_rows(s, a.blocks[0], 1, kBlockTokens, k.data(), v.data());
   kv_to_rows(s, a.blocks[0], 1, kBlockTokens, k2.data(), v2.data());
   check(k == k2 && v == v2, "KV rows survive the way into a block and back");
+  for (int tokens : {1, 2, 15, 16, 17, 33, 100, 255, 256}) test_block_rows(s, tokens);
 }
 
 static void test_halves() {

@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/cache"
+)
+
+// Patience with a block that is on its way, for lack of a better measure of what computing it would take.
+const (
+	leastPatience = 100 * time.Millisecond
+	firstPatience = time.Second // before anything was computed
+)
+
+// plan is what a sequence expects from the tiers: its full blocks as far as they are somewhere, and the block that
+// begins with most of the tokens behind.
+type plan struct {
+	path    []cache.Found
+	part    *cache.Found
+	flights map[kv.Key]*cache.Flight
+	given   atomic.Bool // nobody waits for it any more
+	known   chan struct{}
+	since   time.Time // the sequence has waited for its next block
+	next    kv.Key    // that block
+}
+
+func newPlan() *plan { return &plan{flights: map[kv.Key]*cache.Flight{}, known: make(chan struct{})} }
+
+// look finds what there is of the sequence's prompt in all tiers, in other spellings too, and has the first blocks
+// fetched. It runs where the request arrived, before its turn.
+func (e *Engine) look(ctx context.Context, seq *sequence) {
+	if seq.tenant == nil {
+		return
+	}
+	p := newPlan()
+	defer close(p.known)
+	seq.plan = p
+	for from := 0; ; {
+		found := e.lookup(ctx, seq, p)
+		from = len(p.path)
+		parent := kv.Root
+		if from > 0 {
+			parent = p.path[from-1].Key
+		}
+		children := entriesOf(found)
+		if e.respell(seq, from*BlockTokens, parent, children) {
+			continue
+		}
+		p.part = e.partOf(seq, from, parent, found)
+		break
+	}
+	e.prefetch(seq)
+}
+
+// lookup fills in the path as far as the full blocks are somewhere, and returns what continues it.
+func (e *Engine) lookup(ctx context.Context, seq *sequence, p *plan) []cache.Found {
+	keys := seq.tenant.Keys(e.spec.Fingerprint, seq.tokens[:len(seq.tokens)-1])
+	found := e.cache.Lookup(ctx, kv.Query{
+		Space: e.space(seq), Parents: append([]kv.Key{kv.Root}, keys...), Keys: keys,
+	})
+	p.path = p.path[:0]
+	for i, key := range keys {
+		at := slices.IndexFunc(found[i], func(f cache.Found) bool { return f.Key == key })
+		if at < 0 {
+			break
+		}
+		p.path = append(p.path, found[i][at])
+	}
+	return found[len(p.path)]
+}
+
+func entriesOf(found []cache.Found) []kv.Entry {
+	entries := make([]kv.Entry, len(found))
+	for i, f := range found {
+		entries[i] = f.Entry
+	}
+	return entries
+}
+
+// partOf chooses the block that begins with the most of the tokens behind the path.
+func (e *Engine) partOf(seq *sequence, blocks int, parent kv.Key, found []cache.Found) (best *cache.Found) {
+	rest := seq.tokens[blocks*BlockTokens : len(seq.tokens)-1]
+	tags, most := seq.tenant.Tags(e.spec.Fingerprint, parent, rest[:min(len(rest), BlockTokens)]), 0
+	for i, f := range found {
+		if n := kv.Common(f.Tags, tags); n > most || n == most && n > 0 && f.InPool && !best.InPool {
+			best, most = &found[i], n
+		}
+	}
+	return best
+}
+
+// prefetch has blocks fetched before the sequence gets its slot, as far as half of what is free in the pool takes
+// them and as fetching is quicker than computing.
+func (e *Engine) prefetch(seq *sequence) {
+	p, room := seq.plan, e.pool.Free()/2
+	entries := make([]kv.Entry, 0, len(p.path)+1)
+	for _, f := range p.path {
+		entries = append(entries, f.Entry)
+	}
+	if p.part != nil {
+		entries = append(entries, p.part.Entry)
+	}
+	e.cache.Used(entries, time.Time{})
+	for i := range min(len(p.path), room) {
+		e.fly(seq, p.path[i])
+	}
+	if p.part != nil && len(p.path) < room {
+		e.fly(seq, *p.part)
+	}
+}
+
+// fly has a block fetched if it is not in the pool and worth it, once.
+func (e *Engine) fly(seq *sequence, f cache.Found) *cache.Flight {
+	p := seq.plan
+	if flight := p.flights[f.Key]; flight != nil || len(f.Tiers) == 0 || e.pool.Has(f.Space, f.Key) {
+		return flight
+	}
+	if !e.worthwhile(f) {
+		return nil
+	}
+	flight := e.cache.Fetch(seq.tenant, f, func() bool { return !p.given.Load() && seq.stream.cancelCause() == nil })
+	p.flights[f.Key] = flight
+	return flight
+}
+
+// worthwhile tells whether fetching a block is quicker than computing its tokens, as far as both were measured.
+func (e *Engine) worthwhile(f cache.Found) bool {
+	fetch, known := e.cache.Estimate(f, f.Bytes)
+	compute := e.computing(len(f.Tags))
+	return !known || compute == 0 || fetch < compute
+}
+
+// computing is how long computing so many prompt tokens takes, as measured of late; 0 if nothing was.
+func (e *Engine) computing(tokens int) time.Duration {
+	return time.Duration(e.tokenNanos.Load() * int64(tokens))
+}
+
+// measure notes what computing prompt tokens took.
+func (l *loop) measure(tokens int, took time.Duration) {
+	now, before := took.Nanoseconds()/int64(max(1, tokens)), l.tokenNanos.Load()
+	if before > 0 {
+		now = before + (now-before)/4
+	}
+	l.tokenNanos.Store(now)
+}
+
+// replan looks again for a sequence that was preempted, aside: the loop goes on.
+func (l *loop) replan(seq *sequence) {
+	if seq.tenant == nil || len(l.cfg.Tiers) == 0 {
+		return
+	}
+	p := newPlan()
+	seq.plan = p
+	shadow := &sequence{tokens: slices.Clone(seq.tokens), tenant: seq.tenant, plan: p, stream: seq.stream}
+	l.aside.Go(func() {
+		defer l.signal()
+		defer close(p.known)
+		found := l.lookup(context.Background(), shadow, p)
+		parent := kv.Root
+		if n := len(p.path); n > 0 {
+			parent = p.path[n-1].Key
+		}
+		p.part = l.partOf(shadow, len(p.path), parent, found)
+		l.prefetch(shadow)
+	})
+}
+
+// restore gives running sequences what arrived for them. Those that have all they can expect are ready to compute.
+func (l *loop) restore() {
+	for _, seq := range l.running {
+		if seq.ready || !seq.decoding() && l.awaits(seq) {
+			continue
+		}
+		l.matchPart(seq)
+		seq.ready = true
+		if seq.plan != nil {
+			seq.plan.given.Store(true)
+		}
+		if !seq.begun {
+			seq.begun = true
+			seq.result.Usage.Cached = seq.computed
+			seq.stream.begin(seq.result.Usage)
+		}
+	}
+}
+
+// awaits tells whether the sequence should wait for a block that is on its way rather than compute it.
+func (l *loop) awaits(seq *sequence) bool {
+	l.matchFull(seq)
+	p := seq.plan
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.known:
+	default:
+		return l.patient(seq, kv.Root)
+	}
+	n := len(seq.keys)
+	switch {
+	case n < len(p.path):
+		for i := n; i < min(len(p.path), n+2*aheadBlocks); i++ {
+			l.fly(seq, p.path[i])
+		}
+		return l.pending(seq, p.path[n].Key)
+	case n == len(p.path) && p.part != nil && p.part.Parent == seq.parent():
+		l.fly(seq, *p.part)
+		return l.pending(seq, p.part.Key)
+	}
+	return false
+}
+
+// aheadBlocks is how many blocks of a running sequence are asked for at once.
+const aheadBlocks = 8
+
+func (l *loop) pending(seq *sequence, key kv.Key) bool {
+	flight := seq.plan.flights[key]
+	if flight == nil {
+		return false
+	}
+	if over, _ := flight.Over(); over {
+		return l.pool.Has(l.space(seq), key) && l.takesNow(seq, key)
+	}
+	return l.patient(seq, key)
+}
+
+// takesNow tells whether a full block that arrived after the sequence looked for it can be taken: then it looks again.
+func (l *loop) takesNow(seq *sequence, key kv.Key) bool {
+	n := len(seq.keys)
+	l.matchFull(seq)
+	return len(seq.keys) > n && l.awaits(seq)
+}
+
+// patient tells whether the sequence has not yet waited for the block longer than computing it would have taken.
+func (l *loop) patient(seq *sequence, key kv.Key) bool {
+	p, now := seq.plan, time.Now()
+	if p.since.IsZero() || p.next != key {
+		p.since, p.next = now, key
+	}
+	patience := firstPatience
+	if compute := l.computing(BlockTokens); compute > 0 {
+		patience = max(leastPatience, 2*compute)
+	}
+	return now.Sub(p.since) < patience
+}
+
+// resume lets a computing sequence take full blocks that are there when it comes to a block's border.
+func (l *loop) resume(seq *sequence) {
+	if seq.tenant == nil || seq.computed%BlockTokens != 0 || seq.computed != len(seq.keys)*BlockTokens {
+		return
+	}
+	before := seq.computed
+	l.matchFull(seq)
+	if seq.generated() == 0 {
+		seq.result.Usage.Cached += max(0, seq.computed-max(before, seq.reached))
+	}
+}

@@ -1,0 +1,71 @@
+//go:build cgo
+
+package model
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/agent-memory/agent-memory/mlx/array"
+	"github.com/agent-memory/agent-memory/mlx/engine"
+)
+
+// Export implements engine.Model, as the fused decoder does.
+func (m *stockDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
+	b, err := m.storable(from, tokens)
+	if err != nil {
+		return nil, fmt.Errorf("export a KV block: %w", err)
+	}
+	s := array.NewScope()
+	defer s.Close()
+	parts := make([][]byte, m.config.Layers)
+	for i := range parts {
+		for _, a := range []*array.Array{b.k[i], b.v[i]} {
+			first := s.Slice(a, []int{0, 0, 0, 0}, []int{1, m.config.KVHeads, tokens, m.config.HeadDim})
+			bits, err := s.Uint16s(s.Contiguous(s.Transpose(first, 0, 2, 1, 3)))
+			if err != nil {
+				return nil, fmt.Errorf("export layer %d of a KV block: %w", i, err)
+			}
+			parts[i] = append(parts[i], unsafe.Slice((*byte)(unsafe.Pointer(&bits[0])), 2*len(bits))...)
+		}
+	}
+	return parts, nil
+}
+
+// Import implements engine.Model.
+func (m *stockDecoder) Import(to engine.Block, tokens int, parts [][]byte) error {
+	b, err := m.storable(to, tokens)
+	if err == nil {
+		_, err = joined(parts, m.config.Layers, tokens*2*m.config.KVHeads*m.config.HeadDim*2)
+	}
+	if err != nil {
+		return fmt.Errorf("import a KV block: %w", err)
+	}
+	for i, part := range parts {
+		half := len(part) / 2
+		b.k[i] = m.imported(b.scope, b.k[i], part[:half], tokens)
+		b.v[i] = m.imported(b.scope, b.v[i], part[half:], tokens)
+	}
+	return b.scope.Eval(append(append([]*array.Array{}, b.k...), b.v...)...)
+}
+
+func (m *stockDecoder) imported(s *array.Scope, whole *array.Array, rows []byte, tokens int) *array.Array {
+	c := m.config
+	part := s.Transpose(s.FromBytes(rows, array.BFloat16, 1, tokens, c.KVHeads, c.HeadDim), 0, 2, 1, 3)
+	return s.SliceUpdate(whole, part, []int{0, 0, 0, 0}, []int{1, c.KVHeads, tokens, c.HeadDim})
+}
+
+// storable returns this model's side of a block whose KV has a form at rest.
+func (m *stockDecoder) storable(block engine.Block, tokens int) (*stockBlock, error) {
+	b, ok := block.(*stockBlock)
+	switch {
+	case m.dtype != array.BFloat16:
+		return nil, errors.New("KV in full precision has no form at rest")
+	case !ok:
+		return nil, errors.New("it belongs to another model")
+	case tokens < 1 || tokens > engine.BlockTokens:
+		return nil, fmt.Errorf("a block holds no %d tokens", tokens)
+	}
+	return b, nil
+}
