@@ -130,13 +130,22 @@ func (c *Cache) secure(ctx context.Context, entries []kv.Entry) error {
 		if b := c.cfg.Pool.Find(e.Space, e.Key); b != nil {
 			e = c.cfg.Pool.Entry(b)
 			c.cfg.OnDevice(func() { c.cfg.Pool.Give(b) })
-			if _, there := c.inTiers(e); !there {
+			if _, there := c.inTiers(e); !there && !c.isStoring(e) {
 				c.cfg.Pool.Settle(e.Space, e.Key, false)
 				c.enqueue(e)
 			}
 		}
 	}
 	return c.awaitStores(ctx)
+}
+
+// isStoring tells whether the block is on its way down.
+func (c *Cache) isStoring(e kv.Entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := placeOf(e)
+	return c.stores.underWay[at] != nil ||
+		slices.ContainsFunc(c.stores.queue, func(j *job) bool { return placeOf(j.Entry) == at })
 }
 
 func (c *Cache) reclaimed(reason string, blocks int) {
