@@ -1,0 +1,98 @@
+// Package agents knows the agents: who they are, which blocks are theirs, and how long they are kept. It moves and
+// deletes their memory on request, for users their own, for operators everybody's.
+package agents
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
+
+const (
+	mostHeads   = 8   // of an agent: an id often stands for several conversations
+	longestName = 256 // bytes of an agent's id
+)
+
+// Head is one conversation of an agent, as far as it went.
+type Head struct {
+	Chain kv.Chain
+	Used  time.Time
+}
+
+// Record is what is known of an agent.
+type Record struct {
+	Tenant, ID  string
+	Created     time.Time
+	Used        time.Time
+	RetainUntil time.Time     // its blocks are given up after others until then
+	TTL         time.Duration // unused for so long it is deleted; 0: the server's setting
+	Heads       []Head        // used last first
+	Version     int64         // grows with every change; 0: never stored
+}
+
+// Chains are the blocks of all heads.
+func (r *Record) Chains() []kv.Chain {
+	chains := make([]kv.Chain, len(r.Heads))
+	for i, head := range r.Heads {
+		chains[i] = head.Chain
+	}
+	return chains
+}
+
+// Tokens is the length of the longest conversation.
+func (r *Record) Tokens() (most int) {
+	for _, head := range r.Heads {
+		most = max(most, head.Chain.Tokens)
+	}
+	return most
+}
+
+// Use is a conversation that went on.
+type Use struct {
+	Chain kv.Chain
+	From  kv.Key // the tail that it began with, Root if none is known
+	At    time.Time
+}
+
+// Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room.
+func (r *Record) Add(use Use) {
+	if use.At.After(r.Used) {
+		r.Used = use.At
+	}
+	if use.Chain.Tokens == 0 {
+		return
+	}
+	r.Heads = slices.DeleteFunc(r.Heads, func(h Head) bool { return use.continues(h.Chain) })
+	r.Heads = append(r.Heads, Head{use.Chain, use.At})
+	slices.SortStableFunc(r.Heads, func(a, b Head) int { return b.Used.Compare(a.Used) })
+	r.Heads = r.Heads[:min(len(r.Heads), mostHeads)]
+}
+
+// continues tells whether the use holds all of an earlier chain.
+func (u Use) continues(earlier kv.Chain) bool {
+	n := len(earlier.Keys)
+	if u.Chain.Space != earlier.Space || n > len(u.Chain.Keys) || !slices.Equal(u.Chain.Keys[:n], earlier.Keys) {
+		return false
+	}
+	return earlier.Tail == kv.Root || earlier.Tail == u.From || earlier.Tail == u.Chain.Tail
+}
+
+// checkID refuses ids that can't name an agent.
+func checkID(id string) error {
+	switch {
+	case id == "" || len(id) > longestName:
+		return fmt.Errorf("an agent's id has 1 to %d bytes, this one has %d", longestName, len(id))
+	case !utf8.ValidString(id):
+		return fmt.Errorf("the agent's id is not UTF-8")
+	}
+	for _, c := range id {
+		if unicode.IsControl(c) {
+			return fmt.Errorf("the agent's id has a control character")
+		}
+	}
+	return nil
+}

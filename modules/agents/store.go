@@ -1,0 +1,45 @@
+package agents
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
+
+// Errors of a store. Every other error means that it could not be asked.
+var (
+	ErrNotFound = errors.New("no such agent")
+	ErrConflict = errors.New("the record was changed meanwhile")
+)
+
+// Store keeps records. Its methods may be called from anywhere, and from several processes.
+type Store interface {
+	// Secret returns the cluster's secret, which is the proposed one if there was none.
+	Secret(ctx context.Context, proposed []byte) ([]byte, error)
+	// Get returns a record, or ErrNotFound.
+	Get(ctx context.Context, tenant, id string) (Record, error)
+	// Put stores a record, and that it owns its blocks, in place of the version that it has (0: there is none), and
+	// returns the new version. ErrConflict: there is another.
+	Put(ctx context.Context, r Record) (version int64, err error)
+	// List returns records in the order of tenant and id, and where to go on, empty at the end.
+	List(ctx context.Context, f Filter) (page []Record, next Cursor, err error)
+	// Delete removes a record and returns those of its blocks that no other record owns. ErrNotFound: there is none.
+	Delete(ctx context.Context, tenant, id string) (orphans []kv.Entry, err error)
+	// Close ends the use of the store.
+	Close() error
+}
+
+// Filter chooses records.
+type Filter struct {
+	Tenant     string // empty: all
+	Prefix     string // of the id
+	UsedBefore time.Time
+	UsedAfter  time.Time
+	After      Cursor
+	Limit      int
+}
+
+// Cursor is a place in the order of records; the zero cursor is before the first.
+type Cursor struct{ Tenant, ID string }
