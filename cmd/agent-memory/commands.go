@@ -65,6 +65,7 @@ type openapiCommand struct {
 
 // Run writes the document. It needs no model.
 func (c openapiCommand) Run(cfg *config.Config, to streams) error {
+	cfg.Agent.CacheDir = "" // nothing is opened
 	s, err := newServer(*cfg, doors{})
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ const module = "github.com/agent-memory/agent-memory/"
 // allowed tells which layers a layer may import, besides itself and libraries.
 func allowed() map[string][]string {
 	return map[string][]string{
-		"cmd":      {"modules", "mlx", "platform"},
+		"cmd":      {"modules", "mlx", "platform", "migrations"},
 		"modules":  {"mlx", "platform"},
 		"mlx":      {"platform"},
 		"platform": {},

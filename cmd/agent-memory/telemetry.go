@@ -16,6 +16,7 @@ type telemetry struct {
 	queued    prometheus.Histogram
 	first     prometheus.Histogram
 	steps     prometheus.Histogram
+	tiers     *tierTelemetry
 }
 
 func newTelemetry(registry prometheus.Registerer) *telemetry {
@@ -32,6 +33,7 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		}),
 		queued: histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
 		first:  histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
+		tiers:  newTierTelemetry(registry),
 		steps:  histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
 	}
 	registry.MustRegister(t.tokens, t.finished, t.preempted, t.queued, t.first, t.steps)

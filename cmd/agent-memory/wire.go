@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/kv/disk"
+	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/modules/health"
 	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/modules/pool"
 	"github.com/agent-memory/agent-memory/platform/auth"
 	"github.com/agent-memory/agent-memory/platform/config"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
@@ -32,6 +35,9 @@ const balancerLag = 5 * time.Second
 // readyTokens is how many tokens' KV memory is allocated ahead while nothing runs.
 const readyTokens = 8192
 
+// flushFor is how long storing what no tier has yet may take at the end.
+const flushFor = 10 * time.Second
+
 // lastWords is how long broken off answers have to reach their clients.
 const lastWords = 5 * time.Second
 
@@ -52,12 +58,24 @@ type server struct {
 	engine *engine.Engine
 	router *httpapi.Router
 	health *health.Module
+	disk   *disk.Late // nil: nothing survives
+	agents *agents.Registry
 }
 
 // newServer wires the parts. Nothing runs yet.
 func newServer(cfg config.Config, d doors) (*server, error) {
 	counted := metrics.New()
-	text := &lateText{}
+	told := newTelemetry(counted.Registry())
+	s := &server{cfg: cfg, doors: d, router: newRouter(cfg, counted, d.log)}
+	if err := s.openDisk(told); err != nil {
+		return nil, err
+	}
+	text, held := &lateText{}, &memory{}
+	s.agents = agents.NewRegistry(context.Background(), agents.Settings{
+		Open: openRecords(cfg.Agent.CacheDir), Memory: held, MostHot: cfg.Agent.MaxAgentsInMemory, TTL: cfg.Agent.TTL,
+		Log: d.log, Secret: newSecret(),
+	})
+	known := tenants(s.agents.Secret())
 	e, err := engine.New(engine.Config{
 		Open: func(progress func(string, float64)) (engine.Model, error) {
 			return openBoth(cfg.MLX, d, text, progress)
@@ -67,16 +85,23 @@ func newServer(cfg config.Config, d doors) (*server, error) {
 		MaxQueue:    cfg.Server.MaxQueue,
 		ChunkTokens: cfg.MLX.PrefillStepSize,
 		ReadyBlocks: readyTokens / engine.BlockTokens,
-		Tenant:      tenants(newSecret()),
-		Listener:    newTelemetry(counted.Registry()).listener(),
+		Tenant:      known,
+		Tiers:       s.tiers(),
+		Moves:       told.moves(),
+		Listener:    s.noting(told.listener()),
+		FlushFor:    flushFor,
 		Logger:      d.log,
 		Fatal:       d.fatal,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.engine = e
+	held.engine, held.tenants, held.text = e, known, text
 	watch(counted.Registry(), e.Status)
-	s := &server{cfg: cfg, doors: d, engine: e, router: newRouter(cfg, counted, d.log)}
+	watchTiers(counted.Registry(), held, s.agents)
+	agents.Register(s.router, s.agents)
+	pool.Register(s.router, held)
 	s.register(text, counted.Handler())
 	return s, nil
 }
@@ -107,7 +132,7 @@ func newRouter(cfg config.Config, counted *metrics.Metrics, log *slog.Logger) *h
 		Title: name, Version: version, Description: about,
 		CORSOrigins:  cfg.Server.CORSOrigins,
 		LoopbackOnly: cfg.Keyless(),
-		Keys:         auth.NewKeys(cfg.APIKeys),
+		Keys:         auth.NewKeys(cfg.APIKeys).WithAdmin(cfg.AdminKey),
 		Limits:       ratelimit.New(ratelimit.Config{PerCaller: cfg.Server.RateLimitPerAgent, Global: cfg.Server.RateLimitGlobal}),
 		Envelopes:    []httpapi.Envelope{messages.Envelope()},
 		Log:          log,
@@ -122,7 +147,7 @@ func (s *server) register(text messages.Prompter, exposition http.Handler) {
 	})
 	s.health = health.Register(health.Config{
 		Router: s.router, Engine: s.engine, Name: name, Version: version,
-		Endpoints: []string{"/v1/messages", "/v1/messages/count_tokens", "/health/live", "/health/ready", "/health/startup", "/metrics"},
+		Endpoints: []string{"/v1/messages", "/v1/messages/count_tokens", "/v1/agents", "/admin/agents", "/admin/pool", "/health/live", "/health/ready", "/health/startup", "/metrics"},
 	})
 	s.router.Handle(huma.Operation{
 		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Summary: "Metrics for Prometheus", Tags: []string{"health"},
@@ -135,6 +160,8 @@ func (s *server) register(text messages.Prompter, exposition http.Handler) {
 
 // run serves on the listener until ctx ends, and then winds up in order.
 func (s *server) run(ctx context.Context, listener net.Listener) error {
+	below := s.startBelow(ctx)
+	defer below()
 	web := &httpapi.Server{Listener: listener, Handler: s.router.Handler(), Grace: lastWords, Log: s.doors.log}
 	return lifecycle.Run(ctx, lifecycle.Config{
 		Services: []lifecycle.Service{
@@ -146,7 +173,7 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 		Lag:      s.doors.lag,
 		Drain:    s.engine.Drain,
 		Patience: time.Duration(s.cfg.Server.DrainSeconds) * time.Second,
-		Grace:    2 * lastWords,
+		Grace:    flushFor + 2*lastWords,
 		Log:      s.doors.log,
 	})
 }

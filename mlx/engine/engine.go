@@ -138,6 +138,7 @@ func (e *Engine) open() (Model, error) {
 		Budget:     e.cfg.Budget,
 		BlockBytes: spec.BlockBytes,
 		Allocate:   func() (kv.Memory, error) { return model.NewBlock() },
+		Reclaimed:  e.reclaimed,
 	})
 	if err != nil {
 		e.closeModel(model)

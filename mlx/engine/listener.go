@@ -25,6 +25,7 @@ type Finished struct {
 
 	Tenant string   // whose memory it used
 	Agent  string   // whose conversation it was; empty if unknown
+	From   kv.Key   // the tail that its prompt began with, if one is known
 	Chain  kv.Chain // the blocks of the prompt and the answer that are kept; empty if none are
 }
 

@@ -282,7 +282,7 @@ func (l *loop) end(seq *sequence, err error) {
 	seq.result.Tokens = seq.tokens[seq.prompt:]
 	seq.stream.end(seq.result, err)
 	l.listener.Finished(Finished{ID: seq.id, Usage: seq.result.Usage, Reason: seq.result.StopReason, Err: err,
-		Tenant: seq.name, Agent: seq.agent, Chain: chain})
+		Tenant: seq.name, Agent: seq.agent, Chain: chain, From: seq.from})
 }
 
 // abandon refuses new requests and fails all that are left.

@@ -65,6 +65,9 @@ func (l *loop) matchPart(seq *sequence) {
 	}
 	seq.append(own)
 	seq.computed += n
+	if e := l.pool.Entry(nearest); n == len(e.Tags) {
+		seq.from = e.Key
+	}
 }
 
 // seal makes the blocks that the sequence has filled findable.

@@ -33,6 +33,7 @@ type sequence struct {
 	ready    bool    // nothing is waited for any more: the rest is computed
 	reached  int     // tokens whose KV it had at most, before it lost its memory
 	begun    bool    // the stream knows how much of the prompt is cached
+	from     kv.Key  // of the tail that the prompt begins with, as far as known
 	tail     kv.Key  // of the tail that was sealed last; Root for none
 
 	result Result

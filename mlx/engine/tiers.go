@@ -92,6 +92,18 @@ func (l *loop) flush(ctx context.Context) {
 	}
 }
 
+// reclaimed tells of a block that was given up for another.
+func (e *Engine) reclaimed(lost bool) {
+	if e.cfg.Moves.Reclaims == nil {
+		return
+	}
+	reason := "memory"
+	if lost && len(e.cfg.Tiers) > 0 {
+		reason = "memory_lost"
+	}
+	e.cfg.Moves.Reclaims(reason, 1)
+}
+
 // Cache is the memory of the loaded model, or ErrStarting.
 func (e *Engine) Cache() (*cache.Cache, error) {
 	e.mu.Lock()

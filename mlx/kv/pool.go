@@ -27,6 +27,7 @@ type Config struct {
 	BlockBytes int64                  // bytes of one block
 	Allocate   func() (Memory, error) // makes one block's memory; called with its bytes reserved
 	Clock      func() time.Time       // time.Now
+	Reclaimed  func(lost bool)        // told of each block given up for another; lost: no lower tier has it. May be nil
 }
 
 // Pool hands out blocks. Its methods may be called from anywhere; those that take blocks or give them back allocate

@@ -79,6 +79,9 @@ func (p *Pool) reclaim(most rank) bool {
 		return false
 	}
 	p.free(b)
+	if p.cfg.Reclaimed != nil {
+		p.cfg.Reclaimed(b.kept != durable)
+	}
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // message is a message as it is sent.
@@ -58,7 +59,7 @@ func (b *body) conversation() (Conversation, error) {
 		return c, err
 	}
 	if b.CacheControl != nil {
-		markLast(c.Turns)
+		markLast(c.Turns, b.CacheControl.retention())
 	}
 	c.Continue = c.Turns[len(c.Turns)-1].Role == Assistant
 	return c, checkTurns(c)
@@ -139,7 +140,7 @@ func parseBlock(place string, raw json.RawMessage, role Role) ([]Part, error) {
 	if err != nil || part.Kind == "" {
 		return nil, err
 	}
-	part.Breakpoint = b.CacheControl != nil
+	part.Breakpoint, part.Retain = b.CacheControl != nil, b.CacheControl.retention()
 	return []Part{part}, nil
 }
 
@@ -223,7 +224,7 @@ func (b *block) toolResultPart(place string) (Part, error) {
 	var text strings.Builder
 	for _, p := range inner {
 		text.WriteString(p.Text)
-		part.Breakpoint = part.Breakpoint || p.Breakpoint
+		part.Breakpoint, part.Retain = part.Breakpoint || p.Breakpoint, max(part.Retain, p.Retain)
 	}
 	part.Text = text.String()
 	return part, nil
@@ -285,9 +286,23 @@ func countBreakpoints(c Conversation) int {
 }
 
 // markLast puts a breakpoint after the last part, for a cache_control of the whole request.
-func markLast(turns []Turn) {
+func markLast(turns []Turn, retain time.Duration) {
 	parts := turns[len(turns)-1].Parts
-	parts[len(parts)-1].Breakpoint = true
+	last := &parts[len(parts)-1]
+	last.Breakpoint, last.Retain = true, max(last.Retain, retain)
+}
+
+// retention is the longest time for which a mark wants the conversation's memory kept.
+func retention(c Conversation) (longest time.Duration) {
+	for _, tool := range c.Tools {
+		longest = max(longest, tool.Retain)
+	}
+	for _, turn := range c.Turns {
+		for _, part := range turn.Parts {
+			longest = max(longest, part.Retain)
+		}
+	}
+	return longest
 }
 
 func required(place, field string, value *string) error {

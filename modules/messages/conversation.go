@@ -3,6 +3,7 @@ package messages
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 )
@@ -73,6 +74,7 @@ type Part struct {
 	Input      json.RawMessage // a JSON object, with ToolUse
 	IsError    bool            // with ToolResult: the tool failed
 	Breakpoint bool            // a cache_control breakpoint lies after this part
+	Retain     time.Duration   // that the breakpoint wants the memory kept for
 }
 
 // Tool is a tool that the model may call.
@@ -81,4 +83,5 @@ type Tool struct {
 	Description string
 	InputSchema json.RawMessage // a JSON object
 	Breakpoint  bool
+	Retain      time.Duration
 }

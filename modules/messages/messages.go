@@ -126,6 +126,7 @@ func (m *Module) submit(r *http.Request, asked *request) (*job, error) {
 		Stop:       asked.stop,
 		NewDecoder: m.cfg.Prompter.NewDecoder,
 		Spelling:   m.cfg.Prompter.Spelling(),
+		Retain:     retention(asked.conversation),
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package messages
 import (
 	"encoding/json"
 	"strings"
+	"time"
 )
 
 // tool is a tool as it is sent.
@@ -42,6 +43,17 @@ func (c *cacheControl) checkAt(place string) error {
 	return nil
 }
 
+// retention is how long the mark wants what lies before it to be kept: softly, after what nobody marked.
+func (c *cacheControl) retention() time.Duration {
+	switch {
+	case c == nil:
+		return 0
+	case c.TTL != nil && *c.TTL == "1h":
+		return time.Hour
+	}
+	return 5 * time.Minute
+}
+
 // tools checks the tools and the choice among them.
 func (b *body) tools() ([]Tool, error) {
 	var tools []Tool
@@ -55,7 +67,7 @@ func (b *body) tools() ([]Tool, error) {
 			return nil, invalid("%s.name: another tool has the same name", place)
 		}
 		names[t.Name] = true
-		tools = append(tools, Tool{t.Name, t.Description, t.InputSchema, t.CacheControl != nil})
+		tools = append(tools, Tool{t.Name, t.Description, t.InputSchema, t.CacheControl != nil, t.CacheControl.retention()})
 	}
 	return b.choose(tools)
 }

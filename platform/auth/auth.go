@@ -23,6 +23,7 @@ type Principal struct {
 // only.
 type Keys struct {
 	hashes [][sha256.Size]byte
+	admin  *[sha256.Size]byte // nil: there is no admin key
 }
 
 // NewKeys returns the set of the given keys.
@@ -32,6 +33,34 @@ func NewKeys(keys []string) *Keys {
 		k.hashes = append(k.hashes, sha256.Sum256([]byte(key)))
 	}
 	return k
+}
+
+// WithAdmin sets the key of operators; an empty one is none. It is no key of a tenant.
+func (k *Keys) WithAdmin(key string) *Keys {
+	if key != "" {
+		hash := sha256.Sum256([]byte(key))
+		k.admin = &hash
+	}
+	return k
+}
+
+// Administers tells whether the request may use the operators' endpoints, and if not, why. Without an admin key only
+// a server without any key, which listens on loopback only, lets operators in.
+func (k *Keys) Administers(r *http.Request) (ok, known bool, why string) {
+	if k.admin == nil {
+		return len(k.hashes) == 0, true, "this server has no admin key; set SEMANTIC_ADMIN_KEY to use what is under /admin"
+	}
+	keys := presented(r)
+	for _, key := range keys {
+		hash := sha256.Sum256([]byte(key))
+		if subtle.ConstantTimeCompare(hash[:], k.admin[:]) == 1 {
+			return true, true, ""
+		}
+	}
+	if len(keys) == 0 {
+		return false, false, "missing admin key; send it as x-api-key or as Authorization: Bearer"
+	}
+	return false, true, "this is not the admin key"
 }
 
 // Identify returns who makes the request, and false if it has no key that is accepted.

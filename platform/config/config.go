@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Config are the effective settings.
@@ -16,6 +17,8 @@ type Config struct {
 	Server Server `embed:"" prefix:"server-"`
 	MLX    MLX    `embed:"" prefix:"mlx-"`
 	Agent  Agent  `embed:"" prefix:"agent-"`
+
+	AdminKey string `name:"admin-key" env:"SEMANTIC_ADMIN_KEY" secret:"" help:"Key of operators, for all under /admin. Without it only a server without API keys answers there."`
 
 	APIKeys []string `name:"api-keys" env:"ANTHROPIC_API_KEY" secret:"" help:"Keys that clients may use, separated by commas. Without any the server listens on loopback only."`
 }
@@ -48,7 +51,11 @@ type MLX struct {
 
 // Agent are the settings of what is kept for agents.
 type Agent struct {
-	CacheDir string `env:"SEMANTIC_AGENT_CACHE_DIR" default:"~/.cache/agent_memory" help:"Folder for what is kept on disk."`
+	CacheDir          string        `env:"SEMANTIC_AGENT_CACHE_DIR" default:"~/.cache/agent_memory" help:"Folder for what is kept on disk."`
+	MaxAgentsInMemory int           `env:"SEMANTIC_AGENT_MAX_AGENTS_IN_MEMORY" default:"100" help:"Most agents whose memory stays in the pool; 0 for no limit."`
+	DiskBudgetMB      int64         `name:"disk-budget-mb" env:"SEMANTIC_AGENT_DISK_BUDGET_MB" default:"20480" help:"Megabytes (2^20 bytes) that blocks may take on disk, all files in their folder counted."`
+	DiskMinFreeMB     int64         `name:"disk-min-free-mb" env:"SEMANTIC_AGENT_DISK_MIN_FREE_MB" default:"1024" help:"Megabytes that stay free on the disk."`
+	TTL               time.Duration `name:"ttl" env:"SEMANTIC_AGENT_TTL" default:"720h" help:"What nobody used for so long is deleted; 0 for never."`
 }
 
 // Complete refuses values that can't work, naming the variable, and fills in those that depend on others.
@@ -68,6 +75,10 @@ func (c *Config) Complete() error {
 		oneOf("SEMANTIC_MLX_DTYPE", &c.MLX.DType, "auto", "float32"),
 		oneOf("SEMANTIC_MLX_CPU_ISA", &c.MLX.CPUISA, "auto", "amx", "avx512", "avx2", "plain"),
 		given("SEMANTIC_MLX_MODEL_ID", c.MLX.ModelID),
+		between("SEMANTIC_AGENT_MAX_AGENTS_IN_MEMORY", int64(c.Agent.MaxAgentsInMemory), 0, 1_000_000_000),
+		between("SEMANTIC_AGENT_DISK_BUDGET_MB", c.Agent.DiskBudgetMB, 16, 1<<40),
+		between("SEMANTIC_AGENT_DISK_MIN_FREE_MB", c.Agent.DiskMinFreeMB, 0, 1<<40),
+		between("SEMANTIC_AGENT_TTL", int64(c.Agent.TTL), 0, 1<<62),
 		expandHome("SEMANTIC_AGENT_CACHE_DIR", &c.Agent.CacheDir),
 	} {
 		if problem != nil {

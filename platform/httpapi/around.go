@@ -161,19 +161,34 @@ func (r *Router) allowOrigins(next http.Handler) http.Handler {
 	})
 }
 
-// requireKey asks for a key under /v1 and /admin.
+// requireKey asks for a key under /v1, and for the operators' under /admin.
 func (r *Router) requireKey(next http.Handler) http.Handler {
 	guarded := r.cfg.Keys.Require(next, func(w http.ResponseWriter, req *http.Request, why string) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		r.Fail(w, req, http.StatusUnauthorized, why)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if under(req.URL.Path, "/v1") || under(req.URL.Path, "/admin") {
+		switch {
+		case under(req.URL.Path, "/v1"):
 			guarded.ServeHTTP(w, req)
-			return
+		case under(req.URL.Path, "/admin"):
+			r.requireAdmin(w, req, next)
+		default:
+			next.ServeHTTP(w, req)
 		}
-		next.ServeHTTP(w, req)
 	})
+}
+
+func (r *Router) requireAdmin(w http.ResponseWriter, req *http.Request, next http.Handler) {
+	switch ok, known, why := r.cfg.Keys.Administers(req); {
+	case ok:
+		next.ServeHTTP(w, req)
+	case known:
+		r.Fail(w, req, http.StatusForbidden, why)
+	default:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		r.Fail(w, req, http.StatusUnauthorized, why)
+	}
 }
 
 // limitBody refuses bodies that are too long: by their announced length at once, else when they are read.

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv/cache"
+	"github.com/agent-memory/agent-memory/mlx/kv/disk"
+	"github.com/agent-memory/agent-memory/modules/agents"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// tierTelemetry counts what moves between the tiers.
+type tierTelemetry struct {
+	evicted, hits, misses, restores, stores, dropped, damaged, failed, bytes *prometheus.CounterVec
+	latency                                                                  *prometheus.HistogramVec
+}
+
+func newTierTelemetry(registry prometheus.Registerer) *tierTelemetry {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		registry.MustRegister(c)
+		return c
+	}
+	t := &tierTelemetry{
+		evicted:  counter("semantic_eviction_total", "Blocks given up by a tier.", "tier", "reason"),
+		hits:     counter("semantic_tier_hits_total", "Full blocks of prompts that a tier had.", "tier"),
+		misses:   counter("semantic_tier_misses_total", "Full blocks of prompts that a tier had not.", "tier"),
+		restores: counter("semantic_tier_restores_total", "Blocks that came from a tier into the pool.", "tier"),
+		stores:   counter("semantic_tier_stores_total", "Blocks that became durable in a tier.", "tier"),
+		dropped:  counter("semantic_store_dropped_total", "Blocks that were not stored when they could have been; they are tried again.", "reason"),
+		damaged:  counter("semantic_tier_damaged_total", "Blocks that failed their verification.", "tier"),
+		failed:   counter("semantic_tier_failures_total", "Operations that a tier failed.", "tier", "operation"),
+		bytes:    counter("semantic_tier_bytes_total", "Bytes moved between the pool and a tier.", "tier", "direction"),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "semantic_tier_block_seconds", Help: "Time of moving a block between the pool and a tier.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30},
+		}, []string{"tier", "direction"}),
+	}
+	registry.MustRegister(t.latency)
+	return t
+}
+
+// moves feeds the counters from the cache over the tiers.
+func (t *telemetry) moves() cache.Listener {
+	return cache.Listener{
+		Looked: func(tier string, hits, misses int) {
+			t.tiers.hits.WithLabelValues(tier).Add(float64(hits))
+			t.tiers.misses.WithLabelValues(tier).Add(float64(misses))
+		},
+		Fetched: func(tier string, bytes int64, took time.Duration) {
+			t.tiers.restores.WithLabelValues(tier).Inc()
+			t.tiers.moved(tier, "up", bytes, took)
+		},
+		Stored: func(tier string, bytes int64, took time.Duration) {
+			t.tiers.stores.WithLabelValues(tier).Inc()
+			t.tiers.moved(tier, "down", bytes, took)
+		},
+		Dropped:  func(reason string) { t.tiers.dropped.WithLabelValues(reason).Inc() },
+		Damaged:  func(tier string, _ error) { t.tiers.damaged.WithLabelValues(tier).Inc() },
+		Failed:   func(tier, doing string, _ error) { t.tiers.failed.WithLabelValues(tier, doing).Inc() },
+		Reclaims: func(reason string, blocks int) { t.tiers.evicted.WithLabelValues("pool", reason).Add(float64(blocks)) },
+	}
+}
+
+func (t *tierTelemetry) moved(tier, direction string, bytes int64, took time.Duration) {
+	t.bytes.WithLabelValues(tier, direction).Add(float64(bytes))
+	t.latency.WithLabelValues(tier, direction).Observe(took.Seconds())
+}
+
+// disk feeds the counters from the disk.
+func (t *telemetry) disk() disk.Listener {
+	return disk.Listener{Evicted: func(reason string, _ int64) { t.tiers.evicted.WithLabelValues("disk", reason).Inc() }}
+}
+
+// watchTiers registers gauges of the agents and the tiers.
+func watchTiers(registry prometheus.Registerer, held *memory, known *agents.Registry) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "semantic_agents_active", Help: "Agents that were used since they were last evicted from the pool.",
+	}, func() float64 { return float64(known.Hot()) }), tierCollector{held})
+}
+
+// tierCollector reads the tiers' states when it is asked.
+type tierCollector struct{ held *memory }
+
+var (
+	tierHealthy  = prometheus.NewDesc("semantic_tier_healthy", "1 if the tier takes blocks, 0 if it is degraded.", []string{"tier"}, nil)
+	tierBytes    = prometheus.NewDesc("semantic_tier_bytes", "Physical bytes in use in the tier.", []string{"tier"}, nil)
+	tierBudget   = prometheus.NewDesc("semantic_tier_budget_bytes", "Physical bytes that the tier may use.", []string{"tier"}, nil)
+	tierBlocks   = prometheus.NewDesc("semantic_tier_blocks", "Blocks that can be found in the tier.", []string{"tier"}, nil)
+	pendingBytes = prometheus.NewDesc("semantic_store_pending_bytes", "Bytes of blocks that wait to be stored and that nobody uses.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c tierCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{tierHealthy, tierBytes, tierBudget, tierBlocks, pendingBytes} {
+		to <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c tierCollector) Collect(to chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(pendingBytes, float64(c.held.Pool().Pending))
+	for _, tier := range c.held.Tiers() {
+		healthy := 0.0
+		if tier.Healthy {
+			healthy = 1
+		}
+		gauge(tierHealthy, healthy, tier.Name)
+		gauge(tierBytes, float64(tier.Bytes), tier.Name)
+		gauge(tierBudget, float64(tier.Budget), tier.Name)
+		gauge(tierBlocks, float64(tier.Blocks), tier.Name)
+	}
+}
