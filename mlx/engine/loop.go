@@ -25,6 +25,8 @@ type loop struct {
 	running   []*sequence // with a slot, oldest first
 	preempted []*sequence // waiting for a slot again, oldest first
 
+	short time.Time // since when memory is short but for blocks that are on their way to a lower tier
+
 	rows    []Row       // reused by decode
 	batch   []*sequence // reused by decode
 	scratch []candidate // reused by sampling
@@ -280,9 +282,9 @@ func (l *loop) end(seq *sequence, err error) {
 	seq.giveUp()
 	l.release(seq)
 	seq.result.Tokens = seq.tokens[seq.prompt:]
-	seq.stream.end(seq.result, err)
 	l.listener.Finished(Finished{ID: seq.id, Usage: seq.result.Usage, Reason: seq.result.StopReason, Err: err,
 		Tenant: seq.name, Agent: seq.agent, Chain: chain, From: seq.from})
+	seq.stream.end(seq.result, err)
 }
 
 // abandon refuses new requests and fails all that are left.

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
@@ -11,7 +12,7 @@ import (
 // sequence may go on in this step; if not, it was preempted or has failed.
 func (l *loop) grow(seq *sequence, n int) bool {
 	for len(seq.blocks) < blocksFor(n) {
-		if !slices.Contains(l.running, seq) {
+		if !slices.Contains(l.running, seq) || l.spares() {
 			return false
 		}
 		block, err := l.pool.Take()
@@ -25,6 +26,23 @@ func (l *loop) grow(seq *sequence, n int) bool {
 		}
 	}
 	return slices.Contains(l.running, seq)
+}
+
+// sparing is how long sequences wait for blocks to become durable rather than have them dropped.
+const sparing = time.Second
+
+// spares tells whether it is better to wait a little for memory: what could be had now is on its way to a lower tier,
+// and would be lost.
+func (l *loop) spares() bool {
+	if l.pool.Free() > 0 || l.pool.Stats().Pending == 0 {
+		l.short = time.Time{}
+		return false
+	}
+	now := time.Now()
+	if l.short.IsZero() {
+		l.short = now
+	}
+	return now.Sub(l.short) < sparing
 }
 
 // preempt takes a running sequence's slot and memory. Its stream just pauses.

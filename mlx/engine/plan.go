@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 // Patience with a block that is on its way, for lack of a better measure of what computing it would take.
 const (
-	leastPatience = 100 * time.Millisecond
+	leastPatience = 250 * time.Millisecond
 	firstPatience = time.Second // before anything was computed
 )
 
@@ -116,7 +117,7 @@ func (e *Engine) prefetch(seq *sequence) {
 // fly has a block fetched if it is not in the pool and worth it, once.
 func (e *Engine) fly(seq *sequence, f cache.Found) *cache.Flight {
 	p := seq.plan
-	if flight := p.flights[f.Key]; flight != nil || len(f.Tiers) == 0 || e.pool.Has(f.Space, f.Key) {
+	if flight := p.flights[f.Key]; flight != nil || len(e.cfg.Tiers) == 0 || e.pool.Has(f.Space, f.Key) {
 		return flight
 	}
 	if !e.worthwhile(f) {
@@ -127,11 +128,16 @@ func (e *Engine) fly(seq *sequence, f cache.Found) *cache.Flight {
 	return flight
 }
 
-// worthwhile tells whether fetching a block is quicker than computing its tokens, as far as both were measured.
+// margin is how much longer fetching a block may take than computing it: what is fetched is equal to the bit, what
+// was generated and is computed anew as prompt need not be.
+const margin = 20 * time.Millisecond
+
+// worthwhile tells whether fetching a block is quicker than computing its tokens, or hardly slower, as far as both
+// were measured.
 func (e *Engine) worthwhile(f cache.Found) bool {
 	fetch, known := e.cache.Estimate(f, f.Bytes)
 	compute := e.computing(len(f.Tags))
-	return !known || compute == 0 || fetch < compute
+	return !known || compute == 0 || fetch < compute+margin
 }
 
 // computing is how long computing so many prompt tokens takes, as measured of late; 0 if nothing was.
@@ -172,7 +178,7 @@ func (l *loop) replan(seq *sequence) {
 // restore gives running sequences what arrived for them. Those that have all they can expect are ready to compute.
 func (l *loop) restore() {
 	for _, seq := range l.running {
-		if seq.ready || !seq.decoding() && l.awaits(seq) {
+		if seq.ready || !seq.decoding() && l.awaits(seq) || l.spares() {
 			continue
 		}
 		l.matchPart(seq)
@@ -222,7 +228,12 @@ func (l *loop) pending(seq *sequence, key kv.Key) bool {
 	if flight == nil {
 		return false
 	}
-	if over, _ := flight.Over(); over {
+	flight.Hurry()
+	if over, err := flight.Over(); over {
+		if errors.Is(err, kv.ErrFull) { // others may have given something back since
+			delete(seq.plan.flights, key)
+			return l.patient(seq, key)
+		}
 		return l.pool.Has(l.space(seq), key) && l.takesNow(seq, key)
 	}
 	return l.patient(seq, key)

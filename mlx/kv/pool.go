@@ -95,6 +95,9 @@ func (p *Pool) Take() (*Block, error) { return p.take(rankPending) }
 // be kept, or is not yet in a lower tier.
 func (p *Pool) TakeSpare() (*Block, error) { return p.take(rankIdle) }
 
+// TakeSafe is Take for a block that is fetched for somebody who waits: nothing is given up for it that would be lost.
+func (p *Pool) TakeSafe() (*Block, error) { return p.take(rankRetained) }
+
 func (p *Pool) take(most rank) (*Block, error) {
 	if block := p.takeReady(); block != nil {
 		return block, nil

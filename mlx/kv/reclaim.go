@@ -74,7 +74,7 @@ func (b *Block) idle() Idle { return Idle{b.sealed.Entry, b.usedAt, b.kept == du
 
 // reclaim frees an idle block of at most the given rank, and reports whether there was one.
 func (p *Pool) reclaim(most rank) bool {
-	b := p.unlink(func() *Block { return p.victim(most, most == rankPending) })
+	b := p.unlink(func() *Block { return p.victim(most, most > rankIdle) })
 	if b == nil {
 		return false
 	}

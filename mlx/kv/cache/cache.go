@@ -54,7 +54,7 @@ type Config struct {
 	Rows     Rows
 	Form     Form
 	OnDevice func(f func()) // runs f where the device allows it, and waits; nil: right here
-	Arrived  func()         // called when a fetch is over
+	Arrived  func()         // called when a fetch or a store is over
 	Log      *slog.Logger
 	Listener Listener
 
@@ -155,7 +155,7 @@ func (c *Cache) Tiers() []kv.TierStatus {
 // failed tells of a tier that could not be asked. A block that isn't there and a store that is refused are no such
 // failures, nor is the end of the caller's patience.
 func (c *Cache) failed(tier kv.Tier, doing string, err error) {
-	if errors.Is(err, kv.ErrNotFound) || errors.Is(err, kv.ErrRefused) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, kv.ErrNotFound) || errors.Is(err, kv.ErrRefused) || errors.Is(err, context.Canceled) {
 		return
 	}
 	name := tier.Status().Name

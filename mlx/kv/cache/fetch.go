@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
@@ -30,8 +31,12 @@ type Flight struct {
 	wanted  func() bool // nil: whatever happens
 	done    chan struct{}
 	err     error // once done
-	deleted bool  // meanwhile, everywhere; Cache.mu guards it
+	urgent  atomic.Bool
+	deleted bool // meanwhile, everywhere; Cache.mu guards it
 }
+
+// Hurry says that somebody waits for the block who has room for it.
+func (f *Flight) Hurry() { f.urgent.Store(true) }
 
 // Over tells whether the flight has ended, and how: without an error the block was in the pool then.
 func (f *Flight) Over() (bool, error) {
@@ -85,6 +90,11 @@ func (s *fetches) close() {
 // has not begun when wanted says false is given up; nil always wants it.
 func (c *Cache) Fetch(t *kv.Tenant, found Found, wanted func() bool) *Flight {
 	c.know(t)
+	if len(found.Tiers) == 0 { // it was in the pool only; since then it may have been stored
+		for i := range c.cfg.Tiers {
+			found.Tiers = append(found.Tiers, i)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := placeOf(found.Entry)
@@ -231,7 +241,11 @@ func (c *Cache) enter(f *Flight, h *kv.Header, payload []byte) (err error) {
 }
 
 func (c *Cache) load(f *Flight, h *kv.Header, parts [][]byte) error {
-	b, err := c.cfg.Pool.TakeSpare()
+	take := c.cfg.Pool.TakeSpare
+	if f.urgent.Load() {
+		take = c.cfg.Pool.TakeSafe
+	}
+	b, err := take()
 	if err != nil {
 		return err
 	}
@@ -273,6 +287,9 @@ func (c *Cache) fits(h *kv.Header) error {
 func (c *Cache) Estimate(f Found, bytes int64) (time.Duration, bool) {
 	if f.InPool {
 		return 0, true
+	}
+	if len(f.Tiers) == 0 {
+		return 0, false
 	}
 	for _, i := range f.Tiers {
 		if c.isStuck(i) {

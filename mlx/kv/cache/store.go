@@ -110,6 +110,7 @@ func (c *Cache) storeAll() {
 		isDurable := c.store(j)
 		c.cfg.Pool.Settle(j.Space, j.Key, isDurable)
 		c.endStore(j)
+		c.cfg.Arrived()
 	}
 }
 
