@@ -8,7 +8,7 @@ CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wno-maybe-uninitialized -Wno-uninitiali
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	openapi lint oracle sdk bench fuzz clean help
+	openapi lint oracle sdk bench demo soak clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -92,9 +92,19 @@ golden: deps
 sdk: build
 	./e2e/sdk/run.sh
 
-## bench: speed beside llama.cpp over HTTP in one run (needs PyPI and cmake); BENCH_ARGS="--out FILE --rounds 5"
+## bench: time to the first token from each tier, and speed beside llama.cpp over HTTP in one run (needs PyPI and cmake); BENCH_ARGS="--out FILE --rounds 5"
 bench: build
+	python3 e2e/memory/ttft.py
 	./e2e/bench/run.sh $(BENCH_ARGS)
+
+## demo: talk, kill -9, start, go on: both times, and whether the answers match
+demo: build
+	python3 e2e/memory/demo.py
+
+## soak: 100 agents through a pool and a disk that are too small for ten minutes, then 200 kills (20 minutes)
+soak: build
+	python3 e2e/memory/soak.py
+	AGENT_MEMORY_KILLS=200 $(GO) test ./e2e -count=1 -timeout 60m -v -run TestKilledAtRandomMoments
 
 ## lint: formatting and vet
 lint: deps

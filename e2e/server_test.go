@@ -95,6 +95,7 @@ func start(t *testing.T, settings ...string) *server {
 	s := &server{ended: make(chan struct{}), log: &logged{address: address}}
 	command := exec.Command(binary, "serve")
 	command.Env = append(os.Environ(),
+		"SEMANTIC_AGENT_CACHE_DIR="+t.TempDir(), "SEMANTIC_AGENT_DISK_MIN_FREE_MB=0",
 		"SEMANTIC_MLX_MODEL_ID="+model, "SEMANTIC_SERVER_HOST=127.0.0.1", "SEMANTIC_SERVER_PORT=0", "ANTHROPIC_API_KEY=",
 		"SEMANTIC_SERVER_LOG_LEVEL=INFO", "SEMANTIC_SERVER_LOG_FILE=",
 		"SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT=0", "SEMANTIC_SERVER_RATE_LIMIT_GLOBAL=0")

@@ -19,6 +19,8 @@ type cli struct {
 
 	Serve    serveCommand    `cmd:"" default:"1" help:"Run the server."`
 	Settings settingsCommand `cmd:"" name:"config" help:"Print the effective settings, secrets masked."`
+	Agents   agentsCommand   `cmd:"" help:"Look at agents of a running server and move their memory."`
+	Pool     poolCommand     `cmd:"" help:"Look at the pool of a running server and use its levers."`
 	Block    blockCommand    `cmd:"" help:"Look at block files."`
 	OpenAPI  openapiCommand  `cmd:"" name:"openapi" help:"Write the OpenAPI document."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`

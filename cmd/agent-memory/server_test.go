@@ -74,8 +74,15 @@ func launch(t *testing.T, model enginetest.Config, change func(*config.Config)) 
 	}
 	ctx, leave := context.WithCancel(context.Background())
 	r := &running{url: "http://" + listener.Addr().String(), leave: leave, ended: make(chan error, 1), log: log}
-	go func() { r.ended <- s.run(ctx, listener) }()
-	t.Cleanup(leave)
+	go func() {
+		r.ended <- s.run(ctx, listener)
+		close(r.ended)
+	}()
+	t.Cleanup(func() {
+		leave()
+		for range r.ended { // until the folder is given back
+		}
+	})
 	for r.get(t, "/health/ready").StatusCode != http.StatusOK {
 		time.Sleep(time.Millisecond)
 	}

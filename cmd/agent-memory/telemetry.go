@@ -16,6 +16,7 @@ type telemetry struct {
 	queued    prometheus.Histogram
 	first     prometheus.Histogram
 	steps     prometheus.Histogram
+	restores  prometheus.Histogram
 	tiers     *tierTelemetry
 }
 
@@ -36,7 +37,8 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		tiers:  newTierTelemetry(registry),
 		steps:  histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
 	}
-	registry.MustRegister(t.tokens, t.finished, t.preempted, t.queued, t.first, t.steps)
+	t.restores = histogram("semantic_restore_seconds", "Time from a sequence's first fetch to the last block that it waited for.", seconds)
+	registry.MustRegister(t.restores, t.tokens, t.finished, t.preempted, t.queued, t.first, t.steps)
 	return t
 }
 
@@ -50,6 +52,7 @@ func (t *telemetry) listener() engine.Listener {
 		Admitted:  func(waited time.Duration) { t.queued.Observe(waited.Seconds()) },
 		FirstText: func(after time.Duration) { t.first.Observe(after.Seconds()) },
 		Preempted: t.preempted.Inc,
+		Restored:  func(after time.Duration) { t.restores.Observe(after.Seconds()) },
 		Finished:  t.count,
 		Stepped:   t.step,
 	}

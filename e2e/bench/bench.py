@@ -189,9 +189,10 @@ class Ours(Server):
     name = "agent-memory"
 
     def __init__(self, binary, model, batch=4):
+        self.cache = tempfile.TemporaryDirectory(prefix="agent-memory-bench-", ignore_cleanup_errors=True)
         super().__init__(self.name, [os.path.abspath(binary), "serve"], {
             "SEMANTIC_MLX_MODEL_ID": os.path.abspath(model), "SEMANTIC_MLX_MAX_BATCH_SIZE": str(batch),
-            "SEMANTIC_SERVER_HOST": "127.0.0.1", "SEMANTIC_SERVER_PORT": "{port}", "ANTHROPIC_API_KEY": "",
+            "SEMANTIC_SERVER_HOST": "127.0.0.1", "SEMANTIC_AGENT_CACHE_DIR": self.cache.name, "SEMANTIC_SERVER_PORT": "{port}", "ANTHROPIC_API_KEY": "",
             "SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT": "0", "SEMANTIC_SERVER_RATE_LIMIT_GLOBAL": "0",
         }, "/health/ready")
 

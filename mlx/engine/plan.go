@@ -27,6 +27,7 @@ type plan struct {
 	known   chan struct{}
 	since   time.Time // the sequence has waited for its next block
 	next    kv.Key    // that block
+	began   time.Time // the first fetch
 }
 
 func newPlan() *plan { return &plan{flights: map[kv.Key]*cache.Flight{}, known: make(chan struct{})} }
@@ -123,6 +124,9 @@ func (e *Engine) fly(seq *sequence, f cache.Found) *cache.Flight {
 	if !e.worthwhile(f) {
 		return nil
 	}
+	if p.began.IsZero() {
+		p.began = time.Now()
+	}
 	flight := e.cache.Fetch(seq.tenant, f, func() bool { return !p.given.Load() && seq.stream.cancelCause() == nil })
 	p.flights[f.Key] = flight
 	return flight
@@ -185,6 +189,9 @@ func (l *loop) restore() {
 		seq.ready = true
 		if seq.plan != nil {
 			seq.plan.given.Store(true)
+			if len(seq.plan.flights) > 0 {
+				l.listener.Restored(time.Since(seq.plan.began))
+			}
 		}
 		if !seq.begun {
 			seq.begun = true

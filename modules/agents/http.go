@@ -160,6 +160,7 @@ type idInput struct {
 }
 
 func (r *Registry) show(ctx context.Context, in *idInput) (*agentAnswer, error) {
+	r.save(ctx) // what is told to be durable includes the record, if the database can be written
 	record, err := r.Get(ctx, auth.From(ctx).Tenant, in.ID)
 	if err != nil {
 		return nil, refused(err)

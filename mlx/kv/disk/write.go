@@ -27,6 +27,7 @@ func (t *Tier) Write(ctx context.Context, e kv.Entry, data []byte) error {
 		t.unpin(b)
 		return nil
 	}
+	t.awaitCount(ctx)
 	if err := t.refusal(); err != nil {
 		return fmt.Errorf("store block %s: %w", e.Key, err)
 	}
@@ -34,6 +35,24 @@ func (t *Tier) Write(ctx context.Context, e kv.Entry, data []byte) error {
 	defer t.unpin(parent)
 	t.use(time.Time{}, parent)
 	return t.writeNew(ctx, e, rel, data)
+}
+
+// countPatience is how long a store waits for the folder to be counted after a start.
+const countPatience = 2 * time.Second
+
+// awaitCount waits a little for the folder to be counted, unless the disk fails meanwhile.
+func (t *Tier) awaitCount(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(countPatience); !t.isDegraded() && time.Now().Before(until); {
+		select {
+		case <-t.counted:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // refusal tells why no store is taken now.
