@@ -318,3 +318,45 @@ func TestAFolderThatCannotBeWrittenOnlyDegrades(t *testing.T) {
 		return strings.Contains(text, `"id":"a"`)
 	})
 }
+
+func TestExplainTellsWhereAPromptStopsMatching(t *testing.T) {
+	r := talkative(t, nil)
+	history := strings.Repeat("history ", 100)
+	r.say(t, "a", "", history+"and then this")
+	r.durable(t, "/v1/agents/a")
+	var told struct {
+		Prompt     int                        `json:"prompt_tokens"`
+		Cached     int                        `json:"cached_tokens"`
+		Parts      []struct{ Tiers []string } `json:"cached"`
+		Divergence *struct {
+			Token  int    `json:"token"`
+			Before string `json:"text_before"`
+			After  string `json:"text_after"`
+			Reason string `json:"reason"`
+		} `json:"divergence"`
+		Missing []any `json:"missing"`
+	}
+	explain := func(text string) {
+		t.Helper()
+		told.Divergence, told.Missing = nil, nil
+		sent := fmt.Sprintf(`{"model":"claude-3-5-sonnet-20241022","max_tokens":1,"messages":[{"role":"user","content":%q}]}`, text)
+		status, answer := r.call(t, http.MethodPost, "/admin/explain", "", sent)
+		if err := json.Unmarshal([]byte(answer), &told); err != nil || status != http.StatusOK {
+			t.Fatalf("%d %s", status, answer)
+		}
+	}
+	explain(history + "and then that")
+	if d := told.Divergence; d == nil || d.Token != len(history)+len("and then th") || !strings.HasSuffix(d.Before, "and then th") ||
+		!strings.HasPrefix(d.After, "at") || !strings.Contains(d.Reason, "other tokens") || told.Cached != d.Token {
+		t.Errorf("%+v", told)
+	}
+	explain("something else " + history)
+	if told.Cached != 0 || told.Divergence == nil || !strings.Contains(told.Divergence.Reason, "no cached sequence") {
+		t.Errorf("%+v", told)
+	}
+	r.call(t, http.MethodPost, "/admin/pool/trim", "", "")
+	explain(history + "and then this")
+	if told.Divergence != nil || told.Cached != told.Prompt-1 || fmt.Sprint(told.Parts[0].Tiers) != "[disk]" {
+		t.Errorf("%+v", told)
+	}
+}

@@ -147,7 +147,7 @@ func (s *server) register(text messages.Prompter, exposition http.Handler) {
 	})
 	s.health = health.Register(health.Config{
 		Router: s.router, Engine: s.engine, Name: name, Version: version,
-		Endpoints: []string{"/v1/messages", "/v1/messages/count_tokens", "/v1/agents", "/admin/agents", "/admin/pool", "/health/live", "/health/ready", "/health/startup", "/metrics"},
+		Endpoints: []string{"/v1/messages", "/v1/messages/count_tokens", "/v1/agents", "/admin/agents", "/admin/pool", "/admin/explain", "/health/live", "/health/ready", "/health/startup", "/metrics"},
 	})
 	s.router.Handle(huma.Operation{
 		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Summary: "Metrics for Prometheus", Tags: []string{"health"},

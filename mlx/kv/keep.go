@@ -129,7 +129,8 @@ func (p *Pool) Lookup(q Query) [][]Entry {
 	found := p.sealed.Lookup(q)
 	for i := range found {
 		for j := range found[i] {
-			found[i][j].Bytes = p.cfg.BlockBytes
+			b := p.sealed.Get(q.Space, found[i][j].Key).Value
+			found[i][j].Bytes, found[i][j].Used = p.cfg.BlockBytes, b.usedAt
 		}
 	}
 	return found

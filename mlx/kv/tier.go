@@ -25,9 +25,10 @@ type Entry struct {
 	Space
 	Key    Key
 	Parent Key
-	Index  int   // of the block in its sequence, from 0
-	Tags   []Tag // one for each token; BlockTokens of them in a full block, fewer in a tail
-	Bytes  int64 // of the stored form
+	Index  int       // of the block in its sequence, from 0
+	Tags   []Tag     // one for each token; BlockTokens of them in a full block, fewer in a tail
+	Bytes  int64     // of the stored form
+	Used   time.Time // last, as far as a tier's Lookup knows
 }
 
 // Full tells whether other blocks may continue this one. A block that is not full is a tail.

@@ -20,6 +20,7 @@ import (
 // Engine answers requests.
 type Engine interface {
 	Submit(ctx context.Context, req engine.Request) (*engine.Stream, error)
+	Explain(ctx context.Context, req engine.Request) (*engine.Explanation, error)
 	Spec() engine.Spec
 }
 
@@ -42,6 +43,7 @@ func Register(cfg Config) {
 	m := &Module{cfg}
 	cfg.Router.Handle(createOperation(), m.create)
 	cfg.Router.Handle(countOperation(), m.count)
+	m.registerExplain()
 }
 
 // create answers POST /v1/messages.

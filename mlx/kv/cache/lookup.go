@@ -91,6 +91,9 @@ func (m *merge) add(entries [][]kv.Entry, mark func(*Found)) {
 			f := &m.found[i][n]
 			mark(f)
 			f.Bytes = max(f.Bytes, e.Bytes)
+			if e.Used.After(f.Used) {
+				f.Used = e.Used
+			}
 		}
 	}
 }

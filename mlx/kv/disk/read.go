@@ -23,7 +23,13 @@ func (t *Tier) Lookup(ctx context.Context, q kv.Query) ([][]kv.Entry, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.index.Lookup(q), nil
+	found := t.index.Lookup(q)
+	for _, entries := range found {
+		for i := range entries {
+			entries[i].Used = t.index.Get(q.Space, entries[i].Key).Value.used
+		}
+	}
+	return found, nil
 }
 
 // lookAhead takes expected blocks into the index before their turn has come.

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/cache"
+)
+
+// Explanation tells how much of a prompt is cached, where, and where it stops.
+type Explanation struct {
+	Tokens   []int32         // of the prompt, as they would be computed: in the spelling of what is cached
+	Respelt  bool            // whether that differs from the spelling of the request
+	Cached   int             // tokens that need not be computed
+	Blocks   []ExplainedPart // what they come from, in order
+	Diverges int             // the first token that differs from the nearest cached sequence; -1 if none does
+	Nearest  int             // tokens of that sequence's block behind the divergence; 0: nothing continues there
+	Missing  []ExplainedPart // expected blocks that are nowhere, though a later one of the same prompt is somewhere
+}
+
+// ExplainedPart is a run of tokens with the block that holds it.
+type ExplainedPart struct {
+	From, To int
+	Key      kv.Key
+	Tiers    []string  // that have it, the fastest first
+	Used     time.Time // last, as far as known
+}
+
+// Explain looks a prompt up as a request would be, and changes nothing.
+func (e *Engine) Explain(ctx context.Context, req Request) (*Explanation, error) {
+	req.NewDecoder = func() TextDecoder { return nil }
+	if err := e.accepts(&req); err != nil {
+		return nil, err
+	}
+	if e.cfg.Tenant == nil {
+		return nil, fmt.Errorf("%w: this engine keeps nothing", ErrInvalid)
+	}
+	seq := &sequence{tokens: slices.Clone(req.Tokens), prompt: len(req.Tokens), tenant: e.cfg.Tenant(req.Tenant), spelling: req.Spelling}
+	p := newPlan()
+	x := &Explanation{Diverges: -1}
+	for {
+		found := e.lookup(ctx, seq, p)
+		parent := kv.Root
+		if n := len(p.path); n > 0 {
+			parent = p.path[n-1].Key
+		}
+		if e.respell(seq, len(p.path)*BlockTokens, parent, entriesOf(found)) {
+			continue
+		}
+		p.part = e.partOf(seq, len(p.path), parent, found)
+		x.describe(e, seq, p, parent)
+		x.Missing = e.missing(ctx, seq, len(p.path))
+		x.Respelt = !slices.Equal(seq.tokens, req.Tokens)
+		return x, nil
+	}
+}
+
+// describe fills in what is cached and where that ends.
+func (x *Explanation) describe(e *Engine, seq *sequence, p *plan, parent kv.Key) {
+	x.Tokens = seq.tokens
+	for i, f := range p.path {
+		x.Blocks = append(x.Blocks, e.part(f, i*BlockTokens, (i+1)*BlockTokens))
+	}
+	x.Cached = len(p.path) * BlockTokens
+	if p.part != nil {
+		rest := seq.tokens[x.Cached : len(seq.tokens)-1]
+		tags := seq.tenant.Tags(e.spec.Fingerprint, parent, rest[:min(len(rest), BlockTokens)])
+		n := kv.Common(p.part.Tags, tags)
+		x.Blocks = append(x.Blocks, e.part(*p.part, x.Cached, x.Cached+n))
+		x.Cached += n
+		x.Nearest = len(p.part.Tags) - n
+	}
+	if x.Cached < len(seq.tokens)-1 {
+		x.Diverges = x.Cached
+	}
+}
+
+func (e *Engine) part(f cache.Found, from, to int) ExplainedPart {
+	part := ExplainedPart{From: from, To: to, Key: f.Key, Used: f.Used}
+	if f.InPool {
+		part.Tiers = append(part.Tiers, "pool")
+	}
+	for _, i := range f.Tiers {
+		part.Tiers = append(part.Tiers, e.cfg.Tiers[i].Status().Name)
+	}
+	return part
+}
+
+// missing are the expected blocks behind the first n that are nowhere although a later one is somewhere.
+func (e *Engine) missing(ctx context.Context, seq *sequence, n int) (gaps []ExplainedPart) {
+	keys := seq.tenant.Keys(e.spec.Fingerprint, seq.tokens[:len(seq.tokens)-1])
+	found := e.cache.Lookup(ctx, kv.Query{Space: e.space(seq), Parents: append([]kv.Key{kv.Root}, keys...)})
+	last := -1
+	for i := range keys {
+		if slices.ContainsFunc(found[i], func(f cache.Found) bool { return f.Key == keys[i] }) {
+			last = i
+			continue
+		}
+		if i >= n {
+			gaps = append(gaps, ExplainedPart{From: i * BlockTokens, To: (i + 1) * BlockTokens, Key: keys[i]})
+		}
+	}
+	return slices.DeleteFunc(gaps, func(gap ExplainedPart) bool { return gap.From/BlockTokens > last })
+}
