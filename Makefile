@@ -8,7 +8,7 @@ CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wno-maybe-uninitialized -Wno-uninitiali
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	openapi lint oracle sdk bench demo soak clean help
+	openapi lint oracle sdk bench quality demo soak clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -96,6 +96,11 @@ sdk: build
 bench: build
 	python3 e2e/memory/ttft.py
 	./e2e/bench/run.sh $(BENCH_ARGS)
+
+## quality: what 8 and 4 bits at rest cost, on the text of Python's own help (minutes)
+quality: build
+	python3 -c 'import pydoc_data.topics as t; print("\n\n".join(t.topics[k] for k in sorted(t.topics)))' > bin/topics.txt
+	AGENT_MEMORY_TEXT=$(CURDIR)/bin/topics.txt $(GO) test -tags quality -count=1 -timeout 60m -run TestQualityAtRest ./mlx/model -v | grep -v '^=== RUN'
 
 ## demo: talk, kill -9, start, go on: both times, and whether the answers match
 demo: build

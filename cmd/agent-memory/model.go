@@ -42,7 +42,7 @@ func openModel(cfg config.MLX, path string, progress func(phase string, done flo
 	if err != nil {
 		return nil, err
 	}
-	return model.Open(model.Config{Weights: w, Digest: digest, Device: cfg.Device, Dtype: cfg.DType, ISA: cfg.CPUISA, Progress: progress})
+	return model.Open(model.Config{Weights: w, Digest: digest, KVBits: cfg.KVBits, Device: cfg.Device, Dtype: cfg.DType, ISA: cfg.CPUISA, Progress: progress})
 }
 
 // openText loads the tokenizer and the chat template of the model at path.

@@ -75,6 +75,9 @@ typedef struct {
 
 void am_block_to_rows(const uint16_t*, am_heads, int layers, int tokens, void* rows);
 void am_block_from_rows(uint16_t*, am_heads, int layers, int tokens, const void* rows);
+size_t am_rest_bytes(am_heads, size_t elements, int bits);
+void am_rest_pack(am_heads, const void* rows, size_t elements, int bits, void* out);
+void am_rest_unpack(am_heads, const void* in, size_t elements, int bits, void* rows);
 
 typedef struct {
   float scale, cap;

@@ -163,6 +163,13 @@ void am_block_free(uint16_t* b) { pages_free(b); }
 void am_block_to_rows(const uint16_t* b, am_heads h, int layers, int tokens, void* rows) {
   am::block_to_rows(shape_of(h), b, layers, tokens, (uint16_t*)rows);
 }
+size_t am_rest_bytes(am_heads h, size_t n, int bits) { return am::bytes_at_rest(shape_of(h), n, bits); }
+void am_rest_pack(am_heads h, const void* rows, size_t n, int bits, void* out) {
+  am::quantise_rows(shape_of(h), (const uint16_t*)rows, n, bits, (uint8_t*)out);
+}
+void am_rest_unpack(am_heads h, const void* in, size_t n, int bits, void* rows) {
+  am::restore_rows(shape_of(h), (const uint8_t*)in, n, bits, (uint16_t*)rows);
+}
 void am_block_from_rows(uint16_t* b, am_heads h, int layers, int tokens, const void* rows) {
   am::block_from_rows(shape_of(h), b, layers, tokens, (const uint16_t*)rows);
 }

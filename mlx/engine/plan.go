@@ -115,11 +115,18 @@ func (e *Engine) prefetch(seq *sequence) {
 	}
 }
 
-// fly has a block fetched if it is not in the pool and worth it, once.
+// fly has a block fetched if it is not in the pool and worth it. A flight that is over is not begun again unless the
+// block could be had: it was there but given up since, or there was no room for it.
 func (e *Engine) fly(seq *sequence, f cache.Found) *cache.Flight {
 	p := seq.plan
-	if flight := p.flights[f.Key]; flight != nil || len(e.cfg.Tiers) == 0 || e.pool.Has(f.Space, f.Key) {
-		return flight
+	if flight := p.flights[f.Key]; flight != nil {
+		over, err := flight.Over()
+		if !over || err != nil && !errors.Is(err, kv.ErrFull) {
+			return flight
+		}
+	}
+	if len(e.cfg.Tiers) == 0 || e.pool.Has(f.Space, f.Key) {
+		return nil
 	}
 	if !e.worthwhile(f) {
 		return nil
@@ -219,10 +226,9 @@ func (l *loop) awaits(seq *sequence) bool {
 		for i := n; i < min(len(p.path), n+2*aheadBlocks); i++ {
 			l.fly(seq, p.path[i])
 		}
-		return l.pending(seq, p.path[n].Key)
+		return l.pending(seq, p.path[n])
 	case n == len(p.path) && p.part != nil && p.part.Parent == seq.parent():
-		l.fly(seq, *p.part)
-		return l.pending(seq, p.part.Key)
+		return l.pending(seq, *p.part)
 	}
 	return false
 }
@@ -230,24 +236,24 @@ func (l *loop) awaits(seq *sequence) bool {
 // aheadBlocks is how many blocks of a running sequence are asked for at once.
 const aheadBlocks = 8
 
-func (l *loop) pending(seq *sequence, key kv.Key) bool {
-	flight := seq.plan.flights[key]
+// pending tells whether the sequence should wait for its next block.
+func (l *loop) pending(seq *sequence, f cache.Found) bool {
+	if l.pool.Has(f.Space, f.Key) {
+		return l.takesNow(seq)
+	}
+	flight := l.fly(seq, f)
 	if flight == nil {
 		return false
 	}
 	flight.Hurry()
-	if over, err := flight.Over(); over {
-		if errors.Is(err, kv.ErrFull) { // others may have given something back since
-			delete(seq.plan.flights, key)
-			return l.patient(seq, key)
-		}
-		return l.pool.Has(l.space(seq), key) && l.takesNow(seq, key)
+	if over, err := flight.Over(); over && err != nil {
+		return false
 	}
-	return l.patient(seq, key)
+	return l.patient(seq, f.Key)
 }
 
 // takesNow tells whether a full block that arrived after the sequence looked for it can be taken: then it looks again.
-func (l *loop) takesNow(seq *sequence, key kv.Key) bool {
+func (l *loop) takesNow(seq *sequence) bool {
 	n := len(seq.keys)
 	l.matchFull(seq)
 	return len(seq.keys) > n && l.awaits(seq)

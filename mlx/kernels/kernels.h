@@ -146,7 +146,18 @@ inline uint16_t float_to_bf16(float f) {
 void block_to_rows(HeadShape shape, const uint16_t* block, size_t layers, int tokens, uint16_t* rows);
 void block_from_rows(HeadShape shape, uint16_t* block, size_t layers, int tokens, const uint16_t* rows);
 
-// The same for one layer, element by element: the reference of the above. The row layout is [tokens][kv_heads][head_dim] bf16, K and V apart, for one layer.
+// Rows at rest in 8 or 4 bits: groups of group_at_rest values along the head, each a scale and a minimum in bf16 and
+// then the values' numbers q, the lower of two in the low half of a byte: x = minimum + q scale. n is a multiple of
+// the group. What is not finite counts as 0.
+inline int group_at_rest(HeadShape s) { return s.head_dim % 64 == 0 ? 64 : s.head_dim % 32 == 0 ? 32 : s.head_dim; }
+inline size_t bytes_at_rest(HeadShape s, size_t n, int bits) {
+  int g = group_at_rest(s);
+  return bits == 16 ? n * 2 : n / g * (4 + ((size_t)g * bits + 7) / 8);
+}
+void quantise_rows(HeadShape shape, const uint16_t* rows, size_t n, int bits, uint8_t* out);
+void restore_rows(HeadShape shape, const uint8_t* in, size_t n, int bits, uint16_t* rows);
+
+// The same as block_to_rows for one layer, element by element: the reference of the above. The row layout is [tokens][kv_heads][head_dim] bf16, K and V apart, for one layer.
 void kv_to_rows(HeadShape shape, const uint16_t* block, size_t layer, int tokens, uint16_t* k, uint16_t* v);
 void kv_from_rows(HeadShape shape, uint16_t* block, size_t layer, int tokens, const uint16_t* k, const uint16_t* v);
 

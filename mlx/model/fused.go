@@ -29,6 +29,7 @@ type fusedDecoder struct {
 	rope      *array.RopeTable
 
 	digest [32]byte
+	bits   int // of KV at rest
 
 	step *array.Scope // of the last call: its logits live until the next
 
@@ -89,7 +90,7 @@ func openFused(c Config) (Model, error) {
 	w := c.Weights.Config
 	m := &fusedDecoder{
 		config: w, kernels: k, eps: float32(w.NormEps), constants: array.NewScope(), step: array.NewScope(),
-		heads: array.Heads{Heads: w.Heads, KVHeads: w.KVHeads, Dim: w.HeadDim}, digest: c.Digest,
+		heads: array.Heads{Heads: w.Heads, KVHeads: w.KVHeads, Dim: w.HeadDim}, digest: c.Digest, bits: c.atRest(),
 	}
 	if err := m.load(c); err != nil {
 		m.Close()
@@ -158,7 +159,7 @@ func (m *fusedDecoder) loadLayer(w *weights.Model, prefix string) (l fusedLayer,
 
 // Spec implements engine.Model.
 func (m *fusedDecoder) Spec() engine.Spec {
-	s := spec(m.config, m.digest, m.Class(), 2*int64(m.heads.BlockElements(m.config.Layers)))
+	s := spec(m.config, m.digest, m.bits, m.Class(), 2*int64(m.heads.BlockElements(m.config.Layers)))
 	s.AnyThread = true
 	return s
 }
@@ -200,6 +201,9 @@ func (m *fusedDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
 	if err := b.Rows(m.heads, m.config.Layers, tokens, rows); err != nil {
 		return nil, fmt.Errorf("export a KV block: %w", err)
 	}
+	if m.bits < 16 {
+		rows = m.heads.Pack(rows, m.bits)
+	}
 	return apart(rows, m.config.Layers), nil
 }
 
@@ -209,7 +213,13 @@ func (m *fusedDecoder) Import(to engine.Block, tokens int, parts [][]byte) error
 	if b == nil {
 		return errors.New("import a KV block: it is freed or belongs to another model")
 	}
-	rows, err := joined(parts, m.config.Layers, m.heads.RowBytes(1, tokens))
+	if tokens < 1 || tokens > engine.BlockTokens {
+		return fmt.Errorf("import a KV block: it holds no %d tokens", tokens)
+	}
+	rows, err := joined(parts, m.config.Layers, m.heads.RestBytes(m.heads.RowBytes(1, tokens), m.bits))
+	if err == nil && m.bits < 16 {
+		rows, err = m.heads.Unpack(rows, m.bits, m.heads.RowBytes(m.config.Layers, tokens))
+	}
 	if err == nil {
 		err = b.SetRows(m.heads, m.config.Layers, tokens, rows)
 	}

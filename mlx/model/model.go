@@ -19,6 +19,7 @@ type Config struct {
 	Dtype    string                            // auto; float32 runs the stock operators in full precision
 	ISA      string                            // auto, amx, avx512, avx2, plain
 	Threads  int                               // of the own kernels; 0: one for each processor
+	KVBits   int                               // of KV at rest: 16 (0 too), 8, 4
 	Digest   [32]byte                          // of the model's files (weights.Digest): part of what names its KV
 	Progress func(phase string, share float64) // may be nil
 }
@@ -43,17 +44,25 @@ func (c Config) check() error {
 	if c.Dtype != "auto" && c.Dtype != "float32" {
 		return fmt.Errorf("SEMANTIC_MLX_DTYPE is %q; use auto or float32", c.Dtype)
 	}
+	if bits := c.atRest(); bits != 16 && bits != 8 && bits != 4 {
+		return fmt.Errorf("SEMANTIC_MLX_KV_BITS is %d; use 16, 8 or 4", bits)
+	}
 	return nil
 }
 
-// bitsAtRest is the precision of KV at rest.
-const bitsAtRest = 16
+// atRest is the precision of KV at rest.
+func (c Config) atRest() int {
+	if c.KVBits == 0 {
+		return 16
+	}
+	return c.KVBits
+}
 
 // spec describes a model to the engine.
-func spec(c weights.Config, digest [32]byte, class Class, blockBytes int64) engine.Spec {
+func spec(c weights.Config, digest [32]byte, bits int, class Class, blockBytes int64) engine.Spec {
 	return engine.Spec{
 		Name: c.Name, Vocabulary: c.Vocabulary, Context: c.Context, BlockBytes: blockBytes, StopTokens: c.StopTokens,
-		Fingerprint: kv.NewFingerprint(digest, kv.AtRest(bitsAtRest)), Class: string(class), Bits: bitsAtRest,
+		Fingerprint: kv.NewFingerprint(digest, kv.AtRest(bits)), Class: string(class), Bits: bits,
 		Layers: layersOf(c), Storable: true,
 	}
 }

@@ -146,3 +146,47 @@ func openStockTiny(t *testing.T, tiny weightstest.Tiny) Model {
 	t.Cleanup(func() { m.Close() })
 	return m
 }
+
+// In 8 and 4 bits KV comes back near what it was, from both decoders, and from a tail of any length.
+func TestRestInFewerBitsIsSmallerAndNear(t *testing.T) {
+	tiny := weightstest.Default()
+	for name, open := range map[string]func(bits int) Model{
+		"fused": func(bits int) Model { return openTiny(t, tiny, Config{KVBits: bits}) },
+		"stock": func(bits int) Model {
+			m := openStockTiny(t, tiny).(*stockDecoder)
+			m.bits = bits
+			return m
+		},
+	} {
+		for _, bits := range []int{8, 4} {
+			m := open(bits)
+			if m.Spec().Bits != bits {
+				t.Errorf("%s: %d bits at rest, want %d", name, m.Spec().Bits, bits)
+			}
+			tab := table(t, m, 512)
+			tokens := tinyTokens(301, 3)
+			if _, err := m.Prefill(engine.Chunk{Tokens: tokens, Table: tab}); err != nil {
+				t.Fatal(err)
+			}
+			want := continued(t, m, tab, append(slices.Clone(tokens), 5), 301, tinyTokens(3, 4))
+			got := continued(t, m, moved(t, m, tab, 301), append(slices.Clone(tokens), 5), 301, tinyTokens(3, 4))
+			worst := float32(0)
+			for i := range want {
+				for j := range want[i] {
+					worst = max(worst, max(want[i][j]-got[i][j], got[i][j]-want[i][j]))
+				}
+			}
+			if worst == 0 || !(worst < float32(6)/float32(bits)) {
+				t.Errorf("%s, %d bits: logits differ by up to %g", name, bits, worst)
+			}
+			parts, err := m.Export(tab[1], 45)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := array.Heads{KVHeads: m.Spec().Layers[0].KVHeads, Dim: m.Spec().Layers[0].HeadDim}
+			if full := h.RowBytes(1, 45); 3*len(parts[0]) > 2*full {
+				t.Errorf("%s: %d bytes in %d bits, %d in 16", name, len(parts[0]), bits, full)
+			}
+		}
+	}
+}

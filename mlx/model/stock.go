@@ -30,6 +30,7 @@ type stockDecoder struct {
 	ropeScale *array.Array // nil when 1
 	layers    []stockLayer
 	digest    [32]byte
+	bits      int // of KV at rest
 
 	step *array.Scope
 }
@@ -51,7 +52,7 @@ func (b *stockBlock) Free() { b.scope.Close() }
 func openStock(c Config, device string, dtype array.Dtype) (Model, error) {
 	m := &stockDecoder{
 		config: c.Weights.Config, device: device, dtype: dtype, eps: float32(c.Weights.Config.NormEps),
-		constants: array.NewScope(), step: array.NewScope(), digest: c.Digest,
+		constants: array.NewScope(), step: array.NewScope(), digest: c.Digest, bits: c.atRest(),
 	}
 	if err := m.load(c); err != nil {
 		m.Close()
@@ -156,7 +157,7 @@ func (m *stockDecoder) linear(w *weights.Model, name string, rows, cols int, row
 // Spec implements engine.Model.
 func (m *stockDecoder) Spec() engine.Spec {
 	c := m.config
-	s := spec(c, m.digest, m.Class(), int64(c.Layers)*2*int64(c.KVHeads)*engine.BlockTokens*int64(c.HeadDim)*int64(m.dtype.Size()))
+	s := spec(c, m.digest, m.bits, m.Class(), int64(c.Layers)*2*int64(c.KVHeads)*engine.BlockTokens*int64(c.HeadDim)*int64(m.dtype.Size()))
 	s.Storable = m.dtype == array.BFloat16
 	return s
 }

@@ -30,19 +30,40 @@ func (m *stockDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
 			parts[i] = append(parts[i], unsafe.Slice((*byte)(unsafe.Pointer(&bits[0])), 2*len(bits))...)
 		}
 	}
-	return parts, nil
+	return m.packed(parts), nil
+}
+
+// packed is the parts in the bits at rest.
+func (m *stockDecoder) packed(parts [][]byte) [][]byte {
+	if m.bits == 16 {
+		return parts
+	}
+	for i := range parts {
+		parts[i] = m.heads().Pack(parts[i], m.bits)
+	}
+	return parts
+}
+
+func (m *stockDecoder) heads() array.Heads {
+	return array.Heads{Heads: m.config.Heads, KVHeads: m.config.KVHeads, Dim: m.config.HeadDim}
 }
 
 // Import implements engine.Model.
 func (m *stockDecoder) Import(to engine.Block, tokens int, parts [][]byte) error {
 	b, err := m.storable(to, tokens)
+	heads := m.heads()
 	if err == nil {
-		_, err = joined(parts, m.config.Layers, tokens*2*m.config.KVHeads*m.config.HeadDim*2)
+		_, err = joined(parts, m.config.Layers, heads.RestBytes(heads.RowBytes(1, tokens), m.bits))
 	}
 	if err != nil {
 		return fmt.Errorf("import a KV block: %w", err)
 	}
 	for i, part := range parts {
+		if m.bits < 16 {
+			if part, err = heads.Unpack(part, m.bits, heads.RowBytes(1, tokens)); err != nil {
+				return fmt.Errorf("import layer %d of a KV block: %w", i, err)
+			}
+		}
 		half := len(part) / 2
 		b.k[i] = m.imported(b.scope, b.k[i], part[:half], tokens)
 		b.v[i] = m.imported(b.scope, b.v[i], part[half:], tokens)

@@ -44,6 +44,7 @@ type MLX struct {
 	MaxBatchSize    int     `env:"SEMANTIC_MLX_MAX_BATCH_SIZE" default:"4" help:"Most requests that run at once."`
 	PrefillStepSize int     `env:"SEMANTIC_MLX_PREFILL_STEP_SIZE" default:"512" help:"Most prompt tokens computed between two tokens of the others."`
 	Device          string  `env:"SEMANTIC_MLX_DEVICE" default:"auto" help:"auto, cpu or gpu."`
+	KVBits          int     `name:"kv-bits" env:"SEMANTIC_MLX_KV_BITS" default:"16" help:"Bits of KV at rest: 16, or 8 or 4 for smaller files that are not exact."`
 	DType           string  `name:"dtype" env:"SEMANTIC_MLX_DTYPE" default:"auto" help:"auto or float32."`
 	Temperature     float64 `env:"SEMANTIC_MLX_TEMPERATURE" default:"1" help:"Sampling temperature of requests that bring none, 0 to 1; very small models need a low one."`
 	CPUISA          string  `name:"cpu-isa" env:"SEMANTIC_MLX_CPU_ISA" default:"auto" help:"auto, amx, avx512, avx2 or plain."`
@@ -75,6 +76,7 @@ func (c *Config) Complete() error {
 		oneOf("SEMANTIC_MLX_DTYPE", &c.MLX.DType, "auto", "float32"),
 		oneOf("SEMANTIC_MLX_CPU_ISA", &c.MLX.CPUISA, "auto", "amx", "avx512", "avx2", "plain"),
 		given("SEMANTIC_MLX_MODEL_ID", c.MLX.ModelID),
+		kvBits(c.MLX.KVBits),
 		between("SEMANTIC_AGENT_MAX_AGENTS_IN_MEMORY", int64(c.Agent.MaxAgentsInMemory), 0, 1_000_000_000),
 		between("SEMANTIC_AGENT_DISK_BUDGET_MB", c.Agent.DiskBudgetMB, 16, 1<<40),
 		between("SEMANTIC_AGENT_DISK_MIN_FREE_MB", c.Agent.DiskMinFreeMB, 0, 1<<40),

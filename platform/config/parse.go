@@ -54,3 +54,10 @@ func temperature(t float64) error {
 	}
 	return fmt.Errorf("SEMANTIC_MLX_TEMPERATURE is %g; it must be between 0 and 1", t)
 }
+
+func kvBits(bits int) error {
+	if bits == 16 || bits == 8 || bits == 4 {
+		return nil
+	}
+	return fmt.Errorf("SEMANTIC_MLX_KV_BITS is %d; it must be 16, 8 or 4", bits)
+}

@@ -325,7 +325,35 @@ static void test_block_rows(HeadShape s, int tokens) {
   check(rows == back, "a block's rows come back");
 }
 
+// Within half a step and the roundings of bf16; constant groups are exact; what is not finite harms no neighbour.
+static void test_quantised_rows(HeadShape s, int bits) {
+  int g = group_at_rest(s);
+  size_t n = (size_t)g * 6;
+  Shorts rows(n), back(n);
+  for (size_t i = 0; i < n; i++) rows[i] = float_to_bf16((float)((int)(generator() % 2001) - 1000) / 100.0f);
+  for (int i = 0; i < g; i++) rows[g + i] = float_to_bf16(-3.25f);
+  for (int i = 0; i < g; i++) rows[2 * g + i] = i & 1 ? 0x7f7f : 0xff7f;  // the largest numbers of both signs
+  rows[3 * g] = 0x7fc0, rows[3 * g + 1] = 0x7f80, rows[3 * g + 2] = 0xff80;
+  std::vector<uint8_t> packed(bytes_at_rest(s, n, bits) + 1, 0xa5);
+  quantise_rows(s, rows.data(), n, bits, packed.data());
+  check(packed.back() == 0xa5, "quantised rows stay within their bytes");
+  restore_rows(s, packed.data(), n, bits, back.data());
+  bool near = true, constant = true, finite = true;
+  for (size_t i = 0; i < n; i++) {
+    float want = bf16_to_float(rows[i]), got = bf16_to_float(back[i]), step = 20.0f / (float)((1 << bits) - 1);
+    size_t group = i / g;
+    if (group == 1) constant &= rows[i] == back[i];
+    if (group == 0 || group > 3) near &= std::fabs(want - got) <= 0.51f * step + 0.1f;
+    finite &= (back[i] & 0x7f80) != 0x7f80;
+  }
+  check(near, "quantised rows come back within half a step");
+  check(constant, "a constant group comes back as it was");
+  check(finite, "nothing that is not finite comes back");
+}
+
 static void test_rows(HeadShape s) {
+  for (int bits : {8, 4}) test_quantised_rows(s, bits);
+
   Paged::Cache a(s, 256), b(s, 256);
   size_t n = (size_t)kBlockTokens * s.kv_heads * s.head_dim;
   Shorts k(n), v(n), k2(n), v2(n);
