@@ -51,7 +51,7 @@ class Server:
         self.start()
 
     def start(self):
-        log = self.folder.parent / (self.folder.name + ".log")
+        self.log = log = pathlib.Path(tempfile.gettempdir()) / f"agent-memory-{os.getpid()}-{self.folder.name}.log"
         with open(log, "ab") as to:
             begin = to.tell()
             self.process = subprocess.Popen([str(BINARY), "serve"], env={**os.environ, **self.settings}, stdout=to, stderr=to)
