@@ -100,7 +100,7 @@ bench: build
 ## quality: what 8 and 4 bits at rest cost, on the text of Python's own help (minutes)
 quality: build
 	python3 -c 'import pydoc_data.topics as t; print("\n\n".join(t.topics[k] for k in sorted(t.topics)))' > bin/topics.txt
-	AGENT_MEMORY_TEXT=$(CURDIR)/bin/topics.txt $(GO) test -tags quality -count=1 -timeout 60m -run TestQualityAtRest ./mlx/model -v | grep -v '^=== RUN'
+	AGENT_MEMORY_TEXT=$(CURDIR)/bin/topics.txt $(GO) test -tags quality -count=1 -timeout 60m -run 'TestQualityAtRest|TestDivergence' ./mlx/model -v | grep -v '^=== RUN'
 
 ## demo: talk, kill -9, start, go on: both times, and whether the answers match
 demo: build

@@ -341,3 +341,58 @@ func TestTwoWhoShareABeginningFetchItOnce(t *testing.T) {
 		t.Errorf("%d blocks were fetched, want 8", got)
 	}
 }
+
+func TestASlowDiskSlowsNoAnswer(t *testing.T) {
+	faulty := vfs.NewFaulty(vfs.NewMem(vfs.MemConfig{}), nil)
+	n := startNode(t, faulty, 20, nil)
+	gate := make(chan struct{})
+	faulty.Inject(func(op vfs.Op) error {
+		if op.Kind == vfs.OpSync { // hangs until the gate opens
+			<-gate
+		}
+		return nil
+	})
+	talk := "x"
+	for range 6 {
+		text, _, err := answer(n.Engine, request(talk, 300))
+		if err != nil {
+			t.Fatal(err)
+		}
+		talk += text
+	}
+	if h := n.cache(t).Holdings([]kv.Chain{*n.chain.Load()}); h[1].Blocks != 0 {
+		t.Errorf("a disk that hangs holds %d blocks: the test shows nothing", h[1].Blocks)
+	}
+	close(gate)
+	waitFor(t, "all to be durable once the disk goes on", func() bool {
+		h := n.cache(t).Holdings([]kv.Chain{*n.chain.Load()})
+		return h[1].Tokens == n.chain.Load().Tokens
+	})
+	n.stop()
+}
+
+func TestWhatIsToBeKeptIsGivenUpLast(t *testing.T) {
+	n := startNode(t, vfs.NewMem(vfs.MemConfig{}), 0, nil)
+	defer n.stop()
+	kept := request(strings.Repeat("k", 1000), 10)
+	kept.Retain = time.Hour
+	if _, _, err := answer(n.Engine, kept); err != nil {
+		t.Fatal(err)
+	}
+	chain := []kv.Chain{*n.chain.Load()}
+	if _, _, err := answer(n.Engine, request(strings.Repeat("o", 1000), 10)); err != nil {
+		t.Fatal(err)
+	}
+	if moved, err := n.cache(t).EvictBytes(t.Context(), 4*enginetest.BlockBytes); err != nil || moved.Blocks != 4 {
+		t.Errorf("evicted %+v, %v", moved, err)
+	}
+	if h := n.cache(t).Holdings(chain); h[0].Tokens != chain[0].Tokens {
+		t.Errorf("of what is to be kept the pool has %+v", h[0])
+	}
+	if moved, err := n.cache(t).EvictOlder(t.Context(), time.Hour); err != nil || moved.Blocks != 0 {
+		t.Errorf("nothing is an hour old, but %+v were evicted, %v", moved, err)
+	}
+	if moved := n.cache(t).Trim(); moved.Blocks != 4 || n.Status().PoolResident != 0 {
+		t.Errorf("trimmed %+v, %d bytes are resident", moved, n.Status().PoolResident)
+	}
+}

