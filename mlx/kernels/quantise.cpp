@@ -56,14 +56,13 @@ inline uint16_t restored(float half_low, float half_scale, int q) {
 void quantise_rows(HeadShape s, const uint16_t* rows, size_t n, int bits, uint8_t* out) {
   int g = group_at_rest(s), levels = (1 << bits) - 1;
   size_t stride = bytes_at_rest(s, g, bits);
-  uint8_t q[kMostGroup];
+  uint8_t q[kMostGroup + 1] = {};  // the last number of an odd group is paired with 0
   for (size_t at = 0; at < n; at += g, out += stride) {
     quantise_group(rows + at, g, levels, out, q);
     if (bits == 8) {
       memcpy(out + 4, q, g);
       continue;
     }
-    if (g & 1) q[g] = 0;
     for (int i = 0; i < g; i += 2) out[4 + i / 2] = (uint8_t)(q[i] | q[i + 1] << 4);
   }
 }
