@@ -118,7 +118,8 @@ def measure(folder, tokens, rounds):
 
 def check(again, cold):
     if again.text != cold.text or again.read != cold.prompt - 1:
-        raise SystemExit(f"{again.read} of {cold.prompt} tokens were read, the answers are equal: {again.text == cold.text}")
+        raise SystemExit(f"{again.read} of {cold.prompt} tokens were read, the answers are equal: {again.text == cold.text}; "
+                         f"{cold.status} {again.status} {cold.text[:300]!r} {again.text[:300]!r}")
 
 
 def main():

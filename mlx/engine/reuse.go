@@ -65,7 +65,7 @@ func (l *loop) matchPart(seq *sequence) {
 	}
 	seq.append(own)
 	seq.computed += n
-	if e := l.pool.Entry(nearest); n == len(e.Tags) {
+	if e, known := l.pool.Entry(nearest); known && n == len(e.Tags) {
 		seq.from = e.Key
 	}
 }

@@ -396,3 +396,37 @@ func TestWhatIsToBeKeptIsGivenUpLast(t *testing.T) {
 		t.Errorf("trimmed %+v, %d bytes are resident", moved, n.Status().PoolResident)
 	}
 }
+
+// Blocks are deleted while requests find, copy and continue them.
+func TestDeletionBesideRequestsBreaksNothing(t *testing.T) {
+	plain, stopPlain := start(t, enginetest.New(enginetest.Config{NoEnd: true}), nil)
+	defer stopPlain()
+	n := startNode(t, vfs.NewMem(vfs.MemConfig{}), 30, nil)
+	defer n.stop()
+	c, done := n.cache(t), make(chan struct{})
+	var deleting sync.WaitGroup
+	deleting.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if chain := n.chain.Load(); chain != nil {
+				if _, err := c.Delete(context.Background(), chain.Entries()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	for i := range 150 {
+		prompt := strings.Repeat("d", 200+37*(i%20)) + fmt.Sprint(i%3)
+		got, _, err := answer(n.Engine, request(prompt, 20))
+		want, _, wantErr := answer(plain, request(prompt, 20))
+		if err != nil || wantErr != nil || got != want {
+			t.Errorf("%q (%v), an engine without memory says %q (%v)", got, err, want, wantErr)
+		}
+	}
+	close(done)
+	deleting.Wait()
+}

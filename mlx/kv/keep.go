@@ -41,12 +41,15 @@ func (p *Pool) Arrived(b *Block) {
 	b.kept, b.fetched = durable, true
 }
 
-// Entry tells by what a sealed block is found.
-func (p *Pool) Entry(b *Block) Entry {
+// Entry tells by what a sealed block is found, and false if it has been forgotten meanwhile.
+func (p *Pool) Entry(b *Block) (e Entry, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mustUse(b)
-	return b.sealed.Entry
+	if b.sealed == nil {
+		return e, false
+	}
+	return b.sealed.Entry, true
 }
 
 // Has tells whether the block can be found.

@@ -128,8 +128,11 @@ func (c *Cache) secure(ctx context.Context, entries []kv.Entry) error {
 	}
 	for _, e := range entries {
 		if b := c.cfg.Pool.Find(e.Space, e.Key); b != nil {
-			e = c.cfg.Pool.Entry(b)
+			e, known := c.cfg.Pool.Entry(b)
 			c.cfg.OnDevice(func() { c.cfg.Pool.Give(b) })
+			if !known {
+				continue
+			}
 			if _, there := c.inTiers(e); !there && !c.isStoring(e) {
 				c.cfg.Pool.Settle(e.Space, e.Key, false)
 				c.enqueue(e)
