@@ -38,37 +38,26 @@ func (e *Engine) Explain(ctx context.Context, req Request) (*Explanation, error)
 	if e.cfg.Tenant == nil {
 		return nil, fmt.Errorf("%w: this engine keeps nothing", ErrInvalid)
 	}
-	seq := &sequence{tokens: slices.Clone(req.Tokens), prompt: len(req.Tokens), tenant: e.cfg.Tenant(req.Tenant), spelling: req.Spelling}
-	p := newPlan()
-	x := &Explanation{Diverges: -1}
-	for {
-		found := e.lookup(ctx, seq, p)
-		parent := kv.Root
-		if n := len(p.path); n > 0 {
-			parent = p.path[n-1].Key
-		}
-		if e.respell(seq, len(p.path)*BlockTokens, parent, entriesOf(found)) {
-			continue
-		}
-		p.part = e.partOf(seq, len(p.path), parent, found)
-		x.describe(e, seq, p, parent)
-		x.Missing = e.missing(ctx, seq, len(p.path))
-		x.Respelt = !slices.Equal(seq.tokens, req.Tokens)
-		return x, nil
+	seq := &sequence{
+		tokens: slices.Clone(req.Tokens), prompt: len(req.Tokens), tenant: e.cfg.Tenant(req.Tenant), spelling: req.Spelling,
+		plan: newPlan(),
 	}
+	e.find(ctx, seq)
+	x := e.describe(seq)
+	x.Missing = e.missing(ctx, seq)
+	x.Respelt = !slices.Equal(seq.tokens, req.Tokens)
+	return x, nil
 }
 
-// describe fills in what is cached and where that ends.
-func (x *Explanation) describe(e *Engine, seq *sequence, p *plan, parent kv.Key) {
-	x.Tokens = seq.tokens
+// describe tells what is cached and where that ends.
+func (e *Engine) describe(seq *sequence) *Explanation {
+	p, x := seq.plan, &Explanation{Tokens: seq.tokens, Diverges: -1}
 	for i, f := range p.path {
 		x.Blocks = append(x.Blocks, e.part(f, i*BlockTokens, (i+1)*BlockTokens))
 	}
-	x.Cached = len(p.path) * BlockTokens
+	x.Cached, _ = p.end()
 	if p.part != nil {
-		rest := seq.tokens[x.Cached : len(seq.tokens)-1]
-		tags := seq.tenant.Tags(e.spec.Fingerprint, parent, rest[:min(len(rest), BlockTokens)])
-		n := kv.Common(p.part.Tags, tags)
+		n := kv.Common(p.part.Tags, e.tagsBehind(seq))
 		x.Blocks = append(x.Blocks, e.part(*p.part, x.Cached, x.Cached+n))
 		x.Cached += n
 		x.Nearest = len(p.part.Tags) - n
@@ -76,6 +65,7 @@ func (x *Explanation) describe(e *Engine, seq *sequence, p *plan, parent kv.Key)
 	if x.Cached < len(seq.tokens)-1 {
 		x.Diverges = x.Cached
 	}
+	return x
 }
 
 func (e *Engine) part(f cache.Found, from, to int) ExplainedPart {
@@ -89,8 +79,8 @@ func (e *Engine) part(f cache.Found, from, to int) ExplainedPart {
 	return part
 }
 
-// missing are the expected blocks behind the first n that are nowhere although a later one is somewhere.
-func (e *Engine) missing(ctx context.Context, seq *sequence, n int) (gaps []ExplainedPart) {
+// missing are the expected blocks behind the path that are nowhere although a later one is somewhere.
+func (e *Engine) missing(ctx context.Context, seq *sequence) (gaps []ExplainedPart) {
 	keys := seq.tenant.Keys(e.spec.Fingerprint, seq.tokens[:len(seq.tokens)-1])
 	found := e.cache.Lookup(ctx, kv.Query{Space: e.space(seq), Parents: append([]kv.Key{kv.Root}, keys...)})
 	last := -1
@@ -99,7 +89,7 @@ func (e *Engine) missing(ctx context.Context, seq *sequence, n int) (gaps []Expl
 			last = i
 			continue
 		}
-		if i >= n {
+		if i >= len(seq.plan.path) {
 			gaps = append(gaps, ExplainedPart{From: i * BlockTokens, To: (i + 1) * BlockTokens, Key: keys[i]})
 		}
 	}

@@ -32,34 +32,43 @@ type plan struct {
 
 func newPlan() *plan { return &plan{flights: map[kv.Key]*cache.Flight{}, known: make(chan struct{})} }
 
-// look finds what there is of the sequence's prompt in all tiers, in other spellings too, and has the first blocks
-// fetched. It runs where the request arrived, before its turn.
+// look finds what there is of the sequence's prompt and has the first blocks fetched. It runs where the request
+// arrived, before its turn.
 func (e *Engine) look(ctx context.Context, seq *sequence) {
 	if seq.tenant == nil {
 		return
 	}
-	p := newPlan()
-	defer close(p.known)
-	seq.plan = p
-	for from := 0; ; {
-		found := e.lookup(ctx, seq, p)
-		from = len(p.path)
-		parent := kv.Root
-		if from > 0 {
-			parent = p.path[from-1].Key
-		}
-		children := entriesOf(found)
-		if e.respell(seq, from*BlockTokens, parent, children) {
-			continue
-		}
-		p.part = e.partOf(seq, from, parent, found)
-		break
-	}
+	seq.plan = newPlan()
+	defer close(seq.plan.known)
+	e.find(ctx, seq)
 	e.prefetch(seq)
 }
 
+// find fills in the sequence's plan with what there is of its tokens in all tiers, in other spellings too.
+func (e *Engine) find(ctx context.Context, seq *sequence) {
+	for {
+		found := e.lookup(ctx, seq)
+		from, parent := seq.plan.end()
+		if e.respell(seq, from, parent, entriesOf(found)) {
+			continue
+		}
+		seq.plan.part = e.partOf(seq, found)
+		return
+	}
+}
+
+// end is where the path ends: the number of tokens, and the key of the last block.
+func (p *plan) end() (tokens int, last kv.Key) {
+	n := len(p.path)
+	if n == 0 {
+		return 0, kv.Root
+	}
+	return n * BlockTokens, p.path[n-1].Key
+}
+
 // lookup fills in the path as far as the full blocks are somewhere, and returns what continues it.
-func (e *Engine) lookup(ctx context.Context, seq *sequence, p *plan) []cache.Found {
+func (e *Engine) lookup(ctx context.Context, seq *sequence) []cache.Found {
+	p := seq.plan
 	keys := seq.tenant.Keys(e.spec.Fingerprint, seq.tokens[:len(seq.tokens)-1])
 	found := e.cache.Lookup(ctx, kv.Query{
 		Space: e.space(seq), Parents: append([]kv.Key{kv.Root}, keys...), Keys: keys,
@@ -83,16 +92,22 @@ func entriesOf(found []cache.Found) []kv.Entry {
 	return entries
 }
 
-// partOf chooses the block that begins with the most of the tokens behind the path.
-func (e *Engine) partOf(seq *sequence, blocks int, parent kv.Key, found []cache.Found) (best *cache.Found) {
-	rest := seq.tokens[blocks*BlockTokens : len(seq.tokens)-1]
-	tags, most := seq.tenant.Tags(e.spec.Fingerprint, parent, rest[:min(len(rest), BlockTokens)]), 0
+// partOf chooses the block that begins with the most of the tokens behind the path, one in the pool if it can.
+func (e *Engine) partOf(seq *sequence, found []cache.Found) (best *cache.Found) {
+	tags, most := e.tagsBehind(seq), 0
 	for i, f := range found {
 		if n := kv.Common(f.Tags, tags); n > most || n == most && n > 0 && f.InPool && !best.InPool {
 			best, most = &found[i], n
 		}
 	}
 	return best
+}
+
+// tagsBehind are the tags of the tokens that follow the path, a block's at most.
+func (e *Engine) tagsBehind(seq *sequence) []kv.Tag {
+	from, parent := seq.plan.end()
+	rest := seq.tokens[from : len(seq.tokens)-1]
+	return seq.tenant.Tags(e.spec.Fingerprint, parent, rest[:min(len(rest), BlockTokens)])
 }
 
 // prefetch has blocks fetched before the sequence gets its slot, as far as half of what is free in the pool takes
@@ -170,18 +185,13 @@ func (l *loop) replan(seq *sequence) {
 	if seq.tenant == nil || len(l.cfg.Tiers) == 0 {
 		return
 	}
-	p := newPlan()
-	seq.plan = p
-	shadow := &sequence{tokens: slices.Clone(seq.tokens), tenant: seq.tenant, plan: p, stream: seq.stream}
+	seq.plan = newPlan()
+	// It keeps its spelling: what was generated can't be spelt otherwise any more.
+	shadow := &sequence{tokens: slices.Clone(seq.tokens), tenant: seq.tenant, plan: seq.plan, stream: seq.stream}
 	l.aside.Go(func() {
 		defer l.signal()
-		defer close(p.known)
-		found := l.lookup(context.Background(), shadow, p)
-		parent := kv.Root
-		if n := len(p.path); n > 0 {
-			parent = p.path[n-1].Key
-		}
-		p.part = l.partOf(shadow, len(p.path), parent, found)
+		defer close(shadow.plan.known)
+		l.find(context.Background(), shadow)
 		l.prefetch(shadow)
 	})
 }
@@ -223,7 +233,7 @@ func (l *loop) awaits(seq *sequence) bool {
 	n := len(seq.keys)
 	switch {
 	case n < len(p.path):
-		for i := n; i < min(len(p.path), n+2*aheadBlocks); i++ {
+		for i := n; i < min(len(p.path), n+aheadBlocks); i++ {
 			l.fly(seq, p.path[i])
 		}
 		return l.pending(seq, p.path[n])
@@ -234,7 +244,7 @@ func (l *loop) awaits(seq *sequence) bool {
 }
 
 // aheadBlocks is how many blocks of a running sequence are asked for at once.
-const aheadBlocks = 8
+const aheadBlocks = 16
 
 // pending tells whether the sequence should wait for its next block.
 func (l *loop) pending(seq *sequence, f cache.Found) bool {

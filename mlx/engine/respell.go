@@ -19,8 +19,9 @@ type Spelling interface {
 }
 
 // respell puts the tokens of one of the blocks that continue parent in place of other tokens of the same text in the
-// prompt from a block's border on, if that makes more of the prompt known. The tags of the block tell which tokens it was: of the few that can go on at each place, the
-// one whose tag is there. It reports whether a whole block was matched in this way.
+// prompt from a block's border on, if that makes more of the prompt known. The tags of the block tell which tokens it
+// was: of the few that can go on at each place, the one whose tag is there. It reports whether a whole block was matched
+// in this way.
 func (e *Engine) respell(seq *sequence, from int, parent kv.Key, children []kv.Entry) (whole bool) {
 	if seq.spelling == nil || seq.generated() > 0 {
 		return false

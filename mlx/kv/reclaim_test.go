@@ -102,6 +102,9 @@ func TestAForgottenBlockIsFreedWithItsLastReference(t *testing.T) {
 	if p.Stats().Resident != 2 {
 		t.Error("it was freed under its user")
 	}
+	if _, known := p.Entry(b); known {
+		t.Error("it still has a name")
+	}
 	p.Give(b)
 	if !p.Forget(none, kv.Key{2}) || p.Stats().Resident != 0 || p.Check() != nil {
 		t.Errorf("%+v, %v", p.Stats(), p.Check())

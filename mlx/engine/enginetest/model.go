@@ -31,6 +31,8 @@ type Config struct {
 	// Answer, if set, chooses the most likely next token, given all tokens of the sequence. A negative token leaves
 	// the choice to the hash.
 	Answer func(tokens []int32) int32
+	// Copying, if set, runs within every copy of a block.
+	Copying func()
 	// NoEnd keeps the hash from ending an answer by itself.
 	NoEnd bool
 }
@@ -121,6 +123,9 @@ func (m *Model) Copy(to, from engine.Block) error {
 		panic("enginetest: block copied after it was freed")
 	}
 	a.cells = b.cells
+	if m.cfg.Copying != nil {
+		m.cfg.Copying()
+	}
 	return nil
 }
 
