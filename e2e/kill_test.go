@@ -32,9 +32,10 @@ func kills() int {
 
 // known is an agent as the server tells it.
 type known struct {
-	Tokens int `json:"tokens"`
-	Tiers  []struct {
-		Tokens  int `json:"tokens"`
+	Tokens        int   `json:"tokens"`
+	Conversations []any `json:"conversations"`
+	Tiers         []struct {
+		Blocks  int `json:"blocks"`
 		Durable int `json:"durable_tokens"`
 	} `json:"tiers"`
 }
@@ -219,5 +220,20 @@ func TestAnAnswerIsDurableSoon(t *testing.T) {
 	s.await(t, "durable", func() bool {
 		a, ok := s.agent(limited(t), "me")
 		return ok && a.Tokens > 0 && a.Tiers[1].Durable >= a.Tokens
+	})
+}
+
+// A conversation of several turns is one head of its agent, and leaves no outgrown tail on disk.
+func TestAConversationLeavesNoOutgrownTail(t *testing.T) {
+	s := start(t)
+	turns := []said{{"user", "Tell me about the sea, in a few words."}}
+	for range 4 {
+		answer := s.talkAs(t, "me", turns)
+		turns = append(turns, said{"assistant", answer.Content[0].Text}, said{"user", "Go on."})
+	}
+	s.await(t, "one head and no other block", func() bool {
+		a, ok := s.agent(limited(t), "me")
+		return ok && len(a.Conversations) == 1 && a.Tiers[1].Durable == a.Tokens &&
+			s.metric(t, `semantic_tier_blocks{tier="disk"}`) == strconv.Itoa(a.Tiers[1].Blocks)
 	})
 }

@@ -30,6 +30,12 @@ type reply struct {
 // talk sends a conversation and returns an answer that is sampled, but the same in every run.
 func talk(t *testing.T, s *server, turns []said) (answer reply) {
 	t.Helper()
+	return s.talkAs(t, "", turns)
+}
+
+// talkAs is talk as an agent.
+func (s *server) talkAs(t *testing.T, agent string, turns []said) (answer reply) {
+	t.Helper()
 	body, err := json.Marshal(map[string]any{
 		"model": "claude-3-5-sonnet-20241022", "max_tokens": 60, "temperature": 1, "seed": len(turns), "messages": turns,
 	})
@@ -41,6 +47,7 @@ func talk(t *testing.T, s *server, turns []said) (answer reply) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Agent-Id", agent)
 	response, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

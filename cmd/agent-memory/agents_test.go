@@ -360,3 +360,26 @@ func TestExplainTellsWhereAPromptStopsMatching(t *testing.T) {
 		t.Errorf("%+v", told)
 	}
 }
+
+// Two agents begin with the same system prompt, whose end fills no block. One goes on and outgrows that end, and is
+// deleted: the other still has it, and what only the first needed is gone.
+func TestATailThatTwoShareOutlivesTheOneThatOutgrewIt(t *testing.T) {
+	r := talkative(t, nil)
+	system := strings.Repeat("shared ", 100)
+	for _, id := range []string{"one", "two"} {
+		if status, text := r.call(t, http.MethodPost, "/v1/agents", "", fmt.Sprintf(`{"id":%q,"system":%q}`, id, system)); status != http.StatusCreated {
+			t.Fatalf("%d %s", status, text)
+		}
+	}
+	before := r.durable(t, "/v1/agents/one")
+	r.say(t, "two", system, "hello")
+	r.durable(t, "/v1/agents/two")
+	r.remove(t, "/v1/agents/two")
+	if after := r.durable(t, "/v1/agents/one"); after.Tokens != before.Tokens || after.Tiers[1].Blocks != before.Tiers[1].Blocks {
+		t.Errorf("%+v became %+v", before, after)
+	}
+	r.remove(t, "/v1/agents/one")
+	if _, text := r.call(t, http.MethodGet, "/admin/pool", "", ""); !strings.Contains(text, `"tier":"disk","state":"healthy","indexing":false,"blocks":0`) {
+		t.Errorf("blocks are left: %s", text)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/cache"
 	"github.com/agent-memory/agent-memory/modules/messages"
 )
 
@@ -28,22 +29,23 @@ func (m *memory) Holdings(chains []kv.Chain) []kv.Holding {
 	return c.Holdings(chains)
 }
 
-// Evict implements agents.Memory.
-func (m *memory) Evict(ctx context.Context, chains []kv.Chain) (kv.Moved, error) {
+// move runs what moves blocks on the cache, or returns why there is none yet.
+func (m *memory) move(run func(*cache.Cache) (kv.Moved, error)) (kv.Moved, error) {
 	c, err := m.engine.Cache()
 	if err != nil {
 		return kv.Moved{}, err
 	}
-	return c.Evict(ctx, chains)
+	return run(c)
+}
+
+// Evict implements agents.Memory.
+func (m *memory) Evict(ctx context.Context, chains []kv.Chain) (kv.Moved, error) {
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Evict(ctx, chains) })
 }
 
 // Prefetch implements agents.Memory.
 func (m *memory) Prefetch(ctx context.Context, tenant string, chains []kv.Chain) (kv.Moved, error) {
-	c, err := m.engine.Cache()
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	return c.Prefetch(ctx, m.tenants(tenant), chains)
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Prefetch(ctx, m.tenants(tenant), chains) })
 }
 
 // Retain implements agents.Memory.
@@ -55,11 +57,7 @@ func (m *memory) Retain(chains []kv.Chain, until time.Time) {
 
 // Delete implements agents.Memory.
 func (m *memory) Delete(ctx context.Context, entries []kv.Entry) (kv.Moved, error) {
-	c, err := m.engine.Cache()
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	return c.Delete(ctx, entries)
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Delete(ctx, entries) })
 }
 
 // Warm implements agents.Memory. What two conversations with this system prompt have in common is computed.
@@ -105,36 +103,20 @@ func (m *memory) Tiers() []kv.TierStatus {
 
 // EvictBytes implements pool.Memory.
 func (m *memory) EvictBytes(ctx context.Context, bytes int64) (kv.Moved, error) {
-	c, err := m.engine.Cache()
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	return c.EvictBytes(ctx, bytes)
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.EvictBytes(ctx, bytes) })
 }
 
 // EvictOlder implements pool.Memory.
 func (m *memory) EvictOlder(ctx context.Context, age time.Duration) (kv.Moved, error) {
-	c, err := m.engine.Cache()
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	return c.EvictOlder(ctx, age)
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.EvictOlder(ctx, age) })
 }
 
 // Flush implements pool.Memory.
 func (m *memory) Flush(ctx context.Context) (kv.Moved, error) {
-	c, err := m.engine.Cache()
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	return c.Flush(ctx)
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Flush(ctx) })
 }
 
 // Trim implements pool.Memory.
 func (m *memory) Trim() (kv.Moved, error) {
-	c, err := m.engine.Cache()
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	return c.Trim(), nil
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Trim(), nil })
 }

@@ -87,6 +87,7 @@ func newServer(cfg config.Config, d doors) (*server, error) {
 		ReadyBlocks: readyTokens / engine.BlockTokens,
 		Tenant:      known,
 		Tiers:       s.tiers(),
+		Owned:       s.agents.Owns,
 		Moves:       told.moves(),
 		Listener:    s.noting(told.listener()),
 		FlushFor:    flushFor,

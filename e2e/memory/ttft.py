@@ -11,6 +11,7 @@ import concurrent.futures
 import json
 import os
 import statistics
+import threading
 import time
 
 import served
@@ -41,7 +42,7 @@ class PlainRead:
 
     def one(self, name):
         size = os.stat(name).st_size
-        thread = __import__("threading").get_ident()
+        thread = threading.get_ident()
         buffer = self.buffers.get(thread)
         if buffer is None or len(buffer) < size:
             buffer = self.buffers[thread] = bytearray(size)

@@ -37,6 +37,8 @@ type Config struct {
 	Tenant func(name string) *kv.Tenant
 	// Tiers keep blocks below the pool, the fastest first.
 	Tiers []kv.Tier
+	// Owned tells whether somebody still needs a tail that a stored block begins with. It may be nil.
+	Owned func(ctx context.Context, tail kv.Entry) bool
 	// Moves is told what the cache over the tiers does.
 	Moves cache.Listener
 	// FlushFor is how long Run may take at its end to store what no tier has yet: 10 s.

@@ -13,7 +13,7 @@ func (e *Engine) newCache(model Model, pool *kv.Pool) *cache.Cache {
 	spec := model.Spec()
 	cfg := cache.Config{
 		Pool: pool, Rows: rows{model}, Form: cache.Form{Bits: spec.Bits, Class: spec.Class, Layers: spec.Layers},
-		Arrived: e.signal, Log: e.cfg.Logger, Listener: e.cfg.Moves,
+		Arrived: e.signal, Owned: e.cfg.Owned, Log: e.cfg.Logger, Listener: e.cfg.Moves,
 	}
 	if spec.Storable {
 		cfg.Tiers = e.cfg.Tiers

@@ -58,18 +58,28 @@ type Use struct {
 	At    time.Time
 }
 
-// Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room.
-func (r *Record) Add(use Use) {
+// Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room. It returns
+// the tails that the use outgrew.
+func (r *Record) Add(use Use) (outgrown []kv.Entry) {
 	if use.At.After(r.Used) {
 		r.Used = use.At
 	}
 	if use.Chain.Tokens == 0 {
-		return
+		return nil
 	}
-	r.Heads = slices.DeleteFunc(r.Heads, func(h Head) bool { return use.continues(h.Chain) })
+	r.Heads = slices.DeleteFunc(r.Heads, func(h Head) bool {
+		if !use.continues(h.Chain) {
+			return false
+		}
+		if entries := h.Chain.Entries(); h.Chain.Tail != kv.Root && h.Chain.Tail != use.Chain.Tail {
+			outgrown = append(outgrown, entries[len(entries)-1])
+		}
+		return true
+	})
 	r.Heads = append(r.Heads, Head{use.Chain, use.At})
 	slices.SortStableFunc(r.Heads, func(a, b Head) int { return b.Used.Compare(a.Used) })
 	r.Heads = r.Heads[:min(len(r.Heads), mostHeads)]
+	return outgrown
 }
 
 // continues tells whether the use holds all of an earlier chain.

@@ -61,6 +61,8 @@ type Registry struct {
 	secret  []byte
 	broken  bool // the store failed, and nobody has to be told again
 	done    operations
+
+	outgrown []outgrown // tails to be removed once what replaced them is durable
 }
 
 // ref names an agent.
@@ -185,6 +187,7 @@ func (r *Registry) Run(ctx context.Context) error {
 			pause = min(2*pause, mostPause)
 		}
 		r.cool(ctx)
+		r.prune(ctx)
 		if again != nil {
 			select {
 			case <-ctx.Done():
@@ -197,6 +200,7 @@ func (r *Registry) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-r.wake:
+		case <-r.pruneAgain():
 		case <-sweep.C:
 			r.expire(ctx)
 		}
@@ -263,11 +267,18 @@ func (r *Registry) saved(at ref, n int) {
 }
 
 func (r *Registry) write(ctx context.Context, store Store, at ref, uses []Use) error {
+	var replaced []outgrown
 	_, err := r.change(ctx, store, at, true, func(record *Record) {
+		replaced = nil
 		for _, use := range uses {
-			record.Add(use)
+			for _, tail := range record.Add(use) {
+				replaced = append(replaced, outgrown{tail, use.Chain})
+			}
 		}
 	})
+	if err == nil {
+		r.remember(replaced)
+	}
 	return err
 }
 
@@ -303,14 +314,28 @@ func (r *Registry) cool(ctx context.Context) {
 		at := r.hot[0]
 		r.hot = r.hot[1:]
 		r.mu.Unlock()
-		record, err := r.Get(ctx, at.tenant, at.id)
-		if err == nil {
-			_, err = r.cfg.Memory.Evict(ctx, record.Chains())
-		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			r.cfg.Log.Warn("agent_not_evicted", "error", err)
+		if err := r.coolOne(ctx, at); err != nil && !errors.Is(err, ErrNotFound) {
+			r.cfg.Log.Debug("agent_not_evicted", "error", err)
+			r.mu.Lock()
+			r.hot = slices.Insert(r.hot, 0, at) // the next round tries again
+			r.mu.Unlock()
+			return
 		}
 	}
+}
+
+// evictPatience is how long evicting an agent that is too many may hold up the writing of records.
+const evictPatience = 5 * time.Second
+
+func (r *Registry) coolOne(ctx context.Context, at ref) error {
+	ctx, cancel := context.WithTimeout(ctx, evictPatience)
+	defer cancel()
+	record, err := r.Get(ctx, at.tenant, at.id)
+	if err != nil {
+		return err
+	}
+	_, err = r.cfg.Memory.Evict(ctx, record.Chains())
+	return err
 }
 
 // Hot is the number of agents that were used since they were evicted last.

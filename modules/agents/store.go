@@ -27,6 +27,8 @@ type Store interface {
 	List(ctx context.Context, f Filter) (page []Record, next Cursor, err error)
 	// Delete removes a record and returns those of its blocks that no other record owns. ErrNotFound: there is none.
 	Delete(ctx context.Context, tenant, id string) (orphans []kv.Entry, err error)
+	// Unowned returns those of the blocks that no record owns.
+	Unowned(ctx context.Context, entries []kv.Entry) ([]kv.Entry, error)
 	// Close ends the use of the store.
 	Close() error
 }

@@ -55,6 +55,9 @@ type Config struct {
 	Form     Form
 	OnDevice func(f func()) // runs f where the device allows it, and waits; nil: right here
 	Arrived  func()         // called when a fetch or a store is over
+	// Owned tells whether somebody still needs a tail that a stored block begins with: then it is not removed. It may be
+	// nil, when nobody owns anything.
+	Owned    func(ctx context.Context, tail kv.Entry) bool
 	Log      *slog.Logger
 	Listener Listener
 

@@ -133,22 +133,23 @@ func (c *Cache) secure(ctx context.Context, entries []kv.Entry) error {
 			if !known {
 				continue
 			}
-			if _, there := c.inTiers(e); !there && !c.isStoring(e) {
-				c.cfg.Pool.Settle(e.Space, e.Key, false)
-				c.enqueue(e)
+			if _, there := c.inTiers(e); !there {
+				c.storeAgain(e)
 			}
 		}
 	}
-	return c.awaitStores(ctx)
+	return c.awaitStores(ctx, func() bool { return c.isStoringAny(entries) })
 }
 
-// isStoring tells whether the block is on its way down.
-func (c *Cache) isStoring(e kv.Entry) bool {
+// storeAgain has a block stored that no tier has any more, unless that is under way.
+func (c *Cache) storeAgain(e kv.Entry) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	at := placeOf(e)
-	return c.stores.underWay[at] != nil ||
-		slices.ContainsFunc(c.stores.queue, func(j *job) bool { return placeOf(j.Entry) == at })
+	underWay := c.isStoringAny([]kv.Entry{e})
+	c.mu.Unlock()
+	if !underWay {
+		c.cfg.Pool.Settle(e.Space, e.Key, false)
+		c.enqueue(e)
+	}
 }
 
 func (c *Cache) reclaimed(reason string, blocks int) {

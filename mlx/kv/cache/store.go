@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +64,7 @@ func (c *Cache) enqueue(e kv.Entry) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.stores.queue)+len(c.stores.underWay) == 0 {
+	if !c.isStoring() {
 		c.stores.last = time.Now()
 	}
 	c.stores.queue = append(c.stores.queue, &job{Entry: e})
@@ -92,7 +93,7 @@ func (c *Cache) refusal() string {
 func (c *Cache) stalled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.stores.queue)+len(c.stores.underWay) > 0 && time.Since(c.stores.last) > stalledAfter
+	return c.isStoring() && time.Since(c.stores.last) > stalledAfter
 }
 
 func (c *Cache) dropped(reason string) {
@@ -206,7 +207,7 @@ func (c *Cache) noteRefused() {
 	c.stores.refused = time.Now()
 }
 
-// supersede removes the tails that a stored block begins with: they say nothing that it does not.
+// supersede removes the tails that a stored block begins with and that nobody owns: they say nothing that it does not.
 func (c *Cache) supersede(ctx context.Context, tier kv.Tier, e kv.Entry) {
 	found, err := tier.Lookup(ctx, kv.Query{Space: e.Space, Parents: []kv.Key{e.Parent}})
 	if err != nil || len(found) == 0 {
@@ -214,7 +215,8 @@ func (c *Cache) supersede(ctx context.Context, tier kv.Tier, e kv.Entry) {
 		return
 	}
 	for _, other := range found[0] {
-		if n := len(other.Tags); n < len(e.Tags) && kv.Common(other.Tags, e.Tags) == n {
+		n := len(other.Tags)
+		if n < len(e.Tags) && kv.Common(other.Tags, e.Tags) == n && (c.cfg.Owned == nil || !c.cfg.Owned(ctx, other)) {
 			c.failed(tier, "remove", tier.Remove(ctx, other))
 		}
 	}
@@ -271,7 +273,7 @@ func (c *Cache) Flush(ctx context.Context) (moved kv.Moved, err error) {
 	for _, e := range before {
 		c.enqueue(e)
 	}
-	err = c.awaitStores(ctx)
+	err = c.awaitStores(ctx, c.isStoring)
 	return c.flushed(append(pending, before...), err)
 }
 
@@ -287,8 +289,23 @@ func (c *Cache) pendingEntries() (entries []kv.Entry) {
 	return entries
 }
 
-// awaitStores waits until nothing is on its way down.
-func (c *Cache) awaitStores(ctx context.Context) error {
+// isStoring tells whether anything is on its way down. The caller holds mu.
+func (c *Cache) isStoring() bool { return len(c.stores.queue)+len(c.stores.underWay) > 0 }
+
+// isStoringAny tells whether one of the blocks is on its way down. The caller holds mu.
+func (c *Cache) isStoringAny(entries []kv.Entry) bool {
+	for _, e := range entries {
+		at := placeOf(e)
+		if c.stores.underWay[at] != nil ||
+			slices.ContainsFunc(c.stores.queue, func(j *job) bool { return placeOf(j.Entry) == at }) {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitStores waits until what it waits for is no longer on its way down.
+func (c *Cache) awaitStores(ctx context.Context, isStoring func() bool) error {
 	defer context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -296,7 +313,7 @@ func (c *Cache) awaitStores(ctx context.Context) error {
 	})()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.stores.queue)+len(c.stores.underWay) > 0 && !c.stores.closed {
+	for isStoring() && !c.stores.closed {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

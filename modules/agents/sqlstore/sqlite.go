@@ -223,28 +223,42 @@ func (s *SQLite) Delete(ctx context.Context, tenant, id string) (orphans []kv.En
 		if _, err := tx.ExecContext(ctx, `DELETE FROM agents WHERE tenant = ? AND id = ?`, tenant, id); err != nil {
 			return err
 		}
-		orphans, err = unowned(ctx, tx, r.Chains())
+		var entries []kv.Entry
+		for _, chain := range r.Chains() {
+			entries = append(entries, chain.Entries()...)
+		}
+		orphans, err = unowned(ctx, tx, entries)
 		return err
 	})
 	return orphans, wrap("delete", tenant, id, err)
 }
 
-// unowned are those blocks of the chains that have no owner, each once.
-func unowned(ctx context.Context, tx *sql.Tx, chains []kv.Chain) (orphans []kv.Entry, err error) {
+// Unowned implements agents.Store.
+func (s *SQLite) Unowned(ctx context.Context, entries []kv.Entry) (orphans []kv.Entry, err error) {
+	err = s.in(ctx, func(tx *sql.Tx) (err error) {
+		orphans, err = unowned(ctx, tx, entries)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the owners of %d blocks: %w", len(entries), err)
+	}
+	return orphans, nil
+}
+
+// unowned are those of the blocks that have no owner, each once.
+func unowned(ctx context.Context, tx *sql.Tx, entries []kv.Entry) (orphans []kv.Entry, err error) {
 	seen := map[kv.Key]bool{}
-	for _, chain := range chains {
-		for _, e := range chain.Entries() {
-			if seen[e.Key] {
-				continue
-			}
-			seen[e.Key] = true
-			var owners int
-			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM owners WHERE block = ?`, e.Key[:]).Scan(&owners); err != nil {
-				return nil, err
-			}
-			if owners == 0 {
-				orphans = append(orphans, e)
-			}
+	for _, e := range entries {
+		if seen[e.Key] {
+			continue
+		}
+		seen[e.Key] = true
+		var owners int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM owners WHERE block = ?`, e.Key[:]).Scan(&owners); err != nil {
+			return nil, err
+		}
+		if owners == 0 {
+			orphans = append(orphans, e)
 		}
 	}
 	return orphans, nil

@@ -185,6 +185,9 @@ func deletes(t *testing.T, open func() agents.Store) {
 	defer s.Close()
 	put(t, s, record("a", chain(3, 1, 2), chain(0, 1, 5)))
 	put(t, s, record("b", chain(4, 1)))
+	if free, err := s.Unowned(t.Context(), chain(9, 1, 2, 8).Entries()); err != nil || len(free) != 2 || free[0].Key[0] != 8 {
+		t.Errorf("unowned %+v, %v", free, err)
+	}
 	orphans, err := s.Delete(t.Context(), "t", "a")
 	if err != nil {
 		t.Fatal(err)
