@@ -8,7 +8,7 @@ CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wno-maybe-uninitialized -Wno-uninitiali
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps test test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	openapi lint oracle sdk bench quality demo soak clean help
+	openapi lint oracle sdk bench quality demo memory soak clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -105,6 +105,12 @@ quality: build
 ## demo: talk, kill -9, start, go on: both times, and whether the answers match
 demo: build
 	python3 e2e/memory/demo.py
+
+## memory: the demo, one round of the table of bench, and half a minute of the soak: what CI runs of them
+memory: build
+	python3 e2e/memory/demo.py
+	python3 e2e/memory/ttft.py --rounds 1 --contexts 1024 4096
+	python3 e2e/memory/soak.py --minutes 0.5 --agents 20 --disk 512
 
 ## soak: 100 agents through a pool and a disk that are too small for ten minutes, a full volume (with root), 200 kills
 soak: build
