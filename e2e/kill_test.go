@@ -237,3 +237,66 @@ func TestAConversationLeavesNoOutgrownTail(t *testing.T) {
 			s.metric(t, `semantic_tier_blocks{tier="disk"}`) == strconv.Itoa(a.Tiers[1].Blocks)
 	})
 }
+
+// A deletion that was answered is carried out, whenever the server is killed.
+func TestAKilledServerCarriesItsDeletionsOut(t *testing.T) {
+	setting := "SEMANTIC_AGENT_CACHE_DIR=" + t.TempDir()
+	s := start(t, setting)
+	for round := range 3 {
+		agent := fmt.Sprint("doomed-", round)
+		if _, ok := s.saidTo(limited(t), agent, prompt(round, 0, 30)); !ok {
+			t.Fatal("no answer")
+		}
+		s.await(t, "durable", func() bool {
+			a, ok := s.agent(limited(t), agent)
+			return ok && a.Tokens > 0 && a.Tiers[1].Durable >= a.Tokens
+		})
+		operation := s.remove(t, agent)
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+		_ = s.process.Kill()
+		<-s.ended
+		s = start(t, setting)
+		s.await(t, "carried out", func() bool { return s.isDone(t, operation) })
+		if _, ok := s.agent(limited(t), agent); ok {
+			t.Errorf("%s is still known", agent)
+		}
+		s.await(t, "no block on disk", func() bool { return !s.indexing(t) && s.metric(t, `semantic_tier_blocks{tier="disk"}`) == "0" })
+	}
+}
+
+// remove has an agent deleted and returns the operation's id.
+func (s *server) remove(t *testing.T, agent string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(limited(t), http.MethodDelete, s.url+"/v1/agents/"+agent, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var op struct {
+		ID string `json:"operation_id"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&op); err != nil || response.StatusCode != http.StatusAccepted || op.ID == "" {
+		t.Fatalf("delete: %s, %+v, %v", response.Status, op, err)
+	}
+	return op.ID
+}
+
+func (s *server) isDone(t *testing.T, operation string) bool {
+	t.Helper()
+	response, err := http.Get(s.url + "/v1/agents/operations/" + operation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var op struct {
+		Status string `json:"status"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&op); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s, %v", response.Status, err)
+	}
+	return op.Status == "done"
+}

@@ -185,7 +185,7 @@ func (c agentsDelete) Run(ctx context.Context, cfg *config.Config, to streams) e
 	if err := c.call(ctx, cfg, http.MethodDelete, agentPath(c.Tenant, c.ID), nil, &op); err != nil {
 		return err
 	}
-	for op.Status == "running" {
+	for op.Status == "running" && op.Error == "" {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the deletion %s: %w", op.ID, ctx.Err())
@@ -196,7 +196,7 @@ func (c agentsDelete) Run(ctx context.Context, cfg *config.Config, to streams) e
 		}
 	}
 	if op.Error != "" {
-		return fmt.Errorf("delete agent %q: %s", c.ID, op.Error)
+		return fmt.Errorf("agent %q is deleted, but not all of its blocks are removed yet: %s; the server tries again until they are, see /admin/agents/operations/%s", c.ID, op.Error, op.ID)
 	}
 	return c.printMoved(to, op.movedInfo)
 }

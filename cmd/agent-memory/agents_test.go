@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -334,7 +335,9 @@ func TestExplainTellsWhereAPromptStopsMatching(t *testing.T) {
 			After  string `json:"text_after"`
 			Reason string `json:"reason"`
 		} `json:"divergence"`
-		Missing []any `json:"missing"`
+		Missing []struct {
+			Why string `json:"why"`
+		} `json:"missing"`
 	}
 	explain := func(text string) {
 		t.Helper()
@@ -358,6 +361,35 @@ func TestExplainTellsWhereAPromptStopsMatching(t *testing.T) {
 	explain(history + "and then this")
 	if told.Divergence != nil || told.Cached != told.Prompt-1 || fmt.Sprint(told.Parts[0].Tiers) != "[disk]" {
 		t.Errorf("%+v", told)
+	}
+	r.damage(t)
+	if status, text := r.call(t, http.MethodPost, "/v1/agents/a/prefetch", "", ""); status != http.StatusServiceUnavailable || !strings.Contains(text, "damaged") {
+		t.Errorf("prefetch: %d %s", status, text)
+	}
+	explain(history + "and then this")
+	if d := told.Divergence; d == nil || d.Token != 0 || !strings.Contains(d.Reason, "damaged") || len(told.Missing) == 0 || told.Missing[0].Why != "damaged" {
+		t.Errorf("%+v", told)
+	}
+}
+
+// damage flips the last byte of every full block on disk.
+func (r *running) damage(t *testing.T) {
+	t.Helper()
+	damaged := 0
+	err := filepath.WalkDir(filepath.Join(r.cacheDir, blocksDir, "v1"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.Contains(entry.Name(), ".") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		data[len(data)-1] ^= 1
+		damaged++
+		return os.WriteFile(path, data, 0o600)
+	})
+	if err != nil || damaged == 0 {
+		t.Fatalf("%d files were damaged, %v", damaged, err)
 	}
 }
 

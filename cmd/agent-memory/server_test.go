@@ -39,10 +39,11 @@ func (byteText) Spelling() engine.Spelling      { return nil }
 
 // running is a server on a free port.
 type running struct {
-	url   string
-	leave context.CancelFunc // like SIGTERM
-	ended chan error
-	log   *bytes.Buffer // to be read after the end
+	url      string
+	leave    context.CancelFunc // like SIGTERM
+	ended    chan error
+	log      *bytes.Buffer // to be read after the end
+	cacheDir string
 }
 
 // launch runs the whole server on the model in memory.
@@ -73,7 +74,7 @@ func launch(t *testing.T, model enginetest.Config, change func(*config.Config)) 
 		t.Fatal(err)
 	}
 	ctx, leave := context.WithCancel(context.Background())
-	r := &running{url: "http://" + listener.Addr().String(), leave: leave, ended: make(chan error, 1), log: log}
+	r := &running{url: "http://" + listener.Addr().String(), leave: leave, ended: make(chan error, 1), log: log, cacheDir: cfg.Agent.CacheDir}
 	go func() {
 		r.ended <- s.run(ctx, listener)
 		close(r.ended)

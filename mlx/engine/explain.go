@@ -18,7 +18,7 @@ type Explanation struct {
 	Blocks   []ExplainedPart // what they come from, in order
 	Diverges int             // the first token that differs from the nearest cached sequence; -1 if none does
 	Nearest  int             // tokens of that sequence's block behind the divergence; 0: nothing continues there
-	Missing  []ExplainedPart // expected blocks that are nowhere, though a later one of the same prompt is somewhere
+	Missing  []ExplainedPart // expected blocks that are nowhere, though a later one of the same prompt is somewhere, or damaged
 }
 
 // ExplainedPart is a run of tokens with the block that holds it.
@@ -27,6 +27,7 @@ type ExplainedPart struct {
 	Key      kv.Key
 	Tiers    []string  // that have it, the fastest first
 	Used     time.Time // last, as far as known
+	Damaged  bool      // it is missing because it failed its verification
 }
 
 // Explain looks a prompt up as a request would be, and changes nothing.
@@ -79,19 +80,22 @@ func (e *Engine) part(f cache.Found, from, to int) ExplainedPart {
 	return part
 }
 
-// missing are the expected blocks behind the path that are nowhere although a later one is somewhere.
+// missing are the expected blocks behind the path that are nowhere although there is a trace of them: a later one is
+// somewhere, or what there was of them turned out damaged.
 func (e *Engine) missing(ctx context.Context, seq *sequence) (gaps []ExplainedPart) {
 	keys := seq.tenant.Keys(e.spec.Fingerprint, seq.tokens[:len(seq.tokens)-1])
 	found := e.cache.Lookup(ctx, kv.Query{Space: e.space(seq), Parents: append([]kv.Key{kv.Root}, keys...)})
-	last := -1
-	for i := range keys {
-		if slices.ContainsFunc(found[i], func(f cache.Found) bool { return f.Key == keys[i] }) {
+	last, parent := -1, kv.Root
+	for i, key := range keys {
+		if slices.ContainsFunc(found[i], func(f cache.Found) bool { return f.Key == key }) {
 			last = i
-			continue
+		} else if i >= len(seq.plan.path) {
+			entry := kv.Entry{Space: e.space(seq), Key: key, Parent: parent, Index: i, Tags: make([]kv.Tag, BlockTokens)}
+			gaps = append(gaps, ExplainedPart{
+				From: i * BlockTokens, To: (i + 1) * BlockTokens, Key: key, Damaged: e.cache.Quarantined(entry),
+			})
 		}
-		if i >= len(seq.plan.path) {
-			gaps = append(gaps, ExplainedPart{From: i * BlockTokens, To: (i + 1) * BlockTokens, Key: keys[i]})
-		}
+		parent = key
 	}
-	return slices.DeleteFunc(gaps, func(gap ExplainedPart) bool { return gap.From/BlockTokens > last })
+	return slices.DeleteFunc(gaps, func(gap ExplainedPart) bool { return gap.From/BlockTokens > last && !gap.Damaged })
 }

@@ -114,14 +114,12 @@ func (e *Engine) tagsBehind(seq *sequence) []kv.Tag {
 // them and as fetching is quicker than computing.
 func (e *Engine) prefetch(seq *sequence) {
 	p, room := seq.plan, e.pool.Free()/2
-	entries := make([]kv.Entry, 0, len(p.path)+1)
-	for _, f := range p.path {
-		entries = append(entries, f.Entry)
-	}
+	found := slices.Clone(p.path)
 	if p.part != nil {
-		entries = append(entries, p.part.Entry)
+		found = append(found, *p.part)
 	}
-	e.cache.Used(entries, time.Time{})
+	e.cache.Used(entriesOf(found), time.Time{})
+	e.cache.Lost(found)
 	for i := range min(len(p.path), room) {
 		e.fly(seq, p.path[i])
 	}

@@ -424,3 +424,29 @@ func TestABlockMayBeDeletedWhileItIsCopied(t *testing.T) {
 		t.Errorf("%d blocks were deleted, want the full one and the tail", deleted)
 	}
 }
+
+// What a tier gave up while the pool still has it becomes durable again with its next use.
+func TestWhatTheDiskGaveUpIsStoredAgainWhenUsed(t *testing.T) {
+	n := startNode(t, vfs.NewMem(vfs.MemConfig{}), 0, nil)
+	defer n.stop()
+	talk := strings.Repeat("given up ", 100)
+	if _, _, err := answer(n.Engine, request(talk, 5)); err != nil {
+		t.Fatal(err)
+	}
+	n.flush(t)
+	first := *n.chain.Load()
+	for _, e := range first.Entries() {
+		if err := n.tier.Remove(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holdings := func(c kv.Chain) []kv.Holding { return n.cache(t).Holdings([]kv.Chain{c}) }
+	if h := holdings(first); h[0].Tokens == 0 || h[1].Tokens != 0 {
+		t.Fatalf("given up: %+v", h)
+	}
+	if _, result, err := answer(n.Engine, request(talk+"!", 5)); err != nil || result.Usage.Cached != len(talk) {
+		t.Fatalf("%d tokens were read, %v", result.Usage.Cached, err)
+	}
+	last := *n.chain.Load()
+	waitFor(t, "all of it to be durable again", func() bool { return holdings(last)[1].Tokens == last.Tokens })
+}

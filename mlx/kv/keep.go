@@ -33,6 +33,15 @@ func (p *Pool) Settle(s Space, k Key, isDurable bool) {
 	}
 }
 
+// Lose notes that no lower tier has the block any more, if one was known to have it: it counts as never stored.
+func (p *Pool) Lose(s Space, k Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if there := p.sealed.Get(s, k); there != nil && there.Value.kept == durable {
+		there.Value.kept = unkept
+	}
+}
+
 // Arrived marks a sealed block as one that came from a lower tier, ahead of its use.
 func (p *Pool) Arrived(b *Block) {
 	p.mu.Lock()

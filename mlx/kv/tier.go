@@ -71,6 +71,12 @@ type Tier interface {
 	Status() TierStatus
 }
 
+// Inspector is a tier that can tell what it put away.
+type Inspector interface {
+	// Quarantined tells whether a damaged form of the block lies in the tier's quarantine.
+	Quarantined(e Entry) bool
+}
+
 // TierStatus describes a tier at one moment.
 type TierStatus struct {
 	Name     string

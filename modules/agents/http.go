@@ -231,19 +231,35 @@ func readCursor(text string, c *Cursor) error {
 	return nil
 }
 
-type operationAnswer struct{ Body Operation }
-
-func (r *Registry) remove(ctx context.Context, in *idInput) (*operationAnswer, error) {
-	return r.startDelete(ctx, auth.From(ctx).Tenant, in.ID)
+// operation is work that goes on after its request was answered.
+type operation struct {
+	ID     string `json:"operation_id"`
+	Status string `json:"status" enum:"running,done"`
+	Error  string `json:"error,omitempty" doc:"Why the last attempt failed; it is tried again until it is done"`
+	Blocks int    `json:"blocks" doc:"Blocks removed from the tiers below the pool"`
+	Bytes  int64  `json:"bytes"`
 }
 
-func (r *Registry) startDelete(ctx context.Context, tenant, id string) (*operationAnswer, error) {
-	if _, err := r.Get(ctx, tenant, id); err != nil {
+type operationAnswer struct{ Body operation }
+
+func operationOf(d Deletion) *operationAnswer {
+	op := operation{ID: d.Operation, Status: "running", Error: d.Error, Blocks: d.Removed.Blocks, Bytes: d.Removed.Bytes}
+	if !d.Ended.IsZero() {
+		op.Status = "done"
+	}
+	return &operationAnswer{op}
+}
+
+func (r *Registry) remove(ctx context.Context, in *idInput) (*operationAnswer, error) {
+	return r.removed(ctx, auth.From(ctx).Tenant, in.ID)
+}
+
+func (r *Registry) removed(ctx context.Context, tenant, id string) (*operationAnswer, error) {
+	d, err := r.Delete(ctx, tenant, id)
+	if err != nil {
 		return nil, refused(err)
 	}
-	return &operationAnswer{r.done.start(tenant, func(ctx context.Context) (kv.Moved, error) {
-		return r.Delete(ctx, tenant, id)
-	})}, nil
+	return operationOf(d), nil
 }
 
 type operationInput struct {
@@ -251,15 +267,18 @@ type operationInput struct {
 }
 
 func (r *Registry) operation(ctx context.Context, in *operationInput) (*operationAnswer, error) {
-	return r.shownOperation(auth.From(ctx).Tenant, in.Operation)
+	return r.shownOperation(ctx, auth.From(ctx).Tenant, in.Operation)
 }
 
-func (r *Registry) shownOperation(tenant, id string) (*operationAnswer, error) {
-	op, there := r.done.get(tenant, id)
-	if !there {
-		return nil, huma.Error404NotFound("there is no such operation here; ended ones are forgotten after a while")
+func (r *Registry) shownOperation(ctx context.Context, tenant, id string) (*operationAnswer, error) {
+	d, err := r.Deletion(ctx, tenant, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, huma.Error404NotFound("there is no such operation; ended ones are forgotten after a week")
 	}
-	return &operationAnswer{op}, nil
+	if err != nil {
+		return nil, refused(err)
+	}
+	return operationOf(d), nil
 }
 
 type movedAnswer struct{ Body moved }
@@ -359,9 +378,9 @@ func (r *Registry) adminRetain(ctx context.Context, in *retainInput) (*agentAnsw
 }
 
 func (r *Registry) adminDelete(ctx context.Context, in *AgentPath) (*operationAnswer, error) {
-	return r.startDelete(ctx, in.Tenant, in.ID)
+	return r.removed(ctx, in.Tenant, in.ID)
 }
 
-func (r *Registry) adminOperation(_ context.Context, in *operationInput) (*operationAnswer, error) {
-	return r.shownOperation("", in.Operation)
+func (r *Registry) adminOperation(ctx context.Context, in *operationInput) (*operationAnswer, error) {
+	return r.shownOperation(ctx, "", in.Operation)
 }

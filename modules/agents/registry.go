@@ -50,8 +50,9 @@ const mostPause = 30 * time.Second
 // agent without the turn that has just ended.
 type Registry struct {
 	cfg    Settings
-	wake   chan struct{}
-	saving sync.Mutex // held while what is noted is written, before mu
+	wake   chan struct{} // a use was noted
+	doomed chan struct{} // an agent was deleted
+	saving sync.Mutex    // held while what is noted is written, before mu
 
 	mu      sync.Mutex
 	store   Store
@@ -60,7 +61,6 @@ type Registry struct {
 	hot     []ref         // used last at the end
 	secret  []byte
 	broken  bool // the store failed, and nobody has to be told again
-	done    operations
 
 	outgrown []outgrown // tails to be removed once what replaced them is durable
 }
@@ -81,7 +81,7 @@ func NewRegistry(ctx context.Context, cfg Settings) *Registry {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Registry{cfg: cfg, wake: make(chan struct{}, 1), unsaved: map[ref][]Use{}, secret: cfg.Secret, opening: errNoStore}
+	r := &Registry{cfg: cfg, wake: make(chan struct{}, 1), doomed: make(chan struct{}, 1), unsaved: map[ref][]Use{}, secret: cfg.Secret, opening: errNoStore}
 	r.reopen(ctx)
 	return r
 }
@@ -117,6 +117,7 @@ func (r *Registry) reopen(ctx context.Context) {
 		r.secret = secret
 	}
 	r.store, r.opening = store, nil
+	r.promised()
 }
 
 // failed tells of a store that can't be reached, once.
@@ -171,12 +172,15 @@ func (r *Registry) touch(at ref) {
 	r.hot = append(r.hot, at)
 }
 
-// Run writes what is noted, evicts the agents that are too many, and deletes those that outlived their TTL, until ctx
-// ends. What is noted by then is still written if the store takes it.
+// Run writes what is noted, evicts the agents that are too many, deletes those that outlived their TTL, and removes the
+// blocks of deleted ones, until ctx ends. What is noted by then is still written if the store takes it.
 func (r *Registry) Run(ctx context.Context) error {
 	sweep := time.NewTicker(r.cfg.Sweep)
 	defer sweep.Stop()
 	defer r.end()
+	var burying sync.WaitGroup
+	defer burying.Wait()
+	burying.Go(func() { r.bury(ctx) })
 	pause := r.cfg.Retry
 	for {
 		var again <-chan time.Time
@@ -486,21 +490,4 @@ func (r *Registry) Prefetch(ctx context.Context, tenant, id string) (kv.Moved, e
 		r.heated(ref{tenant, id})
 	}
 	return moved, err
-}
-
-// Delete removes the agent and every block that is nobody else's, in all tiers. It is idempotent as far as the blocks
-// go: one that could not be removed is told, and outlives its TTL.
-func (r *Registry) Delete(ctx context.Context, tenant, id string) (kv.Moved, error) {
-	at := ref{tenant, id}
-	store, err := r.ask()
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	r.save(ctx) // so that the blocks of the last turn are among those to be removed
-	orphans, err := store.Delete(ctx, tenant, id)
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	r.cooled(at)
-	return r.cfg.Memory.Delete(ctx, orphans)
 }

@@ -25,8 +25,15 @@ type Store interface {
 	Put(ctx context.Context, r Record) (version int64, err error)
 	// List returns records in the order of tenant and id, and where to go on, empty at the end.
 	List(ctx context.Context, f Filter) (page []Record, next Cursor, err error)
-	// Delete removes a record and returns those of its blocks that no other record owns. ErrNotFound: there is none.
-	Delete(ctx context.Context, tenant, id string) (orphans []kv.Entry, err error)
+	// Delete removes the record that the deletion names and stores the deletion, both or neither, and returns it with the
+	// record's chains. ErrNotFound: there is no record.
+	Delete(ctx context.Context, d Deletion) (Deletion, error)
+	// Deletion returns a deletion, without its chains. ErrNotFound: there is none, or it ended long ago.
+	Deletion(ctx context.Context, operation string) (Deletion, error)
+	// Pending returns the deletions that have not ended, the oldest first, and forgets those that ended before then.
+	Pending(ctx context.Context, endedBefore time.Time) ([]Deletion, error)
+	// Progress stores how far a deletion is. Of one that has ended the chains are forgotten.
+	Progress(ctx context.Context, d Deletion) error
 	// Unowned returns those of the blocks that no record owns.
 	Unowned(ctx context.Context, entries []kv.Entry) ([]kv.Entry, error)
 	// Close ends the use of the store.

@@ -23,7 +23,7 @@ type explanation struct {
 	Respelt    bool           `json:"respelled" doc:"Whether the cached tokens spell the same text otherwise than the tokenizer does"`
 	Parts      []explained    `json:"cached" doc:"What they come from, in order"`
 	Divergence *divergence    `json:"divergence,omitempty" doc:"Missing if all is cached"`
-	Missing    []explainedGap `json:"missing,omitempty" doc:"Blocks of this prompt that were given up, deleted or quarantined, while later ones are there"`
+	Missing    []explainedGap `json:"missing,omitempty" doc:"Blocks of this prompt that were there: later ones still are, or they turned out damaged"`
 }
 
 type explained struct {
@@ -38,6 +38,7 @@ type explainedGap struct {
 	From  int    `json:"from_token"`
 	To    int    `json:"to_token"`
 	Block string `json:"block"`
+	Why   string `json:"why" enum:"gone,damaged" doc:"gone: given up or deleted; damaged: it failed its verification and lies in quarantine"`
 }
 
 type divergence struct {
@@ -105,7 +106,11 @@ func (m *Module) explainView(x *engine.Explanation) explanation {
 		view.Parts = append(view.Parts, explained{part.From, part.To, part.Key.String(), part.Tiers, age})
 	}
 	for _, gap := range x.Missing {
-		view.Missing = append(view.Missing, explainedGap{gap.From, gap.To, gap.Key.String()})
+		why := "gone"
+		if gap.Damaged {
+			why = "damaged"
+		}
+		view.Missing = append(view.Missing, explainedGap{gap.From, gap.To, gap.Key.String(), why})
 	}
 	if x.Diverges >= 0 {
 		view.Divergence = &divergence{
@@ -120,8 +125,10 @@ func (m *Module) explainView(x *engine.Explanation) explanation {
 
 func reasonOf(x *engine.Explanation) string {
 	switch {
+	case len(x.Missing) > 0 && x.Missing[0].From <= x.Diverges && x.Missing[0].Damaged:
+		return "the block that holds this token was damaged: it lies in quarantine, and its tokens are computed anew"
 	case len(x.Missing) > 0 && x.Missing[0].From <= x.Diverges:
-		return "the block that holds this token is in no tier any more: it was given up, deleted or quarantined"
+		return "the block that holds this token is in no tier any more: it was given up or deleted"
 	case x.Nearest > 0:
 		return "the nearest cached sequence goes on with other tokens here"
 	case x.Cached == 0:

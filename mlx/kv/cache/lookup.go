@@ -98,6 +98,26 @@ func (m *merge) add(entries [][]kv.Entry, mark func(*Found)) {
 	}
 }
 
+// Quarantined tells whether a tier put a damaged form of the block away.
+func (c *Cache) Quarantined(e kv.Entry) bool {
+	for _, tier := range c.cfg.Tiers {
+		if i, is := tier.(kv.Inspector); is && i.Quarantined(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Lost notes blocks of the pool that a look-up did not find below it: if they were stored once, a tier gave them up,
+// and they are stored again when the tiers have time for it.
+func (c *Cache) Lost(found []Found) {
+	for _, f := range found {
+		if f.InPool && len(f.Tiers) == 0 && len(c.cfg.Tiers) > 0 {
+			c.cfg.Pool.Lose(f.Space, f.Key)
+		}
+	}
+}
+
 // Used tells the tiers that the blocks were used now, and until when they are to be given up last (zero: no wish).
 func (c *Cache) Used(entries []kv.Entry, until time.Time) {
 	for _, tier := range c.cfg.Tiers {

@@ -89,7 +89,10 @@ type Tier struct {
 	disturbed bool      // a file was removed or moved while the folder was being counted
 }
 
-var _ kv.Tier = (*Tier)(nil)
+var (
+	_ kv.Tier      = (*Tier)(nil)
+	_ kv.Inspector = (*Tier)(nil)
+)
 
 // record is what the tier knows of a block besides its entry. Tier.mu guards it.
 type record struct {

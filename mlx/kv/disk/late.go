@@ -18,7 +18,10 @@ type Late struct {
 	problem atomic.Pointer[string]
 }
 
-var _ kv.Tier = (*Late)(nil)
+var (
+	_ kv.Tier      = (*Late)(nil)
+	_ kv.Inspector = (*Late)(nil)
+)
 
 // OpenLate opens a tier now or, when the folder can't be written, later. A folder that another process has, and a
 // configuration that can't be, are errors at once.
@@ -107,6 +110,12 @@ func (l *Late) Quarantine(ctx context.Context, e kv.Entry, cause error) error {
 		return t.Quarantine(ctx, e, cause)
 	}
 	return nil
+}
+
+// Quarantined implements kv.Inspector.
+func (l *Late) Quarantined(e kv.Entry) bool {
+	t := l.tier.Load()
+	return t != nil && t.Quarantined(e)
 }
 
 // Keep implements kv.Tier.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
@@ -30,6 +31,18 @@ func (t *Tier) Quarantine(ctx context.Context, e kv.Entry, cause error) error {
 		return t.fail("quarantine block "+e.Key.String(), 0, err)
 	}
 	return nil
+}
+
+// Quarantined implements kv.Inspector. The quarantine is bounded, so this forgets.
+func (t *Tier) Quarantined(e kv.Entry) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for rel := range t.ledger.quarantine {
+		if strings.HasSuffix(rel, "-"+path.Base(e.Path())) {
+			return true
+		}
+	}
+	return false
 }
 
 // putAway moves a file that no index knows into quarantine, and deletes it if it cannot be moved. The caller owns

@@ -89,19 +89,23 @@ func heads(ctx context.Context, tx *sql.Tx, tenant, id string) (list []agents.He
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var head agents.Head
-		var chain []byte
 		var used int64
-		if err := rows.Scan(&chain, &used); err != nil {
+		chain, err := scanChain(rows, &used)
+		if err != nil {
 			return nil, err
 		}
-		if err := head.Chain.UnmarshalBinary(chain); err != nil {
-			return nil, err
-		}
-		head.Used = at(used)
-		list = append(list, head)
+		list = append(list, agents.Head{Chain: chain, Used: at(used)})
 	}
 	return list, rows.Err()
+}
+
+// scanChain reads a row that begins with a chain.
+func scanChain(row scanner, more ...any) (chain kv.Chain, err error) {
+	var stored []byte
+	if err := row.Scan(append([]any{&stored}, more...)...); err != nil {
+		return chain, err
+	}
+	return chain, chain.UnmarshalBinary(stored)
 }
 
 // Put implements agents.Store.
@@ -211,26 +215,6 @@ func list(ctx context.Context, tx *sql.Tx, f agents.Filter) (page []agents.Recor
 		page = append(page, r)
 	}
 	return page, rows.Err()
-}
-
-// Delete implements agents.Store.
-func (s *SQLite) Delete(ctx context.Context, tenant, id string) (orphans []kv.Entry, err error) {
-	err = s.in(ctx, func(tx *sql.Tx) error {
-		r, err := get(ctx, tx, tenant, id)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM agents WHERE tenant = ? AND id = ?`, tenant, id); err != nil {
-			return err
-		}
-		var entries []kv.Entry
-		for _, chain := range r.Chains() {
-			entries = append(entries, chain.Entries()...)
-		}
-		orphans, err = unowned(ctx, tx, entries)
-		return err
-	})
-	return orphans, wrap("delete", tenant, id, err)
 }
 
 // Unowned implements agents.Store.
