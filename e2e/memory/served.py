@@ -53,7 +53,7 @@ class Server:
     def start(self):
         self.log = log = pathlib.Path(tempfile.gettempdir()) / f"agent-memory-{os.getpid()}-{self.folder.name}.log"
         with open(log, "ab") as to:
-            begin = to.tell()
+            begin = self.begin = to.tell()
             self.process = subprocess.Popen([str(BINARY), "serve"], env={**os.environ, **self.settings}, stdout=to, stderr=to)
         began = time.monotonic()
         self.port = None
@@ -70,6 +70,10 @@ class Server:
                         return
             time.sleep(0.01)
         raise SystemExit("the server is not ready after 2 minutes")
+
+    def said(self):
+        """The log since the last start."""
+        return self.log.read_bytes()[self.begin:].decode(errors="replace")
 
     def kill(self):
         self.process.kill()

@@ -108,9 +108,10 @@ func (OS) Free(dir string) (int64, error) {
 	return int64(stat.Bavail) * int64(stat.Bsize), nil
 }
 
-// Lock implements FS by flock.
+// Lock implements FS by flock. The file is open for reading only: one that is open for writing would keep an
+// administrator from remounting the volume read-only.
 func (OS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(name, os.O_RDONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
