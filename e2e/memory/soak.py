@@ -15,6 +15,7 @@ import time
 import served
 
 POOL_MB = 256
+BESIDE_MB = 256  # what a process may take beside its model and the pool: a chunk's arrays, files on their way, Go's heap
 LONG_ENOUGH = 5  # minutes
 
 
@@ -69,6 +70,7 @@ def main():
         conversations = [[{"role": "user", "content": served.prose(1950, f"agent {n}")}] for n in range(args.agents)]
         locks = [threading.Lock() for _ in conversations]
         counts = {"lock": threading.Lock(), "requests": 0, "status": {}, "read": 0, "prompt": 0}
+        bare = server.rss() - server.metric("semantic_pool_resident_bytes")
         watch = Watch(server)
         watch.start()
         began = time.monotonic()
@@ -83,10 +85,10 @@ def main():
         resident = server.metric("semantic_pool_resident_bytes")
         watch.ended = True
         watch.join()
-        return report(args, server, watch, counts, utilization, resident)
+        return report(args, server, watch, counts, utilization, resident, bare)
 
 
-def report(args, server, watch, counts, utilization, resident):
+def report(args, server, watch, counts, utilization, resident, bare):
     half = watch.rss[len(watch.rss) // 2:]
     quarter = len(half) // 2
     first, last = statistics.median(half[:quarter]), statistics.median(half[quarter:])
@@ -94,6 +96,8 @@ def report(args, server, watch, counts, utilization, resident):
         f"no 5xx among {counts['requests']} requests: {counts['status']}": not any(s >= 500 for s in counts["status"]),
         f"disk: {max(watch.disk) / 2**20:.0f} MiB at most in {len(watch.disk)} samples, budget {args.disk}": max(watch.disk) <= args.disk << 20,
         f"pool: {resident / 2**20:.0f} MiB resident at the end, budget {POOL_MB}": resident <= POOL_MB << 20,
+        f"resident memory: {max(watch.rss) / 2**20:.0f} MiB at most; {bare / 2**20:.0f} before the first request without the pool, "
+        f"{POOL_MB} of pool, and at most {BESIDE_MB} beside": max(watch.rss) <= bare + (POOL_MB + BESIDE_MB << 20),
         f"utilisation when idle {utilization:.3f}": utilization < 0.1,
         f"{counts['read']} prompt tokens were read": counts["read"] > 0,
         "the process lives": server.process.poll() is None,

@@ -154,9 +154,9 @@ void* scratch(int slot, size_t bytes) {
 void* pages_alloc(size_t bytes) {
   constexpr size_t huge = 2u << 20;
   size_t align = bytes >= huge ? huge : 64;
-  size_t n = (bytes + align - 1) / align * align;
-  void* p = aligned_alloc(align, n == 0 ? align : n);
-  if (!p) throw std::bad_alloc();
+  size_t n = (bytes + 63) / 64 * 64;  // not of whole huge pages: a block takes what the budget counts
+  void* p = nullptr;
+  if (posix_memalign(&p, align, n == 0 ? align : n)) throw std::bad_alloc();
 #if defined(__linux__)
   if (align == huge) madvise(p, n, MADV_HUGEPAGE);
 #endif

@@ -304,9 +304,9 @@ func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
 		return nil, err
 	}
 	last := len(m.layers) - 1
-	h := m.embedded(s, c.Tokens)
-	for i := range last {
-		h = m.layer(s, i, h, b)
+	h, err := m.below(s, last, rows, m.embedded(s, c.Tokens), b)
+	if err != nil {
+		return nil, err
 	}
 	q := m.project(s, last, h, b)
 	if !c.Logits {
@@ -322,6 +322,33 @@ func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
 	}
 	h = m.finish(s, last, row(h, m.config.Hidden), row(q, m.heads.QueryWidth()), one)
 	return m.logits(s, h)
+}
+
+// manyRows is from how many rows on a chunk's layers are computed one by one.
+const manyRows = 64
+
+// below computes the layers below one. Of many rows each is computed, and what it made on the way is freed, before the
+// next: a chunk then takes the memory of one layer, which stays in the processor's cache, and not that of all.
+func (m *fusedDecoder) below(s *array.Scope, layer, rows int, h *array.Array, b *array.Batch) (*array.Array, error) {
+	if rows < manyRows {
+		for i := range layer {
+			h = m.layer(s, i, h, b)
+		}
+		return h, s.Err()
+	}
+	kept := array.NewScope()
+	defer func() { kept.Close() }()
+	for i := range layer {
+		own, next := array.NewScope(), array.NewScope()
+		h = own.Keep(m.layer(own, i, h, b), next)
+		err := own.Eval(h)
+		own.Close()
+		kept.Close()
+		if kept = next; err != nil {
+			return nil, err
+		}
+	}
+	return kept.Keep(h, s), nil
 }
 
 // Decode implements engine.Model.

@@ -118,7 +118,7 @@ func (c *Cache) Fetch(t *kv.Tenant, found Found, wanted func() bool) *Flight {
 }
 
 func (c *Cache) fetchAll() {
-	var buf []byte
+	buf := c.touched()
 	for {
 		f := c.nextFetch()
 		if f == nil {
@@ -128,6 +128,23 @@ func (c *Cache) fetchAll() {
 		c.endFetch(f)
 		c.cfg.Arrived()
 	}
+}
+
+// touched is memory for a full block's file whose pages are there: the first fetches after a start would wait for them.
+func (c *Cache) touched() []byte {
+	size := 1 << 16 // for the header
+	for _, l := range c.cfg.Form.Layers {
+		elements := 2 * kv.BlockTokens * l.KVHeads * l.HeadDim
+		size += elements * c.cfg.Form.Bits / 8
+		if c.cfg.Form.Bits < 16 {
+			size += elements / 8 // scales and minimums
+		}
+	}
+	buf := make([]byte, size)
+	for at := 0; at < size; at += 4096 {
+		buf[at] = 1
+	}
+	return buf
 }
 
 func (c *Cache) nextFetch() *Flight {
