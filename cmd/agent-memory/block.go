@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
+	"text/tabwriter"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
@@ -15,8 +13,8 @@ type blockCommand struct {
 }
 
 type inspectCommand struct {
+	printed
 	File string `arg:"" type:"existingfile" help:"Block file (docs/block-format.md)."`
-	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // inspection is what is printed of a block.
@@ -48,7 +46,7 @@ func (c inspectCommand) Run(to streams) error {
 	if err != nil {
 		return fmt.Errorf("inspect %s: %w", c.File, err)
 	}
-	if err := found.print(to.out, c.JSON); err != nil {
+	if err := c.print(to, found, found.fill); err != nil {
 		return err
 	}
 	return found.damage(c.File)
@@ -82,20 +80,14 @@ func inspect(path string) (*inspection, error) {
 	return found, nil
 }
 
-func (i *inspection) print(w io.Writer, asJSON bool) error {
-	if asJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(i)
-	}
-	_, err := fmt.Fprintf(w, "key          %s\nparent       %s\nfingerprint  %s\nsalt id      %s\nblock        %d, %d tokens\nbits         %d\nclass        %s\nbytes        %d\n",
+// fill writes the table.
+func (i *inspection) fill(t *tabwriter.Writer) {
+	fmt.Fprintf(t, "key\t%s\nparent\t%s\nfingerprint\t%s\nsalt id\t%s\nblock\t%d, %d tokens\nbits\t%d\nclass\t%s\nbytes\t%d\n",
 		i.Key, i.Parent, i.Fingerprint, i.Salt, i.Index, i.Tokens, i.Bits, i.Class, i.Bytes)
 	for n, l := range i.Layers {
-		_, more := fmt.Fprintf(w, "layer %-6d %s, %d KV heads of %d, window %d, %d bytes, whole: %t\n",
+		fmt.Fprintf(t, "layer %d\t%s, %d KV heads of %d, window %d, %d bytes, whole: %t\n",
 			n, l.Kind, l.KVHeads, l.HeadDim, l.Window, l.Bytes, l.Whole)
-		err = errors.Join(err, more)
 	}
-	return err
 }
 
 // damage is the error for a block with a layer that is not whole.

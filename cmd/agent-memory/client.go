@@ -18,8 +18,13 @@ import (
 
 // remote are the flags of commands that ask a running server.
 type remote struct {
-	URL  string `name:"url" help:"Address of the server. Default: the one that the settings name, on this machine."`
-	JSON bool   `name:"json" help:"Print JSON."`
+	printed
+	URL string `name:"url" help:"Address of the server. Default: the one that the settings name, on this machine."`
+}
+
+// printed is the flag of commands that print something to read.
+type printed struct {
+	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // address is where the server is.
@@ -74,7 +79,7 @@ func detailOf(raw []byte) string {
 }
 
 // print writes an answer as JSON, or as the table that fill writes.
-func (r remote) print(to streams, answer any, fill func(*tabwriter.Writer)) error {
+func (r printed) print(to streams, answer any, fill func(*tabwriter.Writer)) error {
 	if r.JSON {
 		encoder := json.NewEncoder(to.out)
 		encoder.SetIndent("", "  ")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"text/tabwriter"
 
 	"github.com/agent-memory/agent-memory/platform/config"
 	"github.com/agent-memory/agent-memory/platform/log"
@@ -49,14 +50,19 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (er
 	return s.run(ctx, listener)
 }
 
-type settingsCommand struct{}
+type settingsCommand struct{ printed }
 
-// Run prints the settings.
-func (settingsCommand) Run(cfg *config.Config, app *kong.Kong, to streams) error {
+// Run prints the settings, one NAME=value a line.
+func (c settingsCommand) Run(cfg *config.Config, app *kong.Kong, to streams) error {
 	if err := cfg.Complete(); err != nil {
 		return err
 	}
-	return config.Print(to.out, app.Model.Flags)
+	all := config.Effective(app.Model.Flags)
+	return c.print(to, all, func(t *tabwriter.Writer) {
+		for _, s := range all {
+			fmt.Fprintf(t, "%s=%s\n", s.Name, s.Value)
+		}
+	})
 }
 
 type openapiCommand struct {
@@ -87,10 +93,10 @@ func (c openapiCommand) Run(cfg *config.Config, to streams) error {
 		os.WriteFile(filepath.Join(c.Dir, "openapi.json"), json, 0o644))
 }
 
-type versionCommand struct{}
+type versionCommand struct{ printed }
 
 // Run prints the version.
-func (versionCommand) Run(to streams) error {
-	_, err := fmt.Fprintln(to.out, name, version)
-	return err
+func (c versionCommand) Run(to streams) error {
+	told := map[string]string{"name": name, "version": version}
+	return c.print(to, told, func(t *tabwriter.Writer) { fmt.Fprintln(t, name, version) })
 }

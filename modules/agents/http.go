@@ -133,7 +133,7 @@ type createInput struct {
 }
 
 func (r *Registry) create(ctx context.Context, in *createInput) (*agentAnswer, error) {
-	if err := checkID(in.Body.ID); err != nil {
+	if err := httpapi.CheckAgent(in.Body.ID); err != nil {
 		return nil, huma.Error400BadRequest(err.Error())
 	}
 	record, created, err := r.Create(ctx, auth.From(ctx).Tenant, in.Body.ID, in.Body.System, seconds(in.Body.TTL))

@@ -3,19 +3,14 @@
 package agents
 
 import (
-	"fmt"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-const (
-	mostHeads   = 8   // of an agent: an id often stands for several conversations
-	longestName = 256 // bytes of an agent's id
-)
+// mostHeads is how many conversations an agent has: an id often stands for several.
+const mostHeads = 8
 
 // Head is one conversation of an agent, as far as it went.
 type Head struct {
@@ -89,20 +84,4 @@ func (u Use) continues(earlier kv.Chain) bool {
 		return false
 	}
 	return earlier.Tail == kv.Root || earlier.Tail == u.From || earlier.Tail == u.Chain.Tail
-}
-
-// checkID refuses ids that can't name an agent.
-func checkID(id string) error {
-	switch {
-	case id == "" || len(id) > longestName:
-		return fmt.Errorf("an agent's id has 1 to %d bytes, this one has %d", longestName, len(id))
-	case !utf8.ValidString(id):
-		return fmt.Errorf("the agent's id is not UTF-8")
-	}
-	for _, c := range id {
-		if unicode.IsControl(c) {
-			return fmt.Errorf("the agent's id has a control character")
-		}
-	}
-	return nil
 }

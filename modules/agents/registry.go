@@ -150,7 +150,7 @@ func (r *Registry) ask() (Store, error) {
 
 // Note takes a use, at once. A use without an agent is nobody's.
 func (r *Registry) Note(tenant, id string, use Use) {
-	if id == "" || checkID(id) != nil {
+	if id == "" {
 		return
 	}
 	at := ref{tenant, id}

@@ -134,6 +134,8 @@ func malformedRequests() []malformed {
 		{name: "too many stop sequences", body: with("stop_sequences", `["a"`+strings.Repeat(`,"a"`, 64)+`]`), mention: "stop_sequences"},
 		{name: "metadata a string", body: with("metadata", `"me"`), mention: "metadata"},
 		{name: "a user id that is a number", body: with("metadata", `{"user_id":5}`), mention: "user_id"},
+		{name: "an agent id that is not UTF-8", body: with(), headers: []string{"X-Agent-Id", "a\xff"}, mention: "UTF-8"},
+		{name: "a user id with a control character", body: with("metadata", `{"user_id":"a\nb"}`), mention: "control"},
 		{name: "a long user id", body: with("metadata", `{"user_id":"`+strings.Repeat("x", 257)+`"}`), mention: "user_id"},
 		{name: "tools an object", body: with("tools", `{}`), mention: "tools"},
 		{name: "a tool without name", body: tools(`{"input_schema":{"type":"object"}}`), mention: "tools.0.name"},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
 
 // bodyPatience is how long a client may take to send its body.
@@ -169,8 +170,11 @@ func (b *body) prompt() (*request, error) {
 	}
 	r.model = *b.Model
 	if b.Metadata != nil && b.Metadata.UserID != nil {
-		if r.userID = *b.Metadata.UserID; len(r.userID) > 256 {
-			return nil, invalid("metadata.user_id: is longer than 256 bytes")
+		r.userID = *b.Metadata.UserID
+	}
+	if r.userID != "" {
+		if err := httpapi.CheckAgent(r.userID); err != nil {
+			return nil, invalid("metadata.user_id: %v", err)
 		}
 	}
 	conversation, err := b.conversation()

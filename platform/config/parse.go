@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -24,17 +23,20 @@ func Explain(err error) error {
 	return errors.New(strings.TrimPrefix(text, "config: "))
 }
 
-// Print writes the effective values of all settings, one NAME=value a line. Secrets are masked.
-func Print(w io.Writer, flags []*kong.Flag) error {
+// Setting is the effective value of one setting, masked if it is a secret.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Effective returns all settings in the order in which they are documented.
+func Effective(flags []*kong.Flag) (all []Setting) {
 	for _, flag := range flags {
-		if len(flag.Envs) == 0 {
-			continue
-		}
-		if _, err := fmt.Fprintf(w, "%s=%s\n", flag.Envs[0], show(flag)); err != nil {
-			return err
+		if len(flag.Envs) > 0 {
+			all = append(all, Setting{flag.Envs[0], show(flag)})
 		}
 	}
-	return nil
+	return all
 }
 
 func show(flag *kong.Flag) string {

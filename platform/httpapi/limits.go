@@ -2,8 +2,12 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/agent-memory/agent-memory/platform/auth"
 	"github.com/agent-memory/agent-memory/platform/ratelimit"
@@ -18,6 +22,21 @@ func AgentOf(r *http.Request) string {
 		return agent
 	}
 	return r.Header.Get("X-Session-Id")
+}
+
+// CheckAgent refuses ids that can't name an agent: 1 to 256 bytes of UTF-8 without control characters can.
+func CheckAgent(id string) error {
+	switch {
+	case id == "":
+		return errors.New("the agent's id is empty")
+	case len(id) > maxAgent:
+		return fmt.Errorf("the agent's id is longer than %d bytes: it has %d", maxAgent, len(id))
+	case !utf8.ValidString(id):
+		return errors.New("the agent's id is not UTF-8")
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return errors.New("the agent's id has a control character")
+	}
+	return nil
 }
 
 type countedKey struct{}
@@ -35,11 +54,11 @@ func (r *Router) limitRate(next http.Handler) http.Handler {
 			return
 		}
 		agent := AgentOf(req)
-		if len(agent) > maxAgent {
-			r.Fail(w, req, http.StatusBadRequest, fmt.Sprintf("the agent's id is longer than %d bytes", maxAgent))
-			return
-		}
 		if agent != "" {
+			if err := CheckAgent(agent); err != nil {
+				r.Fail(w, req, http.StatusBadRequest, err.Error())
+				return
+			}
 			if !r.count(w, req, "agent\x00"+agent) {
 				return
 			}
