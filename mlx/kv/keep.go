@@ -16,6 +16,7 @@ func (p *Pool) Pend(s Space, k Key) bool {
 		return false
 	}
 	there.Value.kept = pending
+	p.shelve(there.Value)
 	return true
 }
 
@@ -24,13 +25,13 @@ func (p *Pool) Settle(s Space, k Key, isDurable bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	there := p.sealed.Get(s, k)
-	switch {
-	case there == nil:
-	case isDurable:
-		there.Value.kept = durable
-	default:
-		there.Value.kept = unkept
+	if there == nil {
+		return
 	}
+	if there.Value.kept = unkept; isDurable {
+		there.Value.kept = durable
+	}
+	p.shelve(there.Value)
 }
 
 // Lose notes that no lower tier has the block any more, if one was known to have it: it counts as never stored.
@@ -93,6 +94,7 @@ func (p *Pool) Retain(s Space, k Key, until time.Time) {
 	defer p.mu.Unlock()
 	if there := p.sealed.Get(s, k); there != nil {
 		there.Value.keep = until
+		p.shelve(there.Value)
 	}
 }
 

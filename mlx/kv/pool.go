@@ -41,7 +41,8 @@ type Pool struct {
 	used     map[*Block]struct{}
 	ready    []Memory // allocated ahead, with their bytes reserved
 	sealed   *Index[*Block]
-	uses     uint64 // counts gives, for the order of use
+	shelves  shelves // the idle blocks
+	uses     uint64  // counts gives, for the order of use
 }
 
 // Block is a reference-counted piece of KV memory.
@@ -54,6 +55,8 @@ type Block struct {
 	keep    time.Time        // to be given up after others until then
 	kept    keeping          // what is known of copies in lower tiers
 	fetched bool             // it came from a lower tier and was not used since
+	shelf   *shelf           // while it is idle
+	at      int              // its place there
 }
 
 // Memory returns the device's side of the block.
@@ -165,6 +168,7 @@ func (p *Pool) Share(b *Block) {
 	defer p.mu.Unlock()
 	p.mustUse(b)
 	b.refs++
+	p.shelve(b)
 }
 
 // Give drops one reference. With the last one a block is freed, unless it is sealed: then it stays to be found until
@@ -232,6 +236,7 @@ func (p *Pool) drop(b *Block) bool {
 	if b.sealed != nil {
 		p.uses++
 		b.lastUse, b.usedAt = p.uses, p.cfg.Clock()
+		p.shelve(b)
 		return false
 	}
 	p.leave(b)
@@ -241,6 +246,7 @@ func (p *Pool) drop(b *Block) bool {
 // leave takes a block out of the pool. The caller holds mu and frees it.
 func (p *Pool) leave(b *Block) {
 	delete(p.used, b)
+	p.shelve(b)
 	p.moving += p.cfg.BlockBytes
 }
 
@@ -278,21 +284,13 @@ func (p *Pool) Stats() Stats {
 
 // busy is the number of bytes of blocks that somebody uses or that are pending. The caller holds mu.
 func (p *Pool) busy() int64 {
-	return p.bytes(func(b *Block) bool { return b.refs > 0 || b.kept == pending })
+	idle := p.shelves[rankFetched].Len() + p.shelves[rankIdle].Len() + p.shelves[rankRetained].Len()
+	return int64(len(p.used)-idle) * p.cfg.BlockBytes
 }
 
 // pending is the number of bytes of pending blocks that nobody uses. The caller holds mu.
 func (p *Pool) pending() int64 {
-	return p.bytes(func(b *Block) bool { return b.refs == 0 && b.kept == pending })
-}
-
-func (p *Pool) bytes(which func(*Block) bool) (bytes int64) {
-	for b := range p.used {
-		if which(b) {
-			bytes += p.cfg.BlockBytes
-		}
-	}
-	return bytes
+	return int64(p.shelves[rankPending].Len()) * p.cfg.BlockBytes
 }
 
 // Check verifies the pool's invariants.
@@ -317,5 +315,5 @@ func (p *Pool) Check() error {
 	if p.sealed.Len() > len(p.used) {
 		return fmt.Errorf("kv pool: %d sealed blocks among %d", p.sealed.Len(), len(p.used))
 	}
-	return nil
+	return p.checkShelves()
 }

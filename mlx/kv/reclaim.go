@@ -19,6 +19,8 @@ const (
 	rankIdle                 // found again perhaps
 	rankRetained             // somebody asked to keep it
 	rankPending              // it would be lost
+
+	ranks = iota
 )
 
 // rank of an idle block. The caller holds mu.
@@ -94,21 +96,4 @@ func (p *Pool) unlink(choose func() *Block) *Block {
 		p.forget(b)
 	}
 	return b
-}
-
-// victim is the idle block to give up next, or nil. The caller holds mu.
-func (p *Pool) victim(most rank, fetchedToo bool) (first *Block) {
-	now, lowest := p.cfg.Clock(), most
-	for b := range p.used {
-		if b.refs > 0 {
-			continue
-		}
-		r := p.rank(b, now)
-		switch {
-		case r > lowest, r == rankFetched && !fetchedToo:
-		case first == nil || r < lowest || b.lastUse < first.lastUse:
-			first, lowest = b, r
-		}
-	}
-	return first
 }

@@ -22,7 +22,7 @@ func (p *Pool) enter(b *Block, e Entry) (same *Block, superseded []*Block) {
 		panic("kv: block is sealed already")
 	}
 	if there := p.sealed.Get(e.Space, e.Key); there != nil {
-		return there.Value.use(), nil
+		return p.use(there.Value), nil
 	}
 	for _, other := range p.sealed.Children(e.Space, e.Parent) {
 		if other.Value.refs == 0 && len(other.Tags) < len(e.Tags) && Common(other.Tags, e.Tags) == len(other.Tags) {
@@ -44,13 +44,14 @@ func (p *Pool) Find(s Space, k Key) *Block {
 	if there == nil {
 		return nil
 	}
-	return there.Value.use()
+	return p.use(there.Value)
 }
 
-// use adds a reference to a sealed block. The caller holds Pool.mu.
-func (b *Block) use() *Block {
+// use adds a reference to a sealed block. The caller holds mu.
+func (p *Pool) use(b *Block) *Block {
 	b.refs++
 	b.fetched = false
+	p.shelve(b)
 	return b
 }
 
@@ -65,7 +66,7 @@ func (p *Pool) Nearest(s Space, parent Key, tags []Tag) (nearest *Block, tokens 
 		}
 	}
 	if nearest != nil {
-		nearest.use()
+		p.use(nearest)
 	}
 	return nearest, tokens
 }
