@@ -324,24 +324,21 @@ func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
 	return m.logits(s, h)
 }
 
-// manyRows is from how many rows on a chunk's layers are computed one by one.
-const manyRows = 64
+// rowsTogether is how many rows of how many layers, multiplied, are computed before what they made on the way is freed.
+const rowsTogether = 256
 
-// below computes the layers below one. Of many rows each is computed, and what it made on the way is freed, before the
-// next: a chunk then takes the memory of one layer, which stays in the processor's cache, and not that of all.
+// below computes the layers below one, of many rows one by one and of few some at once: waiting for each would take
+// longer than computing it. So a chunk takes the memory of a layer, which stays in the processor's cache, and not of all.
 func (m *fusedDecoder) below(s *array.Scope, layer, rows int, h *array.Array, b *array.Batch) (*array.Array, error) {
-	if rows < manyRows {
-		for i := range layer {
-			h = m.layer(s, i, h, b)
-		}
-		return h, s.Err()
-	}
-	kept := array.NewScope()
+	kept, together := array.NewScope(), max(1, rowsTogether/rows)
 	defer func() { kept.Close() }()
-	for i := range layer {
+	for i := 0; i < layer; {
 		own, next := array.NewScope(), array.NewScope()
-		h = own.Keep(m.layer(own, i, h, b), next)
+		for end := min(layer, i+together); i < end; i++ {
+			h = m.layer(own, i, h, b)
+		}
 		err := own.Eval(h)
+		own.Keep(h, next)
 		own.Close()
 		kept.Close()
 		if kept = next; err != nil {
