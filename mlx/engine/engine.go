@@ -41,6 +41,12 @@ type Config struct {
 	Owned func(ctx context.Context, tail kv.Entry) bool
 	// Moves is told what the cache over the tiers does.
 	Moves cache.Listener
+	// Margin is how much longer fetching a block may take than computing it: what is fetched is equal to the bit, what was
+	// generated and is computed anew as prompt need not be. 20 ms.
+	Margin time.Duration
+	// Patience is how long a sequence waits at least for a block that is on its way, or for room that costs nobody a block
+	// that is not durable yet, before it does without: 250 ms.
+	Patience time.Duration
 	// FlushFor is how long Run may take at its end to store what no tier has yet: 10 s.
 	FlushFor time.Duration
 
@@ -89,6 +95,12 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.Fatal == nil {
 		cfg.Fatal = func(err error) { panic(err) }
+	}
+	if cfg.Margin <= 0 {
+		cfg.Margin = 20 * time.Millisecond
+	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = 250 * time.Millisecond
 	}
 	if cfg.FlushFor <= 0 {
 		cfg.FlushFor = 10 * time.Second

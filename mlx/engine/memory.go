@@ -42,7 +42,7 @@ func (l *loop) spares() bool {
 	if l.short.IsZero() {
 		l.short = now
 	}
-	return now.Sub(l.short) < sparing
+	return now.Sub(l.short) < max(sparing, l.cfg.Patience)
 }
 
 // preempt takes a running sequence's slot and memory. Its stream just pauses.

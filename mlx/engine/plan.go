@@ -11,11 +11,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv/cache"
 )
 
-// Patience with a block that is on its way, for lack of a better measure of what computing it would take.
-const (
-	leastPatience = 250 * time.Millisecond
-	firstPatience = time.Second // before anything was computed
-)
+// firstPatience is how long a sequence waits for a block that is on its way, before anything was computed.
+const firstPatience = time.Second
 
 // plan is what a sequence expects from the tiers: its full blocks as far as they are somewhere, and the block that
 // begins with most of the tokens behind.
@@ -152,16 +149,12 @@ func (e *Engine) fly(seq *sequence, f cache.Found) *cache.Flight {
 	return flight
 }
 
-// margin is how much longer fetching a block may take than computing it: what is fetched is equal to the bit, what
-// was generated and is computed anew as prompt need not be.
-const margin = 20 * time.Millisecond
-
 // worthwhile tells whether fetching a block is quicker than computing its tokens, or hardly slower, as far as both
 // were measured.
 func (e *Engine) worthwhile(f cache.Found) bool {
 	fetch, known := e.cache.Estimate(f, f.Bytes)
 	compute := e.computing(len(f.Tags))
-	return !known || compute == 0 || fetch < compute+margin
+	return !known || compute == 0 || fetch < compute+e.cfg.Margin
 }
 
 // computing is how long computing so many prompt tokens takes, as measured of late; 0 if nothing was.
@@ -275,9 +268,9 @@ func (l *loop) patient(seq *sequence, key kv.Key) bool {
 	}
 	patience := firstPatience
 	if compute := l.computing(BlockTokens); compute > 0 {
-		patience = max(leastPatience, 2*compute)
+		patience = 2 * compute
 	}
-	return now.Sub(p.since) < patience
+	return now.Sub(p.since) < max(patience, l.cfg.Patience)
 }
 
 // resume lets a computing sequence take full blocks that are there when it comes to a block's border.

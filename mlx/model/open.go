@@ -8,8 +8,12 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/array"
 )
 
-// freedBytes is how much freed memory MLX keeps for reuse. Its default of 32 MiB faults every large output anew.
-const freedBytes = 1 << 30
+// How much freed memory MLX keeps for reuse. The own kernels' arrays are those of a layer or two; stock operators' are a
+// whole chunk's, and MLX's default of 32 MiB would fault every large one anew.
+const (
+	fusedFreed = 64 << 20
+	stockFreed = 1 << 30
+)
 
 // Open loads the weights onto the device of the calling OS thread, which must be locked.
 func Open(c Config) (Model, error) {
@@ -20,10 +24,15 @@ func Open(c Config) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := array.SetLimits(0, freedBytes); err != nil {
+	fused := device == "cpu" && c.Dtype == "auto"
+	freed := int64(stockFreed)
+	if fused {
+		freed = fusedFreed
+	}
+	if err := array.SetLimits(0, freed); err != nil {
 		return nil, err
 	}
-	if device == "cpu" && c.Dtype == "auto" {
+	if fused {
 		return openFused(c)
 	}
 	dtype := array.BFloat16
