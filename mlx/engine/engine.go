@@ -44,8 +44,8 @@ type Config struct {
 	// Margin is how much longer fetching a block may take than computing it: what is fetched is equal to the bit, what was
 	// generated and is computed anew as prompt need not be. 20 ms.
 	Margin time.Duration
-	// Patience is how long a sequence waits at least for a block that is on its way, or for room that costs nobody a block
-	// that is not durable yet, before it does without: 250 ms.
+	// Patience is how long a sequence waits at least for a block that is on its way before it does without: 250 ms. For room
+	// that costs no block that is not durable yet it waits as long, and never less than a second.
 	Patience time.Duration
 	// FlushFor is how long Run may take at its end to store what no tier has yet: 10 s.
 	FlushFor time.Duration

@@ -13,9 +13,11 @@ type nothing struct{}
 func (nothing) Free() {}
 
 // sealedPool is a full pool whose blocks, named 1 to n, are idle and durable.
-func sealedPool(t *testing.T, n byte) *kv.Pool {
+func sealedPool(t *testing.T, n byte) *kv.Pool { return clockedPool(t, n, time.Now) }
+
+func clockedPool(t *testing.T, n byte, clock func() time.Time) *kv.Pool {
 	t.Helper()
-	p, err := kv.NewPool(kv.Config{Budget: int64(n), BlockBytes: 1, Allocate: func() (kv.Memory, error) { return nothing{}, nil }})
+	p, err := kv.NewPool(kv.Config{Budget: int64(n), BlockBytes: 1, Clock: clock, Allocate: func() (kv.Memory, error) { return nothing{}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,5 +128,27 @@ func TestALeafIsDroppedAndItsParentIsNot(t *testing.T) {
 	p.Give(b)
 	if !p.DropLeaf(none, kv.Key{9}) || !p.DropLeaf(none, kv.Key{2}) || p.Stats().Resident != 0 {
 		t.Error("a leaf stays")
+	}
+}
+
+func TestARetentionEndsWithItsTime(t *testing.T) {
+	now := time.Unix(1000, 0)
+	p := clockedPool(t, 3, func() time.Time { return now })
+	none := kv.Space{}
+	for name, hours := range map[byte]time.Duration{1: 3, 2: 1, 3: 2} {
+		p.Retain(none, kv.Key{name}, now.Add(hours*time.Hour))
+	}
+	if _, err := p.TakeSpare(); !errors.Is(err, kv.ErrFull) {
+		t.Errorf("a retained block gave way: %v", err)
+	}
+	if _, err := p.Take(); err != nil || p.Has(none, kv.Key{2}) {
+		t.Errorf("not the one whose retention ends first gave way: %v", err)
+	}
+	now = now.Add(150 * time.Minute)
+	if _, err := p.TakeSpare(); err != nil || p.Has(none, kv.Key{3}) {
+		t.Errorf("the one whose retention is over did not give way: %v", err)
+	}
+	if _, err := p.TakeSpare(); !errors.Is(err, kv.ErrFull) || p.Check() != nil {
+		t.Errorf("the last one, which is retained still, gave way: %v, %v", err, p.Check())
 	}
 }

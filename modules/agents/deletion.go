@@ -84,6 +84,7 @@ func (r *Registry) buryAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.save(ctx) // what was said meanwhile may have come to own some of the blocks
 	pending, err := store.Pending(ctx, time.Now().Add(-deletionsKept))
 	if err != nil {
 		return err
