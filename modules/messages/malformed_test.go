@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,8 +46,8 @@ type malformed struct {
 	headers []string
 }
 
-func malformedRequests() []malformed {
-	marked := `{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},`
+// malformedEnvelopes are wrong as a whole: bytes, headers, model and length.
+func malformedEnvelopes() []malformed {
 	return []malformed{
 		{name: "no body", body: "", mention: "JSON"},
 		{name: "no JSON", body: "hello", mention: "JSON"},
@@ -78,6 +79,12 @@ func malformedRequests() []malformed {
 		{name: "max_tokens without end", body: with("max_tokens", "1e99"), mention: "max_tokens"},
 		{name: "max_tokens over the context", body: with("max_tokens", "5000"), mention: "context length of 1000"},
 		{name: "a prompt over the context", body: content("user", `"`+strings.Repeat("x", 1000)+`"`), mention: "context length of 1000"},
+	}
+}
+
+// malformedMessages have messages that can't be.
+func malformedMessages() []malformed {
+	return []malformed{
 		{name: "no messages", body: with("messages", ""), mention: "messages"},
 		{name: "messages null", body: with("messages", "null"), mention: "messages"},
 		{name: "messages empty", body: with("messages", "[]"), mention: "messages"},
@@ -115,6 +122,13 @@ func malformedRequests() []malformed {
 		{name: "a tool result by the assistant", body: content("assistant", `[{"type":"tool_result","tool_use_id":"a"}]`), mention: "user"},
 		{name: "a tool result without id", body: content("user", `[{"type":"tool_result"}]`), mention: "tool_use_id"},
 		{name: "a tool result without its use", body: content("user", `[{"type":"tool_result","tool_use_id":"a","content":"x"}]`), mention: "tool_use_id"},
+	}
+}
+
+// malformedSettings have settings, tools or marks that can't be.
+func malformedSettings() []malformed {
+	marked := `{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},`
+	return []malformed{
 		{name: "a system prompt that is a number", body: with("system", "5"), mention: "system"},
 		{name: "a system prompt with an image", body: with("system", `[{"type":"image"}]`), mention: "system.0"},
 		{name: "temperature over 1", body: with("temperature", "1.1"), mention: "temperature"},
@@ -157,7 +171,7 @@ func malformedRequests() []malformed {
 
 func TestMalformedRequestsGetTheRightError(t *testing.T) {
 	server := serve(t, setup{model: enginetest.Config{Context: 1000}})
-	table := malformedRequests()
+	table := slices.Concat(malformedEnvelopes(), malformedMessages(), malformedSettings())
 	if len(table) < 60 {
 		t.Fatalf("the table has only %d requests", len(table))
 	}
