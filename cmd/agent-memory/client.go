@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 )
 
 // remote are the flags of commands that ask a running server.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 )
 
 // command runs a command line against the server and returns what it prints.

@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"text/tabwriter"
 
-	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/log"
+	"github.com/agent-memory/agent-memory/platform/settings"
 	"github.com/alecthomas/kong"
 )
 
@@ -19,6 +24,8 @@ type serveCommand struct{}
 
 // Run serves until the context ends.
 func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (err error) {
+	// A reader of the log that goes away costs its lines, not the server: without this the next one would end it.
+	signal.Ignore(syscall.SIGPIPE)
 	if err := cfg.Complete(); err != nil {
 		return err
 	}
@@ -27,19 +34,19 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
-	s, err := newServer(*cfg, doors{
+	s, err := newServer(*cfg, dependencies{ //nolint:contextcheck // the registry outlives the start
 		locate:    func(progress func(string, float64)) (string, error) { return locate(ctx, *cfg, progress) },
 		openModel: openModel,
-		openText:  openText,
+		openText:  func(path, template string) (messages.Renderer, error) { return prompt.Open(path, template) },
 		fatal:     func(error) { os.Exit(3) }, // the engine has logged why
 		log:       logger,
-		lag:       balancerLag,
+		drainLag:  drainLag,
 	})
 	if err != nil {
 		return err
 	}
 	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
-	listener, err := net.Listen("tcp", address)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("SEMANTIC_SERVER_HOST, SEMANTIC_SERVER_PORT: listen on %s: %w", address, err)
 	}
@@ -57,7 +64,7 @@ func (c settingsCommand) Run(cfg *config.Config, app *kong.Kong, to streams) err
 	if err := cfg.Complete(); err != nil {
 		return err
 	}
-	all := config.Effective(app.Model.Flags)
+	all := settings.Effective(app.Model.Flags)
 	return c.print(to, all, func(t *tabwriter.Writer) {
 		for _, s := range all {
 			fmt.Fprintf(t, "%s=%s\n", s.Name, s.Value)
@@ -71,8 +78,8 @@ type openapiCommand struct {
 
 // Run writes the document. It needs no model.
 func (c openapiCommand) Run(cfg *config.Config, to streams) error {
-	cfg.Agent.CacheDir = "" // nothing is opened
-	s, err := newServer(*cfg, doors{})
+	cfg.Agent.CacheDir, cfg.DatabaseURL = "", "" // nothing is opened
+	s, err := newServer(*cfg, dependencies{})
 	if err != nil {
 		return err
 	}
@@ -97,6 +104,6 @@ type versionCommand struct{ printed }
 
 // Run prints the version.
 func (c versionCommand) Run(to streams) error {
-	told := map[string]string{"name": name, "version": version}
-	return c.print(to, told, func(t *tabwriter.Writer) { fmt.Fprintln(t, name, version) })
+	about := map[string]string{"name": name, "version": version}
+	return c.print(to, about, func(t *tabwriter.Writer) { fmt.Fprintln(t, name, version) })
 }

@@ -9,7 +9,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/agent-memory/agent-memory/platform/config"
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/platform/settings"
 	"github.com/alecthomas/kong"
 )
 
@@ -19,6 +20,8 @@ type cli struct {
 
 	Serve    serveCommand    `cmd:"" default:"1" help:"Run the server."`
 	Settings settingsCommand `cmd:"" name:"config" help:"Print the effective settings, secrets masked."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database's schema up to date and end."`
+	Secret   secretCommand   `cmd:"" help:"Write down the cluster's secret, or give it to an empty database."`
 	Agents   agentsCommand   `cmd:"" help:"Look at agents of a running server and move their memory."`
 	Pool     poolCommand     `cmd:"" help:"Look at the pool of a running server and use its levers."`
 	Block    blockCommand    `cmd:"" help:"Look at block files."`
@@ -45,7 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		return config.Explain(err)
+		return settings.Explain(err)
 	}
 	return command.Run(&grammar.Config, streams{stdout, stderr})
 }

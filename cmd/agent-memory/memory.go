@@ -3,21 +3,23 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/mlx/kv/cache"
+	kvpool "github.com/agent-memory/agent-memory/mlx/kv/pool"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/modules/messages"
 )
 
 // memory is the engine's memory as the modules see it. While the model loads there is none.
 type memory struct {
-	engine  *engine.Engine
-	tenants func(string) *kv.Tenant
-	text    messages.Prompter
+	engine   *engine.Engine
+	tenants  *tenants
+	renderer prompt.Source
+	messages *messages.Service
 }
 
 // Holdings implements agents.Memory.
@@ -26,7 +28,7 @@ func (m *memory) Holdings(chains []kv.Chain) []kv.Holding {
 	if err != nil {
 		return nil
 	}
-	return c.Holdings(chains)
+	return c.Holdings(context.Background(), chains)
 }
 
 // move runs what moves blocks on the cache, or returns why there is none yet.
@@ -39,58 +41,61 @@ func (m *memory) move(run func(*cache.Cache) (kv.Moved, error)) (kv.Moved, error
 }
 
 // Evict implements agents.Memory.
-func (m *memory) Evict(ctx context.Context, chains []kv.Chain) (kv.Moved, error) {
-	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Evict(ctx, chains) })
+func (m *memory) Evict(ctx context.Context, chains []kv.Chain, to string) (kv.Moved, error) {
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Evict(ctx, chains, to) })
 }
 
 // Prefetch implements agents.Memory.
 func (m *memory) Prefetch(ctx context.Context, tenant string, chains []kv.Chain) (kv.Moved, error) {
-	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Prefetch(ctx, m.tenants(tenant), chains) })
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Prefetch(ctx, m.tenants.of(tenant), chains) })
 }
 
 // Retain implements agents.Memory.
 func (m *memory) Retain(chains []kv.Chain, until time.Time) {
 	if c, err := m.engine.Cache(); err == nil {
-		c.Retain(chains, until)
+		c.Pin(chains, until)
 	}
+}
+
+// Forget implements agents.Memory.
+func (m *memory) Forget(ctx context.Context, tenant, id string) ([]kv.Chain, int, error) {
+	m.messages.Forget(tenant, id)
+	return m.engine.ForgetAgent(ctx, tenant, id)
+}
+
+// Busy implements agents.Memory.
+func (m *memory) Busy(ctx context.Context, tenant, id string) bool {
+	return m.engine.Busy(ctx, tenant, id)
 }
 
 // Delete implements agents.Memory.
-func (m *memory) Delete(ctx context.Context, entries []kv.Entry) (kv.Moved, error) {
+func (m *memory) Delete(ctx context.Context, entries []kv.Ref) (kv.Moved, error) {
 	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Delete(ctx, entries) })
 }
 
-// Warm implements agents.Memory. What two conversations with this system prompt have in common is computed.
+// Warm implements agents.Memory.
 func (m *memory) Warm(ctx context.Context, tenant, id, system string) (int, error) {
-	var prompts [2]messages.Prompt
-	for i, word := range []string{"a", "b"} {
-		var err error
-		if prompts[i], err = m.text.Prompt(ctx, messages.Conversation{Turns: []messages.Turn{
-			{Role: messages.System, Parts: []messages.Part{{Kind: messages.Text, Text: system}}},
-			{Role: messages.User, Parts: []messages.Part{{Kind: messages.Text, Text: word}}},
-		}}); err != nil {
-			return 0, err
-		}
+	tokens, err := prompt.Warm(ctx, m.engine, m.renderer, tenant, id, system)
+	return tokens, unfit(err)
+}
+
+// unfit names what of a request can never be computed, and leaves other errors as they are.
+func unfit(err error) error {
+	var refused *prompt.RefusedError
+	var tooLong *engine.TooLongError
+	var neverFits *engine.NeverFitsError
+	if errors.As(err, &refused) || errors.As(err, &tooLong) || errors.As(err, &neverFits) {
+		return &agents.UnfitError{Reason: err.Error()}
 	}
-	tokens := prompts[0].Tokens[:common(prompts[0].Tokens, prompts[1].Tokens)]
-	if len(tokens) == 0 {
-		return 0, errors.New("this model's chat template puts the user's text before the system prompt")
-	}
-	stream, err := m.engine.Submit(ctx, engine.Request{
-		ID: "warm", Tenant: tenant, Agent: id, Tokens: tokens, NewDecoder: m.text.NewDecoder,
-	})
-	if err != nil {
-		return 0, err
-	}
-	defer stream.Close()
-	if _, err := stream.Next(ctx); !errors.Is(err, io.EOF) {
-		return 0, fmt.Errorf("compute a system prompt of %d tokens: %w", len(tokens), err)
-	}
-	return len(tokens), nil
+	return err
 }
 
 // Pool implements pool.Memory.
-func (m *memory) Pool() kv.Stats { return m.engine.PoolStats() }
+func (m *memory) Pool() kvpool.Stats { return m.engine.PoolStats() }
+
+// noSecret is why tiers take nothing while the database is away.
+const noSecret = "the database can't be opened, and with it the secret by which blocks are found: " +
+	"nothing is stored until it can; see database_unavailable in the log"
 
 // Tiers implements pool.Memory.
 func (m *memory) Tiers() []kv.TierStatus {
@@ -98,7 +103,14 @@ func (m *memory) Tiers() []kv.TierStatus {
 	if err != nil {
 		return nil
 	}
-	return c.Tiers()
+	tiers := c.Tiers()
+	for i := range tiers {
+		if !m.tenants.isStored() {
+			tiers[i].Healthy = false
+			tiers[i].Problem = noSecret
+		}
+	}
+	return tiers
 }
 
 // EvictBytes implements pool.Memory.
@@ -118,5 +130,5 @@ func (m *memory) Flush(ctx context.Context) (kv.Moved, error) {
 
 // Trim implements pool.Memory.
 func (m *memory) Trim() (kv.Moved, error) {
-	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Trim(), nil })
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Trim(context.Background()), nil })
 }

@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
-	"github.com/agent-memory/agent-memory/platform/config"
 	"go.uber.org/goleak"
 )
 
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // byteText renders the text of conversations as bytes.
 type byteText struct{}
 
-func (byteText) Prompt(_ context.Context, c messages.Conversation) (p messages.Prompt, err error) {
+func (byteText) Render(_ context.Context, c prompt.Conversation) (p prompt.Rendered, err error) {
 	for _, turn := range c.Turns {
 		for _, part := range turn.Parts {
 			p.Tokens = append(p.Tokens, enginetest.Encode(part.Text)...)
@@ -35,7 +37,7 @@ func (byteText) Prompt(_ context.Context, c messages.Conversation) (p messages.P
 }
 
 func (byteText) NewDecoder() engine.TextDecoder { return enginetest.NewDecoder() }
-func (byteText) Spelling() engine.Spelling      { return nil }
+func (byteText) Spelling() prefix.Spelling      { return nil }
 
 // running is a server on a free port.
 type running struct {
@@ -49,6 +51,27 @@ type running struct {
 // launch runs the whole server on the model in memory.
 func launch(t *testing.T, model enginetest.Config, change func(*config.Config)) *running {
 	t.Helper()
+	return launchWith(t, model, byteText{}, change)
+}
+
+// launchWith is launch with another renderer.
+func launchWith(t *testing.T, model enginetest.Config, renderer messages.Renderer, change func(*config.Config)) *running {
+	t.Helper()
+	r := beginWith(t, model, renderer, change)
+	for r.get(t, "/health/ready").StatusCode != http.StatusOK {
+		time.Sleep(time.Millisecond)
+	}
+	return r
+}
+
+// begin is launch that waits for nothing.
+func begin(t *testing.T, model enginetest.Config, change func(*config.Config)) *running {
+	t.Helper()
+	return beginWith(t, model, byteText{}, change)
+}
+
+func beginWith(t *testing.T, model enginetest.Config, renderer messages.Renderer, change func(*config.Config)) *running {
+	t.Helper()
 	cfg := config.Config{
 		Server: config.Server{Host: "127.0.0.1", MaxQueue: 10, DrainSeconds: 30},
 		Agent:  config.Agent{CacheDir: t.TempDir(), DiskBudgetMB: 64},
@@ -58,12 +81,12 @@ func launch(t *testing.T, model enginetest.Config, change func(*config.Config)) 
 		change(&cfg)
 	}
 	log := &bytes.Buffer{}
-	s, err := newServer(cfg, doors{
+	s, err := newServer(cfg, dependencies{
 		locate: func(func(string, float64)) (string, error) { return "", nil },
 		openModel: func(config.MLX, string, func(string, float64)) (engine.Model, error) {
 			return enginetest.New(model), nil
 		},
-		openText: func(string) (messages.Prompter, error) { return byteText{}, nil },
+		openText: func(string, string) (messages.Renderer, error) { return renderer, nil },
 		log:      slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
@@ -84,9 +107,6 @@ func launch(t *testing.T, model enginetest.Config, change func(*config.Config)) 
 		for range r.ended { // until the folder is given back
 		}
 	})
-	for r.get(t, "/health/ready").StatusCode != http.StatusOK {
-		time.Sleep(time.Millisecond)
-	}
 	return r
 }
 
@@ -210,7 +230,7 @@ func TestAnswersThatTakeTooLongAreCutWithAnError(t *testing.T) {
 func TestAModelThatDoesNotLoadEndsTheServer(t *testing.T) {
 	s, err := newServer(config.Config{
 		Server: config.Server{MaxQueue: 1}, MLX: config.MLX{ModelID: "no/such", CacheBudgetMB: 1, MaxBatchSize: 1, PrefillStepSize: 1},
-	}, doors{
+	}, dependencies{
 		locate: func(func(string, float64)) (string, error) { return "", errors.New("no such file") },
 		log:    slog.New(slog.DiscardHandler),
 	})

@@ -13,6 +13,7 @@ type telemetry struct {
 	tokens    *prometheus.CounterVec
 	finished  *prometheus.CounterVec
 	preempted prometheus.Counter
+	audits    *prometheus.CounterVec
 	queued    prometheus.Histogram
 	first     prometheus.Histogram
 	steps     prometheus.Histogram
@@ -32,13 +33,19 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		preempted: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "semantic_preemptions_total", Help: "Running sequences that gave their memory back and waited again.",
 		}),
+		audits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "semantic_audits_total", Help: "Requests that were computed again without any cache, by result: equal, differs, or dropped for want of time or memory.",
+		}, []string{"result"}),
 		queued: histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
 		first:  histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
 		tiers:  newTierTelemetry(registry),
 		steps:  histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
 	}
 	t.restores = histogram("semantic_restore_seconds", "Time from a sequence's first fetch to the last block that it waited for.", seconds)
-	registry.MustRegister(t.restores, t.tokens, t.finished, t.preempted, t.queued, t.first, t.steps)
+	for _, result := range []engine.AuditResult{engine.AuditEqual, engine.AuditDiffers, engine.AuditDropped} {
+		t.audits.WithLabelValues(string(result))
+	}
+	registry.MustRegister(t.audits, t.restores, t.tokens, t.finished, t.preempted, t.queued, t.first, t.steps)
 	return t
 }
 
@@ -52,6 +59,7 @@ func (t *telemetry) listener() engine.Listener {
 		Admitted:  func(waited time.Duration) { t.queued.Observe(waited.Seconds()) },
 		FirstText: func(after time.Duration) { t.first.Observe(after.Seconds()) },
 		Preempted: t.preempted.Inc,
+		Audited:   func(result engine.AuditResult) { t.audits.WithLabelValues(string(result)).Inc() },
 		Restored:  func(after time.Duration) { t.restores.Observe(after.Seconds()) },
 		Finished:  t.count,
 		Stepped:   t.step,
@@ -72,13 +80,28 @@ func (t *telemetry) count(f engine.Finished) {
 func reasonOf(f engine.Finished) string {
 	switch {
 	case f.Err == nil:
-		return string(f.Reason)
+		return reasonLabel(f.Reason)
 	case errors.Is(f.Err, engine.ErrModel):
 		return "failed"
 	case errors.Is(f.Err, engine.ErrDraining):
 		return "drained"
 	}
 	return "cancelled"
+}
+
+// reasonLabel is the label of a reason, which dashboards know.
+func reasonLabel(why engine.StopReason) string {
+	switch why {
+	case engine.StopToken:
+		return "end_turn"
+	case engine.StopLimit:
+		return "max_tokens"
+	case engine.StopString:
+		return "stop_sequence"
+	case engine.StopNoRoom:
+		return "model_context_window_exceeded"
+	}
+	return string(why)
 }
 
 // watch registers gauges that are read from the engine's status.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/mlx/kv/cache"
 	"github.com/agent-memory/agent-memory/mlx/kv/disk"
+	"github.com/agent-memory/agent-memory/mlx/kv/tier"
 	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -12,7 +13,9 @@ import (
 // tierTelemetry counts what moves between the tiers.
 type tierTelemetry struct {
 	evicted, hits, misses, restores, stores, dropped, damaged, failed, bytes *prometheus.CounterVec
+	calls                                                                    *prometheus.CounterVec
 	latency                                                                  *prometheus.HistogramVec
+	stored                                                                   *prometheus.GaugeVec
 }
 
 func newTierTelemetry(registry prometheus.Registerer) *tierTelemetry {
@@ -36,7 +39,11 @@ func newTierTelemetry(registry prometheus.Registerer) *tierTelemetry {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30},
 		}, []string{"tier", "direction"}),
 	}
-	registry.MustRegister(t.latency)
+	t.calls = counter("semantic_tier_calls_total", "Calls of a tier over the network that ended; fault is empty for success.", "tier", "operation", "fault")
+	t.stored = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "semantic_tier_last_store_timestamp_seconds", Help: "When a block last became durable in the tier.",
+	}, []string{"tier"})
+	registry.MustRegister(t.latency, t.stored)
 	return t
 }
 
@@ -53,6 +60,7 @@ func (t *telemetry) moves() cache.Listener {
 		},
 		Stored: func(tier string, bytes int64, took time.Duration) {
 			t.tiers.stores.WithLabelValues(tier).Inc()
+			t.tiers.stored.WithLabelValues(tier).SetToCurrentTime()
 			t.tiers.moved(tier, "down", bytes, took)
 		},
 		Dropped:  func(reason string) { t.tiers.dropped.WithLabelValues(reason).Inc() },
@@ -67,20 +75,25 @@ func (t *tierTelemetry) moved(tier, direction string, bytes int64, took time.Dur
 	t.latency.WithLabelValues(tier, direction).Observe(took.Seconds())
 }
 
+// call counts a call of a tier over the network.
+func (t *telemetry) call(c tier.Call) {
+	t.tiers.calls.WithLabelValues(c.Tier, c.Doing, c.Fault).Inc()
+}
+
 // disk feeds the counters from the disk.
 func (t *telemetry) disk() disk.Listener {
 	return disk.Listener{Evicted: func(reason string, _ int64) { t.tiers.evicted.WithLabelValues("disk", reason).Inc() }}
 }
 
 // watchTiers registers gauges of the agents and the tiers.
-func watchTiers(registry prometheus.Registerer, held *memory, known *agents.Registry) {
+func watchTiers(registry prometheus.Registerer, mem *memory, all *agents.Registry) {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "semantic_agents_active", Help: "Agents that were used since they were last evicted from the pool.",
-	}, func() float64 { return float64(known.Hot()) }), tierCollector{held})
+	}, func() float64 { return float64(all.Hot()) }), tierCollector{mem})
 }
 
 // tierCollector reads the tiers' states when it is asked.
-type tierCollector struct{ held *memory }
+type tierCollector struct{ memory *memory }
 
 var (
 	tierHealthy  = prometheus.NewDesc("semantic_tier_healthy", "1 if the tier takes blocks, 0 if it is degraded.", []string{"tier"}, nil)
@@ -102,15 +115,15 @@ func (c tierCollector) Collect(to chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	gauge(pendingBytes, float64(c.held.Pool().Pending))
-	for _, tier := range c.held.Tiers() {
+	gauge(pendingBytes, float64(c.memory.Pool().Unsaved))
+	for _, status := range c.memory.Tiers() {
 		healthy := 0.0
-		if tier.Healthy {
+		if status.Healthy {
 			healthy = 1
 		}
-		gauge(tierHealthy, healthy, tier.Name)
-		gauge(tierBytes, float64(tier.Bytes), tier.Name)
-		gauge(tierBudget, float64(tier.Budget), tier.Name)
-		gauge(tierBlocks, float64(tier.Blocks), tier.Name)
+		gauge(tierHealthy, healthy, status.Name)
+		gauge(tierBytes, float64(status.Bytes), status.Name)
+		gauge(tierBudget, float64(status.Budget), status.Name)
+		gauge(tierBlocks, float64(status.Blocks), status.Name)
 	}
 }

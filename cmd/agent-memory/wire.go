@@ -2,25 +2,24 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/mlx/engine"
-	"github.com/agent-memory/agent-memory/mlx/kv/disk"
+	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/tier"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/modules/health"
 	"github.com/agent-memory/agent-memory/modules/messages"
-	"github.com/agent-memory/agent-memory/modules/pool"
-	"github.com/agent-memory/agent-memory/platform/auth"
-	"github.com/agent-memory/agent-memory/platform/config"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/agent-memory/agent-memory/platform/lifecycle"
 	"github.com/agent-memory/agent-memory/platform/metrics"
-	"github.com/agent-memory/agent-memory/platform/ratelimit"
-	"github.com/danielgtaylor/huma/v2"
+	"github.com/agent-memory/agent-memory/platform/objectstore"
 )
 
 const (
@@ -29,8 +28,8 @@ const (
 	about   = "A server that gives LLM agents a memory that survives."
 )
 
-// balancerLag is how long a server that ends still takes requests, since balancers learn of it late.
-const balancerLag = 5 * time.Second
+// drainLag is how long a server that ends still takes requests, since balancers learn of it late.
+const drainLag = 5 * time.Second
 
 // readyTokens is how many tokens' KV memory is allocated ahead while nothing runs.
 const readyTokens = 8192
@@ -38,89 +37,110 @@ const readyTokens = 8192
 // flushFor is how long storing what no tier has yet may take at the end.
 const flushFor = 10 * time.Second
 
-// lastWords is how long broken off answers have to reach their clients.
-const lastWords = 5 * time.Second
+// answerGrace is how long broken off answers have to reach their clients.
+const answerGrace = 5 * time.Second
 
-// doors are what the server is built on, beside its settings.
-type doors struct {
+// dependencies are what the server is built on, beside its settings.
+type dependencies struct {
 	locate    func(progress func(phase string, done float64)) (path string, err error)
 	openModel func(cfg config.MLX, path string, progress func(phase string, done float64)) (engine.Model, error)
-	openText  func(path string) (messages.Prompter, error)
+	openText  func(path, template string) (messages.Renderer, error)
 	fatal     func(error) // ends the process when the device hangs for good
 	log       *slog.Logger
-	lag       time.Duration
+	drainLag  time.Duration
 }
 
 // server is all parts, wired.
 type server struct {
 	cfg    config.Config
-	doors  doors
+	deps   dependencies
 	engine *engine.Engine
 	router *httpapi.Router
 	health *health.Module
-	disk   *disk.Late // nil: nothing survives
+	disk   *tier.Late          // nil: nothing survives
+	shared kv.Tier             // of all nodes, in the bucket; nil: there is none
+	bucket *objectstore.Bucket // nil: there is none
 	agents *agents.Registry
+
+	tenants *tenants
 }
 
 // newServer wires the parts. Nothing runs yet.
-func newServer(cfg config.Config, d doors) (*server, error) {
-	counted := metrics.New()
-	told := newTelemetry(counted.Registry())
-	s := &server{cfg: cfg, doors: d, router: newRouter(cfg, counted, d.log)}
-	if err := s.openDisk(told); err != nil {
+func newServer(cfg config.Config, deps dependencies) (*server, error) {
+	exposition := metrics.New()
+	counters := newTelemetry(exposition.Registry())
+	s := &server{cfg: cfg, deps: deps, router: newRouter(cfg, exposition, deps.log)}
+	if err := errors.Join(s.openDisk(counters), s.openBucket(counters)); err != nil {
 		return nil, err
 	}
-	text, held := &lateText{}, &memory{}
-	s.agents = agents.NewRegistry(context.Background(), agents.Settings{
-		Open: openRecords(cfg.Agent.CacheDir), Memory: held, MostHot: cfg.Agent.MaxAgentsInMemory, TTL: cfg.Agent.TTL,
-		Log: d.log, Secret: newSecret(),
-	})
-	known := tenants(s.agents.Secret())
-	e, err := engine.New(engine.Config{
-		Open: func(progress func(string, float64)) (engine.Model, error) {
-			return openBoth(cfg.MLX, d, text, progress)
-		},
-		Budget:      cfg.MLX.CacheBudgetMB << 20,
-		MaxBatch:    cfg.MLX.MaxBatchSize,
-		MaxQueue:    cfg.Server.MaxQueue,
-		ChunkTokens: cfg.MLX.PrefillStepSize,
-		ReadyBlocks: readyTokens / engine.BlockTokens,
-		Tenant:      known,
-		Tiers:       s.tiers(),
-		Owned:       s.agents.Owns,
-		Moves:       told.moves(),
-		Listener:    s.noting(told.listener()),
-		FlushFor:    flushFor,
-		Logger:      d.log,
-		Fatal:       d.fatal,
-	})
+	renderer, mem, tenants := &prompt.Late{}, &memory{}, newTenants(newSecret())
+	s.tenants = tenants
+	s.agents = s.openAgents(mem)
+	e, err := engine.New(s.engineConfig(renderer, tenants, counters))
 	if err != nil {
 		return nil, err
 	}
 	s.engine = e
-	held.engine, held.tenants, held.text = e, known, text
-	watch(counted.Registry(), e.Status)
-	watchTiers(counted.Registry(), held, s.agents)
-	agents.Register(s.router, s.agents)
-	pool.Register(s.router, held)
-	s.register(text, counted.Handler())
+	mem.engine, mem.tenants, mem.renderer = e, tenants, renderer
+	watch(exposition.Registry(), e.Status)
+	watchTiers(exposition.Registry(), mem, s.agents)
+	s.register(renderer, mem, exposition.Handler())
 	return s, nil
 }
 
-// openBoth finds the model and loads its text side, then its weights.
-func openBoth(cfg config.MLX, d doors, text *lateText, progress func(string, float64)) (engine.Model, error) {
+func (s *server) engineConfig(renderer *prompt.Late, tenants *tenants, counters *telemetry) engine.Config {
+	cfg := s.cfg
+	return engine.Config{
+		Open: func(progress func(string, float64)) (engine.Model, error) {
+			return openModelAndText(cfg.MLX, s.deps, renderer, progress)
+		},
+		Budget:      cfg.MLX.CacheBudgetMB << 20,
+		MaxBatch:    cfg.MLX.MaxBatchSize,
+		MaxQueue:    cfg.Server.MaxQueue,
+		MaxWait:     time.Duration(cfg.Server.MaxWaitSeconds) * time.Second,
+		ChunkTokens: cfg.MLX.PrefillStepSize,
+		ReadyBlocks: readyTokens / engine.BlockTokens,
+		Audit:       int(cfg.Server.Audit),
+		Tenant:      tenants.of,
+		Storable:    tenants.keeps,
+		Tiers:       s.tiers(),
+		Policies:    policies(),
+		Chains:      s.recorded,
+		Owned:       s.agents.Owns,
+		Moves:       counters.moves(),
+		Listener:    s.noting(counters.listener()),
+		FlushFor:    s.flushFor(),
+		Logger:      s.deps.log,
+		Fatal:       s.deps.fatal,
+	}
+}
+
+// flushFor is how long storing what the tiers lack may take at the end.
+func (s *server) flushFor() time.Duration {
+	if s.bucket != nil {
+		return bucketFlushFor
+	}
+	return flushFor
+}
+
+// openModelAndText finds the model and loads its text side, then its weights.
+func openModelAndText(cfg config.MLX, deps dependencies, late *prompt.Late, progress func(string, float64)) (engine.Model, error) {
 	model, err := func() (engine.Model, error) {
-		path, err := d.locate(progress)
+		path, err := deps.locate(progress)
 		if err != nil {
 			return nil, err
 		}
 		progress("loading the tokenizer", 0)
-		prompter, err := d.openText(path)
+		renderer, err := deps.openText(path, cfg.ChatTemplate)
 		if err != nil {
 			return nil, err
 		}
-		text.set(prompter)
-		return d.openModel(cfg, path, progress)
+		late.Set(renderer)
+		model, err := deps.openModel(cfg, path, progress)
+		if err != nil {
+			return nil, err
+		}
+		return withStopTokensOf(model, renderer)
 	}()
 	if err != nil {
 		return nil, fmt.Errorf("SEMANTIC_MLX_MODEL_ID=%s: %w", cfg.ModelID, err)
@@ -128,53 +148,34 @@ func openBoth(cfg config.MLX, d doors, text *lateText, progress func(string, flo
 	return model, nil
 }
 
-func newRouter(cfg config.Config, counted *metrics.Metrics, log *slog.Logger) *httpapi.Router {
-	return httpapi.New(httpapi.Config{
-		Title: name, Version: version, Description: about,
-		CORSOrigins:  cfg.Server.CORSOrigins,
-		LoopbackOnly: cfg.Keyless(),
-		Keys:         auth.NewKeys(cfg.APIKeys).WithAdmin(cfg.AdminKey),
-		Limits:       ratelimit.New(ratelimit.Config{PerCaller: cfg.Server.RateLimitPerAgent, Global: cfg.Server.RateLimitGlobal}),
-		Envelopes:    []httpapi.Envelope{messages.Envelope()},
-		Log:          log,
-		Observe:      counted.Request,
-	})
-}
-
-// register adds the modules' routes.
-func (s *server) register(text messages.Prompter, exposition http.Handler) {
-	messages.Register(messages.Config{
-		Router: s.router, Engine: s.engine, Prompter: text, Temperature: s.cfg.MLX.Temperature, Aliases: s.cfg.Server.ModelAliases, Log: s.doors.log,
-	})
-	s.health = health.Register(health.Config{
-		Router: s.router, Engine: s.engine, Name: name, Version: version,
-		Endpoints: []string{"/v1/messages", "/v1/messages/count_tokens", "/v1/agents", "/admin/agents", "/admin/pool", "/admin/explain", "/health/live", "/health/ready", "/health/startup", "/metrics"},
-	})
-	s.router.Handle(huma.Operation{
-		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Summary: "Metrics for Prometheus", Tags: []string{"health"},
-		Responses: map[string]*huma.Response{"200": {
-			Description: "The exposition",
-			Content:     map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
-		}},
-	}, exposition.ServeHTTP)
+// withStopTokensOf has the model's answers end where the renderer knows that they do, if it knows.
+func withStopTokensOf(m engine.Model, renderer messages.Renderer) (engine.Model, error) {
+	knowing, ok := renderer.(interface{ StopTokens() []int32 })
+	if !ok {
+		return m, nil
+	}
+	stopping, err := prompt.WithStopTokens(m, knowing.StopTokens())
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return stopping, nil
 }
 
 // run serves on the listener until ctx ends, and then winds up in order.
 func (s *server) run(ctx context.Context, listener net.Listener) error {
-	below := s.startBelow(ctx)
-	defer below()
-	web := &httpapi.Server{Listener: listener, Handler: s.router.Handler(), Grace: lastWords, Log: s.doors.log}
+	web := &httpapi.Server{Listener: listener, Handler: s.router.Handler(), Grace: answerGrace, Log: s.deps.log}
 	return lifecycle.Run(ctx, lifecycle.Config{
+		Foundation: s.storage(),
 		Services: []lifecycle.Service{
 			{Name: "http", Run: web.Run},
 			{Name: "engine", Run: s.engine.Run},
 			{Name: "health", Run: s.health.Run},
 		},
 		Leave:    s.health.Leave,
-		Lag:      s.doors.lag,
+		Lag:      s.deps.drainLag,
 		Drain:    s.engine.Drain,
 		Patience: time.Duration(s.cfg.Server.DrainSeconds) * time.Second,
-		Grace:    flushFor + 2*lastWords,
-		Log:      s.doors.log,
+		Grace:    s.flushFor() + 2*answerGrace,
+		Log:      s.deps.log,
 	})
 }

@@ -46,7 +46,8 @@ class Server:
         self.settings = {
             "SEMANTIC_MLX_MODEL_ID": default_model(), "SEMANTIC_AGENT_CACHE_DIR": str(folder), "SEMANTIC_SERVER_PORT": "0",
             "SEMANTIC_SERVER_HOST": "127.0.0.1", "ANTHROPIC_API_KEY": "", "SEMANTIC_MLX_TEMPERATURE": "0",
-            "SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT": "0", "SEMANTIC_SERVER_RATE_LIMIT_GLOBAL": "0", **settings,
+            "SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT": "0", "SEMANTIC_SERVER_RATE_LIMIT_GLOBAL": "0",
+            "SEMANTIC_SERVER_AUDIT": os.environ.get("AGENT_MEMORY_AUDIT", "0"), **settings,
         }
         self.start()
 
@@ -78,10 +79,19 @@ class Server:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.check_audits()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(120)
+        status = self.process.wait(120)
+        self.check_audits()
+        return status
+
+    def check_audits(self):
+        """Ends the program if an answer was not what it is without a cache."""
+        differing = [line for line in self.said().splitlines() if "audit_differs" in line]
+        if differing:
+            raise SystemExit("not the same without a cache:\n" + "\n".join(differing))
 
     def request(self, method, path, body=None, agent=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)

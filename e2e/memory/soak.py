@@ -17,6 +17,7 @@ import served
 POOL_MB = 256
 BESIDE_MB = 256  # what a process may take beside its model and the pool: a chunk's arrays, files on their way, Go's heap
 LONG_ENOUGH = 5  # minutes
+IDLE_WAIT = 300  # seconds that a slow machine may take for audits and stores after the last answer
 
 
 class Watch(threading.Thread):
@@ -80,12 +81,21 @@ def main():
             worker.start()
         for worker in workers:
             worker.join()
-        time.sleep(3)
-        utilization = server.metric("semantic_pool_utilization_ratio")
+        utilization = idle_utilization(server)
         resident = server.metric("semantic_pool_resident_bytes")
         watch.ended = True
         watch.join()
         return report(args, server, watch, counts, utilization, resident, bare)
+
+
+def idle_utilization(server):
+    """The pool's utilisation once the last blocks are stored and the last audits computed, or after IDLE_WAIT seconds."""
+    until = time.monotonic() + IDLE_WAIT
+    while True:
+        time.sleep(3)
+        utilization = server.metric("semantic_pool_utilization_ratio")
+        if utilization < 0.1 or time.monotonic() > until:
+            return utilization
 
 
 def report(args, server, watch, counts, utilization, resident, bare):

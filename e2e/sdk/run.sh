@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go against bin/agent-memory with
-# the embedded model. Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a
+# the embedded model, and schemathesis, which holds what the server answers to the OpenAPI document. Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a
 # line per suite; ends with the total, and with 0 only when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -61,6 +61,7 @@ node_root() {
 install_failed() { echo "sdk: installing the $1 client failed; it needs $2" >&2; exit 1; }
 old="$(venv_of 2023-06-01)" || install_failed Python "PyPI"
 new="$(venv_of 2026-10-21)" || install_failed Python "PyPI"
+thesis="$(venv_of openapi)" || install_failed Python "PyPI"
 SDK_NODE_ROOT="$(node_root)" || install_failed TypeScript "the npm registry"
 export SDK_NODE_ROOT
 (cd e2e/sdk/go && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-suite" .) || install_failed Go "the Go module proxy"
@@ -68,20 +69,24 @@ export SDK_NODE_ROOT
 # The server.
 port="$(python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(s.getsockname()[1])')"
 export SDK_BASE_URL="http://127.0.0.1:$port" SDK_API_KEY="sdk-suite-key"
-env -u HTTP_PROXY -u http_proxy \
-  ANTHROPIC_API_KEY="$SDK_API_KEY" SEMANTIC_SERVER_HOST=127.0.0.1 SEMANTIC_SERVER_PORT="$port" \
-  SEMANTIC_MLX_MODEL_ID="$PWD/$model" SEMANTIC_MLX_TEMPERATURE=0 SEMANTIC_AGENT_CACHE_DIR="$work/cache" \
-  SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT=100000 SEMANTIC_SERVER_RATE_LIMIT_GLOBAL=100000 \
-  "./$binary" serve >"$work/server.log" 2>&1 &
-server=$!
+admin_key="sdk-admin-key"
 server_log() { echo "sdk: the end of the server's log:" >&2; tail -n 20 "$work/server.log" >&2; }
-ready=""
-for _ in $(seq 1 240); do
-  kill -0 "$server" 2>/dev/null || { echo "sdk: the server ended before it was ready" >&2; server_log; exit 1; }
-  if curl --noproxy '*' -sf -o /dev/null "$SDK_BASE_URL/health/ready"; then ready=yes; break; fi
-  sleep 0.25
-done
-[ -n "$ready" ] || { echo "sdk: the server was not ready within 60 s" >&2; server_log; exit 1; }
+start_server() { # settings…
+  env -u HTTP_PROXY -u http_proxy \
+    ANTHROPIC_API_KEY="$SDK_API_KEY" SEMANTIC_ADMIN_KEY="$admin_key" SEMANTIC_SERVER_HOST=127.0.0.1 SEMANTIC_SERVER_PORT="$port" \
+    SEMANTIC_MLX_MODEL_ID="$PWD/$model" SEMANTIC_MLX_TEMPERATURE=0 SEMANTIC_AGENT_CACHE_DIR="$work/cache" \
+    SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT=100000 SEMANTIC_SERVER_RATE_LIMIT_GLOBAL=100000 SEMANTIC_SERVER_AUDIT=1/1 \
+    "$@" "./$binary" serve >>"$work/server.log" 2>&1 &
+  server=$!
+  local ready=""
+  for _ in $(seq 1 240); do
+    kill -0 "$server" 2>/dev/null || { echo "sdk: the server ended before it was ready" >&2; server_log; exit 1; }
+    if curl --noproxy '*' -sf -o /dev/null "$SDK_BASE_URL/health/ready"; then ready=yes; break; fi
+    sleep 0.25
+  done
+  [ -n "$ready" ] || { echo "sdk: the server was not ready within 60 s" >&2; server_log; exit 1; }
+}
+start_server
 
 # The suites. Each prints a line "ok NAME" or "FAIL NAME: WHY" per check and closes with "done".
 export no_proxy='*' NO_PROXY='*'
@@ -104,6 +109,31 @@ suite "Python anthropic 0.74.1 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 
 suite "Python anthropic 2.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$new/bin/python" e2e/sdk/python/suite.py
 suite "TypeScript @anthropic-ai/sdk 1.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 timeout 300 node e2e/sdk/typescript/suite.mjs
 suite "Go anthropic-sdk-go v1.84.0 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 timeout 300 "$work/go-suite"
+
+# Requests made from the OpenAPI document, right ones and wrong ones: each answer has a status, a type and a form that the
+# document tells of, and none is a failure of the server.
+conform() { # name, key, further arguments
+  local name="$1" key="$2" out="$work/conform.out" out2="$work/conform.lines"
+  shift 2
+  curl --noproxy '*' -s -o /dev/null "$SDK_BASE_URL/v1/agents" -H "x-api-key: $SDK_API_KEY" -H 'content-type: application/json' \
+    -d '{"id":"agent-1","system":"Be brief."}'
+  if (cd "$work" && timeout 400 "$thesis/bin/schemathesis" run "$SDK_BASE_URL/openapi.json" -H "x-api-key: $key" \
+    -c not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
+    --phases examples,coverage,fuzzing --max-examples 25 --generation-deterministic --continue-on-failure --no-color "$@") >"$out" 2>&1 &&
+    grep -qE '[1-9][0-9]* generated, [0-9]+ passed' "$out"; then
+    echo "ok $name: $(grep -oE '[0-9]+ generated, [0-9]+ passed' "$out")"
+  else
+    cat "$out" >&2
+    echo "FAIL $name: see above"
+  fi >"$out2"
+  sed 's/^/  /' "$out2"
+  report "schemathesis 4.32.5 ($name)" "$out2"
+}
+# A pool smaller than the default ends answers of unbounded length sooner, and still has room for what is prefetched.
+start_server env SEMANTIC_MLX_CACHE_BUDGET_MB=512 SEMANTIC_SERVER_AUDIT=0
+conform "a user's key" "$SDK_API_KEY" --exclude-path-regex '^/admin'
+conform "the admin's key" "$admin_key" --include-path-regex '^/admin'
+conform "no key" "" --exclude-path-regex '^/(health|metrics)'
 
 stop_server
 status=$?

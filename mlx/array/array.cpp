@@ -22,19 +22,19 @@ mx::Shape shape_of(const int* s, int n) { return mx::Shape(s, s + n); }
 
 mx::Dtype dtype_of(int code) {
   switch (code) {
-    case 0: return mx::float32;
-    case 1: return mx::bfloat16;
-    case 2: return mx::float16;
-    case 3: return mx::int32;
-    case 4: return mx::uint32;
-    case 5: return mx::uint16;
-    case 6: return mx::bool_;
+    case AM_FLOAT32: return mx::float32;
+    case AM_BFLOAT16: return mx::bfloat16;
+    case AM_FLOAT16: return mx::float16;
+    case AM_INT32: return mx::int32;
+    case AM_UINT32: return mx::uint32;
+    case AM_UINT16: return mx::uint16;
+    case AM_BOOL: return mx::bool_;
+    default: throw std::invalid_argument("unknown dtype code " + std::to_string(code));
   }
-  throw std::invalid_argument("unknown dtype code " + std::to_string(code));
 }
 
 int code_of(mx::Dtype d) {
-  for (int i = 0; i <= 6; i++)
+  for (int i = 0; i < AM_DTYPES; i++)
     if (dtype_of(i) == d) return i;
   return -1;
 }
@@ -43,7 +43,7 @@ std::string describe(const mx::array& a) {
   static const char* names[] = {"float32", "bfloat16", "float16", "int32", "uint32", "uint16", "bool"};
   int code = code_of(a.dtype());
   std::string s = code < 0 ? "other" : names[code];
-  s += "[";
+  s += '[';
   for (size_t i = 0; i < a.ndim(); i++) s += (i ? "," : "") + std::to_string(a.shape((int)i));
   return s + "]";
 }
@@ -102,6 +102,7 @@ void am_free(am_array* a) { delete reinterpret_cast<mx::array*>(a); }
 int am_eval(am_array** arrays, int n) {
   return guarded(1, "eval", {}, [&] {
     std::vector<mx::array> all;
+    all.reserve(n);
     for (int i = 0; i < n; i++) all.push_back(in(arrays[i]));
     mx::eval(std::move(all));
     return 0;
@@ -128,31 +129,27 @@ const void* am_data(am_array* a) {
 int am_describe(const am_array* a, char* text, size_t n) { return snprintf(text, n, "%s", describe(in(a)).c_str()); }
 
 am_array* am_binary(int op, const am_array* a, const am_array* b) {
-  static const char* names[] = {"add", "multiply", "matmul", "subtract", "divide", "less_equal"};
-  return guarded((am_array*)nullptr, op >= 0 && op < 6 ? names[op] : "binary", {a, b}, [&] {
+  static const char* names[] = {"add", "multiply", "matmul", "less_equal"};
+  return guarded((am_array*)nullptr, op >= 0 && op < AM_BINARIES ? names[op] : "binary", {a, b}, [&] {
     switch (op) {
-      case 0: return out(mx::add(in(a), in(b)));
-      case 1: return out(mx::multiply(in(a), in(b)));
-      case 2: return out(mx::matmul(in(a), in(b)));
-      case 3: return out(mx::subtract(in(a), in(b)));
-      case 4: return out(mx::divide(in(a), in(b)));
-      case 5: return out(mx::less_equal(in(a), in(b)));
+      case AM_ADD: return out(mx::add(in(a), in(b)));
+      case AM_MULTIPLY: return out(mx::multiply(in(a), in(b)));
+      case AM_MATMUL: return out(mx::matmul(in(a), in(b)));
+      case AM_LESS_EQUAL: return out(mx::less_equal(in(a), in(b)));
+      default: throw std::invalid_argument("unknown operator");
     }
-    throw std::invalid_argument("unknown operator");
   });
 }
 
 am_array* am_unary(int op, const am_array* a) {
-  static const char* names[] = {"sigmoid", "exp", "negative", "contiguous", "tanh"};
-  return guarded((am_array*)nullptr, op >= 0 && op < 5 ? names[op] : "unary", {a}, [&] {
+  static const char* names[] = {"sigmoid", "contiguous", "tanh"};
+  return guarded((am_array*)nullptr, op >= 0 && op < AM_UNARIES ? names[op] : "unary", {a}, [&] {
     switch (op) {
-      case 0: return out(mx::sigmoid(in(a)));
-      case 1: return out(mx::exp(in(a)));
-      case 2: return out(mx::negative(in(a)));
-      case 3: return out(mx::contiguous(in(a)));
-      case 4: return out(mx::tanh(in(a)));
+      case AM_SIGMOID: return out(mx::sigmoid(in(a)));
+      case AM_CONTIGUOUS: return out(mx::contiguous(in(a)));
+      case AM_TANH: return out(mx::tanh(in(a)));
+      default: throw std::invalid_argument("unknown operator");
     }
-    throw std::invalid_argument("unknown operator");
   });
 }
 
@@ -181,6 +178,7 @@ am_array* am_slice_update(const am_array* a, const am_array* update, const int* 
 am_array* am_concat(am_array* const* arrays, int n, int axis) {
   return guarded((am_array*)nullptr, "concatenate", {n ? arrays[0] : nullptr}, [&] {
     std::vector<mx::array> all;
+    all.reserve(n);
     for (int i = 0; i < n; i++) all.push_back(in(arrays[i]));
     return out(mx::concatenate(std::move(all), axis));
   });

@@ -21,7 +21,11 @@ int am_gpu_available(void);
 size_t am_active_memory(void);
 int am_set_limits(size_t active, size_t cache);  // active: refuse arrays beyond it, 0 for none
 
-// ---- Arrays. dtype: 0 float32, 1 bfloat16, 2 float16, 3 int32, 4 uint32, 5 uint16, 6 bool
+// ---- Arrays
+enum am_dtype_code { AM_FLOAT32, AM_BFLOAT16, AM_FLOAT16, AM_INT32, AM_UINT32, AM_UINT16, AM_BOOL, AM_DTYPES };
+enum am_binary_code { AM_ADD, AM_MULTIPLY, AM_MATMUL, AM_LESS_EQUAL, AM_BINARIES };
+enum am_unary_code { AM_SIGMOID, AM_CONTIGUOUS, AM_TANH, AM_UNARIES };
+
 am_array* am_from_data(const void* data, const int* shape, int ndim, int dtype);
 void am_free(am_array*);
 int am_eval(am_array** arrays, int n);
@@ -32,8 +36,8 @@ size_t am_size(const am_array*);
 const void* am_data(am_array*);  // evaluated and row-contiguous, valid while the array lives
 int am_describe(const am_array*, char* out, size_t n);
 
-am_array* am_binary(int op, const am_array* a, const am_array* b);  // 0 add 1 mul 2 matmul 3 sub 4 div 5 less_equal
-am_array* am_unary(int op, const am_array* a);                      // 0 sigmoid 1 exp 2 neg 3 contiguous 4 tanh
+am_array* am_binary(int op, const am_array* a, const am_array* b);
+am_array* am_unary(int op, const am_array* a);
 am_array* am_astype(const am_array*, int dtype);
 am_array* am_reshape(const am_array*, const int* shape, int ndim);
 am_array* am_transpose(const am_array*, const int* axes, int ndim);
@@ -64,8 +68,7 @@ void am_block_free(uint16_t*);
 am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half);
 void am_rope_free(am_rope*);
 
-// role: 0 prompt, 1 generated
-am_batch* am_batch_new(int role);
+am_batch* am_batch_new(int role);  // role: am::Role
 int am_batch_add(am_batch*, uint16_t* const* blocks, int nblocks, int start, int rows);
 void am_batch_free(am_batch*);
 
@@ -84,17 +87,33 @@ typedef struct {
   int window;
 } am_scoring;
 
+typedef struct {
+  const am_array* weight;
+  float eps;
+} am_norm;
+
+typedef struct {
+  const am_matrix* w;
+  const am_array* bias;  // null for none
+} am_linear;
+
+// am::Projection
+typedef struct {
+  am_norm norm;
+  am_linear qkv;
+  const am_array *q_norm, *k_norm;  // null for none
+  am_heads heads;
+  const am_rope* rope;
+} am_projection;
+
 am_array* am_k_embed(const void* kernels, const am_matrix*, const am_array* ids, float scale);
-am_array* am_k_norm_qkv_rope(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*,
-                             am_heads, const am_rope*, const am_batch*, int layer);
+am_array* am_k_norm_qkv_rope(const void* kernels, const am_array* h, am_projection, const am_batch*, int layer);
 am_array* am_k_attention(const void* kernels, const am_array* q, am_heads, am_scoring, const am_batch*, int layer);
-am_array* am_k_linear_residual(const void* kernels, const am_array* x, const am_matrix*, const am_array* res, const am_batch*);
-am_array* am_k_linear_norm_residual(const void* kernels, const am_array* x, const am_matrix*, const am_array* norm, float eps,
-                                    const am_array* res, const am_batch*);
-am_array* am_k_norm_gate_up(const void* kernels, int gate, const am_array* h, const am_array* norm, float eps, const am_matrix*,
-                            const am_batch*);  // gate: am::Gate
+am_array* am_k_linear_residual(const void* kernels, const am_array* x, am_linear, const am_array* res, const am_batch*);
+am_array* am_k_linear_norm_residual(const void* kernels, const am_array* x, am_linear, am_norm, const am_array* res, const am_batch*);
+am_array* am_k_norm_gate_up(const void* kernels, int gate, const am_array* h, am_norm, const am_matrix*, const am_batch*);  // gate: am::Gate
 am_array* am_k_soft_cap(const void* kernels, const am_array* x, float cap);
-am_array* am_k_norm_head(const void* kernels, const am_array* h, const am_array* norm, float eps, const am_matrix*);
+am_array* am_k_norm_head(const void* kernels, const am_array* h, am_norm, const am_matrix*);
 
 #ifdef __cplusplus
 }

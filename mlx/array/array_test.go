@@ -208,9 +208,10 @@ func compareLayer(t *testing.T, k *Kernels, rows, width int, heads Heads, ff int
 
 	ah, an := New(s, h, Float32, rows, width), New(s, n1, Float32, width)
 	how := Scoring{Scale: float32(1 / math.Sqrt(float64(heads.Dim)))}
-	q := k.NormQKVRope(s, ah, an, 1e-5, mqkv, heads, rope, b, 0)
-	x := k.LinearResidual(s, k.Attention(s, q, heads, how, b, 0), mo, ah, b)
-	y := k.LinearResidual(s, k.NormGateUp(s, SiLU, x, an, 1e-5, mgu, b), mdown, x, b)
+	norm := Norm{an, 1e-5}
+	q := k.NormQKVRope(s, ah, Projection{Norm: norm, QKV: Linear{Weight: mqkv}, Heads: heads, Rope: rope}, b, 0)
+	x := k.LinearResidual(s, k.Attention(s, q, heads, how, b, 0), Linear{Weight: mo}, ah, b)
+	y := k.LinearResidual(s, k.NormGateUp(s, SiLU, x, norm, mgu, b), Linear{Weight: mdown}, x, b)
 	got, err := s.Floats(y)
 	if err != nil {
 		t.Fatal(err)

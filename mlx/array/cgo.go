@@ -2,7 +2,7 @@
 
 package array
 
-// #cgo CXXFLAGS: -std=c++20 -O2 -w -I${SRCDIR}/../../.deps/mlx/include
+// #cgo CXXFLAGS: -std=c++20 -O2 -Wall -Wextra -isystem ${SRCDIR}/../../.deps/mlx/include
 // #cgo linux LDFLAGS: -L${SRCDIR}/../../.deps/mlx/lib -L${SRCDIR}/../../.deps/scipy_openblas32/lib
 // #cgo linux LDFLAGS: -Wl,--no-as-needed -lscipy_openblas -lmlx -Wl,--allow-shlib-undefined
 // #cgo linux LDFLAGS: -Wl,-rpath,$ORIGIN/../lib/agent-memory -Wl,-rpath,${SRCDIR}/../../.deps/mlx/lib -Wl,-rpath,${SRCDIR}/../../.deps/scipy_openblas32/lib
@@ -18,3 +18,6 @@ import (
 )
 
 func lastError() error { return errors.New("mlx: " + C.GoString(C.am_error())) }
+
+// The codes of types are the same on both sides: the last of them is, so all are.
+var _ = [1]struct{}{}[Bool-C.AM_BOOL]

@@ -31,6 +31,7 @@ struct Batch {
   int rows = 0;
   std::vector<std::vector<uint16_t*>> tables;
   std::vector<Sequence> seqs;
+  Pages pages(int layer) const { return {seqs.data(), (int)seqs.size(), (size_t)layer}; }
 };
 using SharedBatch = std::shared_ptr<Batch>;
 
@@ -81,7 +82,7 @@ void expect(bool ok, const std::string& what) {
   if (!ok) throw std::invalid_argument(what);
 }
 
-void expect_shape(const mx::array& a, mx::Shape shape, mx::Dtype dtype, const char* what) {
+void expect_shape(const mx::array& a, const mx::Shape& shape, mx::Dtype dtype, const char* what) {
   if (a.shape() == shape && a.dtype() == dtype) return;
   std::string s;
   for (int d : shape) s += (s.empty() ? "" : ",") + std::to_string(d);
@@ -89,6 +90,22 @@ void expect_shape(const mx::array& a, mx::Shape shape, mx::Dtype dtype, const ch
 }
 
 mx::Dtype input_type(const Batch& b) { return b.role == kPrompt ? mx::bfloat16 : mx::float32; }
+
+// A kernel's arrays in order. Optional ones are added where they exist, and found again by their place, -1 for none.
+struct Inputs {
+  template <class... A>
+  explicit Inputs(const A&... always) : all{always...} {}
+
+  int row(const am_array* a, int n, const char* what) {
+    if (!a) return -1;
+    expect_shape(in(a), {n}, mx::float32, what);
+    all.push_back(in(a));
+    return (int)all.size() - 1;
+  }
+  std::vector<mx::array> all;
+};
+
+const float* at(const Pointers& p, int place) { return place < 0 ? nullptr : (const float*)p[place]; }
 
 HeadShape shape_of(am_heads h) { return {h.heads, h.kv_heads, h.head_dim}; }
 
@@ -124,7 +141,7 @@ const char* am_kernels_name(const void* k) { return am::in(k).name; }
 
 am_matrix* am_matrix_new(int n, int k, int source) {
   return guarded((am_matrix*)nullptr, "new matrix", {}, [&] {
-    expect(n > 0 && k > 0 && source >= 0 && source <= 5, "no such shape or source");
+    expect(n > 0 && k > 0 && source >= kFromF32 && source <= kFromQ4_1, "no such shape or source");
     auto m = std::make_shared<OwnedMatrix>();
     m->n = n, m->k = k, m->format = format_for((Source)source);
     expect(m->format == kBF16 || k % kGroup == 0, "quantised rows must be a multiple of 32 long, not " + std::to_string(k));
@@ -185,7 +202,7 @@ void am_rope_free(am_rope* r) { delete reinterpret_cast<SharedRope*>(r); }
 
 am_batch* am_batch_new(int role) {
   auto b = std::make_shared<Batch>();
-  b->role = role == 0 ? kPrompt : kGenerated;
+  b->role = role == kPrompt ? kPrompt : kGenerated;
   return reinterpret_cast<am_batch*>(new SharedBatch(std::move(b)));
 }
 
@@ -214,21 +231,24 @@ am_array* am_k_embed(const void* k, const am_matrix* m, const am_array* ids, flo
   });
 }
 
-am_array* am_k_norm_qkv_rope(const void* k, const am_array* h, const am_array* norm, float eps, const am_matrix* m,
-                             am_heads heads, const am_rope* r, const am_batch* b, int layer) {
-  return guarded((am_array*)nullptr, "norm_qkv_rope", {h, norm}, [&] {
-    SharedMatrix w = am::in(m);
+am_array* am_k_norm_qkv_rope(const void* k, const am_array* h, am_projection how, const am_batch* b, int layer) {
+  return guarded((am_array*)nullptr, "norm_qkv_rope", {h, how.norm.weight}, [&] {
+    SharedMatrix w = am::in(how.qkv.w);
     SharedBatch batch = am::in(b);
-    SharedRope rope = am::in(r);
-    HeadShape s = shape_of(heads);
+    SharedRope rope = am::in(how.rope);
+    HeadShape s = shape_of(how.heads);
     expect_shape(am::in(h), {batch->rows, w->k}, mx::float32, "h");
-    expect_shape(am::in(norm), {w->k}, mx::float32, "norm");
     expect(w->n == (s.heads + 2 * s.kv_heads) * s.head_dim, "the matrix does not hold Q, K and V of these heads");
+    expect(2 * rope->half <= s.head_dim, "the rotary table is wider than a head");
     for (auto& q : batch->seqs) expect(q.start + q.rows <= rope->positions, "a position is behind the rotary table");
-    return call("NormQKVRope", {batch->rows, s.q_width()}, mx::bfloat16, {am::in(h), am::in(norm)},
-                [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.norm_qkv_rope(batch->role, (const float*)p[0], (const float*)p[1], eps, *w, s, rope->view(),
-                                  batch->seqs.data(), (int)batch->seqs.size(), layer, (uint16_t*)o);
+    Inputs inputs(am::in(h));
+    int norm = inputs.row(how.norm.weight, w->k, "norm"), bias = inputs.row(how.qkv.bias, w->n, "bias");
+    int q_norm = inputs.row(how.q_norm, s.head_dim, "q_norm"), k_norm = inputs.row(how.k_norm, s.head_dim, "k_norm");
+    expect(norm >= 0, "there is no norm");
+    return call("NormQKVRope", {batch->rows, s.q_width()}, mx::bfloat16, inputs.all,
+                [=, &k = am::in(k), eps = how.norm.eps](const Pointers& p, void* o) {
+                  Projection projection{{at(p, norm), eps}, {w.get(), at(p, bias)}, at(p, q_norm), at(p, k_norm), s, rope->view()};
+                  k.norm_qkv_rope(batch->role, at(p, 0), projection, batch->pages(layer), (uint16_t*)o);
                 });
   });
 }
@@ -242,65 +262,66 @@ am_array* am_k_attention(const void* k, const am_array* q, am_heads heads, am_sc
     expect_shape(am::in(q), {batch->rows, s.q_width()}, mx::bfloat16, "q");
     return call("PagedAttention", {batch->rows, round_up(s.heads * s.head_dim, kGroup)}, input_type(*batch), {am::in(q)},
                 [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.attention(batch->role, (const uint16_t*)p[0], s, scoring, batch->seqs.data(), (int)batch->seqs.size(), layer, o);
+                  k.attention(batch->role, (const uint16_t*)p[0], s, scoring, batch->pages(layer), o);
                 });
   });
 }
 
-am_array* am_k_linear_residual(const void* k, const am_array* x, const am_matrix* m, const am_array* res, const am_batch* b) {
+am_array* am_k_linear_residual(const void* k, const am_array* x, am_linear linear, const am_array* res, const am_batch* b) {
   return guarded((am_array*)nullptr, "linear_residual", {x, res}, [&] {
-    SharedMatrix w = am::in(m);
+    SharedMatrix w = am::in(linear.w);
     SharedBatch batch = am::in(b);
     expect_shape(am::in(x), {batch->rows, w->k_padded()}, input_type(*batch), "x");
     expect_shape(am::in(res), {batch->rows, w->n}, mx::float32, "res");
-    return call("LinearResidual", {batch->rows, w->n}, mx::float32, {am::in(x), am::in(res)},
-                [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.linear_residual(batch->role, p[0], *w, (const float*)p[1], batch->rows, (float*)o);
+    Inputs inputs(am::in(x), am::in(res));
+    int bias = inputs.row(linear.bias, w->n, "bias");
+    return call("LinearResidual", {batch->rows, w->n}, mx::float32, inputs.all, [=, &k = am::in(k)](const Pointers& p, void* o) {
+      k.linear_residual(batch->role, p[0], {w.get(), at(p, bias)}, at(p, 1), batch->rows, (float*)o);
+    });
+  });
+}
+
+am_array* am_k_linear_norm_residual(const void* k, const am_array* x, am_linear linear, am_norm norm, const am_array* res, const am_batch* b) {
+  return guarded((am_array*)nullptr, "linear_norm_residual", {x, norm.weight, res}, [&] {
+    SharedMatrix w = am::in(linear.w);
+    SharedBatch batch = am::in(b);
+    expect_shape(am::in(x), {batch->rows, w->k_padded()}, input_type(*batch), "x");
+    expect_shape(am::in(res), {batch->rows, w->n}, mx::float32, "res");
+    Inputs inputs(am::in(x), am::in(res));
+    int bias = inputs.row(linear.bias, w->n, "bias"), weight = inputs.row(norm.weight, w->n, "norm");
+    expect(weight >= 0, "there is no norm");
+    return call("LinearNormResidual", {batch->rows, w->n}, mx::float32, inputs.all,
+                [=, &k = am::in(k), eps = norm.eps](const Pointers& p, void* o) {
+                  k.linear_norm_residual(batch->role, p[0], {w.get(), at(p, bias)}, {at(p, weight), eps}, at(p, 1), batch->rows, (float*)o);
                 });
   });
 }
 
-am_array* am_k_linear_norm_residual(const void* k, const am_array* x, const am_matrix* m, const am_array* norm, float eps,
-                                    const am_array* res, const am_batch* b) {
-  return guarded((am_array*)nullptr, "linear_norm_residual", {x, norm, res}, [&] {
-    SharedMatrix w = am::in(m);
-    SharedBatch batch = am::in(b);
-    expect_shape(am::in(x), {batch->rows, w->k_padded()}, input_type(*batch), "x");
-    expect_shape(am::in(norm), {w->n}, mx::float32, "norm");
-    expect_shape(am::in(res), {batch->rows, w->n}, mx::float32, "res");
-    return call("LinearNormResidual", {batch->rows, w->n}, mx::float32, {am::in(x), am::in(norm), am::in(res)},
-                [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.linear_norm_residual(batch->role, p[0], *w, (const float*)p[1], eps, (const float*)p[2], batch->rows, (float*)o);
-                });
-  });
-}
-
-am_array* am_k_norm_gate_up(const void* k, int gate, const am_array* h, const am_array* norm, float eps, const am_matrix* m,
-                            const am_batch* b) {
-  return guarded((am_array*)nullptr, "norm_gate_up", {h, norm}, [&] {
+am_array* am_k_norm_gate_up(const void* k, int gate, const am_array* h, am_norm norm, const am_matrix* m, const am_batch* b) {
+  return guarded((am_array*)nullptr, "norm_gate_up", {h, norm.weight}, [&] {
     SharedMatrix w = am::in(m);
     SharedBatch batch = am::in(b);
     expect_shape(am::in(h), {batch->rows, w->k}, mx::float32, "h");
-    expect_shape(am::in(norm), {w->k}, mx::float32, "norm");
+    expect_shape(am::in(norm.weight), {w->k}, mx::float32, "norm");
     expect(gate == kSiLU || gate == kGELUTanh, "no such gate");
     expect(w->n % 64 == 0, "gate and up must be padded to 32 columns each");
-    return call("NormGateUp", {batch->rows, w->n / 2}, input_type(*batch), {am::in(h), am::in(norm)},
-                [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.norm_gate_up(batch->role, (Gate)gate, (const float*)p[0], (const float*)p[1], eps, *w, batch->rows, o);
+    return call("NormGateUp", {batch->rows, w->n / 2}, input_type(*batch), {am::in(h), am::in(norm.weight)},
+                [=, &k = am::in(k), eps = norm.eps](const Pointers& p, void* o) {
+                  k.norm_gate_up(batch->role, (Gate)gate, at(p, 0), {at(p, 1), eps}, *w, batch->rows, o);
                 });
   });
 }
 
-am_array* am_k_norm_head(const void* k, const am_array* h, const am_array* norm, float eps, const am_matrix* m) {
-  return guarded((am_array*)nullptr, "norm_head", {h, norm}, [&] {
+am_array* am_k_norm_head(const void* k, const am_array* h, am_norm norm, const am_matrix* m) {
+  return guarded((am_array*)nullptr, "norm_head", {h, norm.weight}, [&] {
     SharedMatrix w = am::in(m);
     expect(am::in(h).ndim() == 2, "h must have two dimensions");
     int rows = am::in(h).shape(0);
     expect_shape(am::in(h), {rows, w->k}, mx::float32, "h");
-    expect_shape(am::in(norm), {w->k}, mx::float32, "norm");
-    return call("NormHead", {rows, w->n}, mx::float32, {mx::contiguous(am::in(h)), am::in(norm)},
-                [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.norm_head((const float*)p[0], (const float*)p[1], eps, *w, rows, (float*)o);
+    expect_shape(am::in(norm.weight), {w->k}, mx::float32, "norm");
+    return call("NormHead", {rows, w->n}, mx::float32, {mx::contiguous(am::in(h)), am::in(norm.weight)},
+                [=, &k = am::in(k), eps = norm.eps](const Pointers& p, void* o) {
+                  k.norm_head(at(p, 0), {at(p, 1), eps}, *w, rows, (float*)o);
                 });
   });
 }

@@ -211,12 +211,61 @@ func (k *Kernels) Embed(s *Scope, w *Matrix, ids []int32, scale float32) *Array 
 	return s.op(func() *C.am_array { return C.am_k_embed(k.p, w.h, a.h, C.float(scale)) }, a)
 }
 
+// Norm is x / rms(x) * Weight.
+type Norm struct {
+	Weight *Array // float32
+	Eps    float32
+}
+
+func (n Norm) c() C.am_norm { return C.am_norm{weight: handle(n.Weight), eps: C.float(n.Eps)} }
+
+// Linear is x Weight + Bias.
+type Linear struct {
+	Weight *Matrix
+	Bias   *Array // float32, nil for none
+}
+
+func (l Linear) c() C.am_linear { return C.am_linear{w: l.Weight.h, bias: handle(l.Bias)} }
+
+// Projection is how a layer's queries, keys and values come from its input.
+type Projection struct {
+	Norm         Norm   // of the input
+	QKV          Linear // the columns of Q, K and V one after the other
+	QNorm, KNorm *Array // [head dim]: each head is normed before its rotation, with Norm's epsilon; nil for none
+	Heads        Heads
+	Rope         *RopeTable
+}
+
+func (p Projection) c() C.am_projection {
+	return C.am_projection{
+		norm: p.Norm.c(), qkv: p.QKV.c(), q_norm: handle(p.QNorm), k_norm: handle(p.KNorm), heads: p.Heads.c(), rope: p.Rope.h,
+	}
+}
+
+// handle is an array's, null for none.
+func handle(a *Array) *C.am_array {
+	if a == nil {
+		return nil
+	}
+	return a.h
+}
+
+// present are the arrays that are not nil, for an operator some of whose inputs are optional.
+func present(always []*Array, optional ...*Array) []*Array {
+	for _, a := range optional {
+		if a != nil {
+			always = append(always, a)
+		}
+	}
+	return always
+}
+
 // NormQKVRope returns rotated queries, bf16 [rows, heads * padded dim], of rmsnorm(h) w, and writes the rows' keys
-// and values into their blocks. w holds Q, K and V one after the other.
-func (k *Kernels) NormQKVRope(s *Scope, h, norm *Array, eps float32, w *Matrix, heads Heads, r *RopeTable, b *Batch, layer int) *Array {
+// and values into their blocks.
+func (k *Kernels) NormQKVRope(s *Scope, h *Array, p Projection, b *Batch, layer int) *Array {
 	return s.op(func() *C.am_array {
-		return C.am_k_norm_qkv_rope(k.p, h.h, norm.h, C.float(eps), w.h, heads.c(), r.h, b.h, C.int(layer))
-	}, h, norm)
+		return C.am_k_norm_qkv_rope(k.p, h.h, p.c(), b.h, C.int(layer))
+	}, present([]*Array{h, p.Norm.Weight}, p.QKV.Bias, p.QNorm, p.KNorm)...)
 }
 
 // Attention returns each row's attention over what it sees of its sequence, as the input of LinearResidual.
@@ -224,24 +273,24 @@ func (k *Kernels) Attention(s *Scope, q *Array, heads Heads, how Scoring, b *Bat
 	return s.op(func() *C.am_array { return C.am_k_attention(k.p, q.h, heads.c(), how.c(), b.h, C.int(layer)) }, q)
 }
 
-// LinearResidual returns float32 [rows, w.N]: res + x w.
-func (k *Kernels) LinearResidual(s *Scope, x *Array, w *Matrix, res *Array, b *Batch) *Array {
-	return s.op(func() *C.am_array { return C.am_k_linear_residual(k.p, x.h, w.h, res.h, b.h) }, x, res)
+// LinearResidual returns float32 [rows, outputs]: res + x w + bias.
+func (k *Kernels) LinearResidual(s *Scope, x *Array, l Linear, res *Array, b *Batch) *Array {
+	return s.op(func() *C.am_array { return C.am_k_linear_residual(k.p, x.h, l.c(), res.h, b.h) }, present([]*Array{x, res}, l.Bias)...)
 }
 
-// LinearNormResidual returns float32 [rows, w.N]: res + rmsnorm(x w).
-func (k *Kernels) LinearNormResidual(s *Scope, x *Array, w *Matrix, norm *Array, eps float32, res *Array, b *Batch) *Array {
+// LinearNormResidual returns float32 [rows, outputs]: res + rmsnorm(x w + bias).
+func (k *Kernels) LinearNormResidual(s *Scope, x *Array, l Linear, norm Norm, res *Array, b *Batch) *Array {
 	return s.op(func() *C.am_array {
-		return C.am_k_linear_norm_residual(k.p, x.h, w.h, norm.h, C.float(eps), res.h, b.h)
-	}, x, norm, res)
+		return C.am_k_linear_norm_residual(k.p, x.h, l.c(), norm.c(), res.h, b.h)
+	}, present([]*Array{x, norm.Weight, res}, l.Bias)...)
 }
 
 // NormGateUp returns g(gate) * up of rmsnorm(h) w, as the input of LinearResidual. Each panel of w holds 16 columns
 // of gate and the same 16 of up.
-func (k *Kernels) NormGateUp(s *Scope, g Gate, h, norm *Array, eps float32, w *Matrix, b *Batch) *Array {
+func (k *Kernels) NormGateUp(s *Scope, g Gate, h *Array, norm Norm, w *Matrix, b *Batch) *Array {
 	return s.op(func() *C.am_array {
-		return C.am_k_norm_gate_up(k.p, C.int(g), h.h, norm.h, C.float(eps), w.h, b.h)
-	}, h, norm)
+		return C.am_k_norm_gate_up(k.p, C.int(g), h.h, norm.c(), w.h, b.h)
+	}, h, norm.Weight)
 }
 
 // SoftCap returns cap tanh(x / cap) of float32 values.
@@ -250,6 +299,6 @@ func (k *Kernels) SoftCap(s *Scope, x *Array, cap float32) *Array {
 }
 
 // NormHead returns float32 [rows, w.N]: logits of rmsnorm(h) w.
-func (k *Kernels) NormHead(s *Scope, h, norm *Array, eps float32, w *Matrix) *Array {
-	return s.op(func() *C.am_array { return C.am_k_norm_head(k.p, h.h, norm.h, C.float(eps), w.h) }, h, norm)
+func (k *Kernels) NormHead(s *Scope, h *Array, norm Norm, w *Matrix) *Array {
+	return s.op(func() *C.am_array { return C.am_k_norm_head(k.p, h.h, norm.c(), w.h) }, h, norm.Weight)
 }

@@ -10,29 +10,29 @@ func (s *Scope) binary(op C.int, a, b *Array) *Array {
 }
 
 // Add is a + b with broadcasting.
-func (s *Scope) Add(a, b *Array) *Array { return s.binary(0, a, b) }
+func (s *Scope) Add(a, b *Array) *Array { return s.binary(C.AM_ADD, a, b) }
 
 // Mul is a * b, element by element, with broadcasting.
-func (s *Scope) Mul(a, b *Array) *Array { return s.binary(1, a, b) }
+func (s *Scope) Mul(a, b *Array) *Array { return s.binary(C.AM_MULTIPLY, a, b) }
 
 // Matmul is the matrix product over the last two axes.
-func (s *Scope) Matmul(a, b *Array) *Array { return s.binary(2, a, b) }
+func (s *Scope) Matmul(a, b *Array) *Array { return s.binary(C.AM_MATMUL, a, b) }
 
 // LessEqual is a <= b as booleans.
-func (s *Scope) LessEqual(a, b *Array) *Array { return s.binary(5, a, b) }
+func (s *Scope) LessEqual(a, b *Array) *Array { return s.binary(C.AM_LESS_EQUAL, a, b) }
 
 func (s *Scope) unary(op C.int, a *Array) *Array {
 	return s.op(func() *C.am_array { return C.am_unary(op, a.h) }, a)
 }
 
 // Sigmoid is 1 / (1 + exp(-a)).
-func (s *Scope) Sigmoid(a *Array) *Array { return s.unary(0, a) }
+func (s *Scope) Sigmoid(a *Array) *Array { return s.unary(C.AM_SIGMOID, a) }
 
 // Tanh is the hyperbolic tangent.
-func (s *Scope) Tanh(a *Array) *Array { return s.unary(4, a) }
+func (s *Scope) Tanh(a *Array) *Array { return s.unary(C.AM_TANH, a) }
 
 // Contiguous is a in row-major order.
-func (s *Scope) Contiguous(a *Array) *Array { return s.unary(3, a) }
+func (s *Scope) Contiguous(a *Array) *Array { return s.unary(C.AM_CONTIGUOUS, a) }
 
 // AsType converts the elements.
 func (s *Scope) AsType(a *Array, d Dtype) *Array {

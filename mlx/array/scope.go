@@ -16,7 +16,10 @@ import (
 type Array struct{ h *C.am_array }
 
 // Scope owns the arrays made through it.
-type Scope struct {
+type Scope struct{ owner }
+
+// owner holds arrays, and the first error that came with one.
+type owner struct {
 	arrays []*Array
 	err    error
 }
@@ -25,7 +28,7 @@ type Scope struct {
 func NewScope() *Scope { return &Scope{} }
 
 // Close frees the scope's arrays.
-func (s *Scope) Close() {
+func (s *owner) Close() {
 	for _, a := range s.arrays {
 		a.free()
 	}
@@ -40,7 +43,7 @@ func (a *Array) free() {
 }
 
 // Err is the first error of an operator of this scope.
-func (s *Scope) Err() error { return s.err }
+func (s *owner) Err() error { return s.err }
 
 // Keep moves a into the scope to, which outlives s.
 func (s *Scope) Keep(a *Array, to *Scope) *Array {
@@ -54,14 +57,14 @@ func (s *Scope) Keep(a *Array, to *Scope) *Array {
 	return a
 }
 
-func (s *Scope) fail(err error) *Array {
+func (s *owner) fail(err error) *Array {
 	if s.err == nil {
 		s.err = err
 	}
 	return &Array{}
 }
 
-func (s *Scope) own(h *C.am_array) *Array {
+func (s *owner) own(h *C.am_array) *Array {
 	if h == nil {
 		return s.fail(lastError())
 	}
@@ -76,7 +79,7 @@ var (
 )
 
 // op runs f unless the scope failed before or an input is gone.
-func (s *Scope) op(f func() *C.am_array, inputs ...*Array) *Array {
+func (s *owner) op(f func() *C.am_array, inputs ...*Array) *Array {
 	if s.err != nil {
 		return &Array{}
 	}
@@ -130,7 +133,7 @@ func first(v []C.int) *C.int {
 }
 
 // Eval computes the arrays.
-func (s *Scope) Eval(arrays ...*Array) error {
+func (s *owner) Eval(arrays ...*Array) error {
 	if s.err != nil {
 		return s.err
 	}
@@ -169,7 +172,7 @@ func (a *Array) Dtype() Dtype {
 }
 
 // Floats evaluates a float32 array and returns its elements without copying: valid while the scope is open.
-func (s *Scope) Floats(a *Array) ([]float32, error) {
+func (s *owner) Floats(a *Array) ([]float32, error) {
 	p, n, err := s.data(a, Float32)
 	if err != nil {
 		return nil, err
@@ -178,7 +181,7 @@ func (s *Scope) Floats(a *Array) ([]float32, error) {
 }
 
 // Uint16s evaluates a bfloat16, float16 or uint16 array and returns its elements' bits, as Floats does.
-func (s *Scope) Uint16s(a *Array) ([]uint16, error) {
+func (s *owner) Uint16s(a *Array) ([]uint16, error) {
 	p, n, err := s.data(a, BFloat16, Float16, Uint16)
 	if err != nil {
 		return nil, err
@@ -186,7 +189,7 @@ func (s *Scope) Uint16s(a *Array) ([]uint16, error) {
 	return unsafe.Slice((*uint16)(p), n), nil
 }
 
-func (s *Scope) data(a *Array, allowed ...Dtype) (unsafe.Pointer, int, error) {
+func (s *owner) data(a *Array, allowed ...Dtype) (unsafe.Pointer, int, error) {
 	if s.err != nil {
 		return nil, 0, s.err
 	}

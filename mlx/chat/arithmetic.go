@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +15,11 @@ func (e binaryExpr) eval(s *scope) (any, error) {
 	pair, err := evalAll(s, []expr{e.left, e.right})
 	if err != nil {
 		return nil, err
+	}
+	if e.op == "~" {
+		if err := s.run.weigh(pair...); err != nil {
+			return nil, at(e.line, err)
+		}
 	}
 	v, err := operate(e.op, pair[0], pair[1])
 	if err == nil {
@@ -48,6 +55,9 @@ func operate(op string, a, b any) (any, error) {
 }
 
 func join(a, b any) (any, bool) {
+	if v, ok := joinMarkup(a, b); ok {
+		return v, true
+	}
 	switch x := a.(type) {
 	case string:
 		y, ok := b.(string)
@@ -70,6 +80,10 @@ func repeat(a, b any) (any, bool, error) {
 		}
 	}
 	switch x := a.(type) {
+	case markup:
+		v, ok, err := repeat(string(x), n)
+		text, _ := v.(string)
+		return markup(text), ok, err
 	case string:
 		if n > 0 && int64(len(x)) > mostOutput/n {
 			return nil, true, errTooLarge
@@ -79,27 +93,39 @@ func repeat(a, b any) (any, bool, error) {
 		if n > 0 && int64(len(x.Items)) > mostRange/n {
 			return nil, true, errTooLarge
 		}
-		var items []any
-		for range n {
-			items = append(items, x.Items...)
+		if n <= 0 || len(x.Items) == 0 {
+			return &List{tuple: x.tuple}, true, nil
 		}
-		return &List{Items: items, tuple: x.tuple}, true, nil
+		return &List{Items: slices.Repeat(x.Items, int(n)), tuple: x.tuple}, true, nil
 	}
 	return nil, false, nil
 }
 
 var errDivision = errors.New("division by zero")
 
+var errNumber = errors.New("a whole number of more than 64 bits")
+
 func operateInts(op string, x, y int64) (any, error) {
-	switch op {
-	case "+":
-		return x + y, nil
-	case "-":
-		return x - y, nil
-	case "*":
-		return x * y, nil
-	case "**":
-		return int64(math.Pow(float64(x), float64(y))), nil
+	if op == "**" && y < 0 {
+		return operateFloats(op, float64(x), float64(y))
+	}
+	if small := int64(1 << 31); op != "**" && max(x, y) < small && min(x, y) > -small {
+		switch op {
+		case "+":
+			return x + y, nil
+		case "-":
+			return x - y, nil
+		case "*":
+			return x * y, nil
+		}
+	}
+	if exact, ok := map[string]func(z, x, y *big.Int) *big.Int{
+		"+": (*big.Int).Add, "-": (*big.Int).Sub, "*": (*big.Int).Mul, "**": power}[op]; ok {
+		z := exact(new(big.Int), big.NewInt(x), big.NewInt(y))
+		if z == nil || !z.IsInt64() {
+			return nil, errNumber
+		}
+		return z.Int64(), nil
 	}
 	if y == 0 {
 		return nil, errDivision
@@ -114,6 +140,17 @@ func operateInts(op string, x, y int64) (any, error) {
 	return rest, nil
 }
 
+// power is x to the y, or nil where that has far more than 64 bits.
+func power(z, x, y *big.Int) *big.Int {
+	if x.CmpAbs(big.NewInt(1)) > 0 && y.CmpAbs(big.NewInt(64)) > 0 {
+		return nil
+	}
+	if x.CmpAbs(big.NewInt(1)) <= 0 && y.Sign() != 0 { // 0, 1 and -1 need no more than the parity
+		y = big.NewInt(2 - int64(y.Bit(0)))
+	}
+	return z.Exp(x, y, nil)
+}
+
 func operateFloats(op string, x, y float64) (any, error) {
 	switch op {
 	case "+":
@@ -123,6 +160,9 @@ func operateFloats(op string, x, y float64) (any, error) {
 	case "*":
 		return x * y, nil
 	case "**":
+		if x == 0 && y < 0 {
+			return nil, errDivision
+		}
 		return math.Pow(x, y), nil
 	}
 	if y == 0 {

@@ -121,11 +121,14 @@ func (e dictExpr) eval(s *scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, err := asText(pair[0], "a key of a dict")
-		if err != nil {
+		if isWhole(pair[0]) {
+			if err := s.run.weigh(pair[0]); err != nil {
+				return nil, err
+			}
+		}
+		if err := d.setItem(pair[0], pair[1]); err != nil {
 			return nil, err
 		}
-		d.Set(key, pair[1])
 	}
 	return d, nil
 }
@@ -166,6 +169,11 @@ func (e compareExpr) eval(s *scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if isWhole(left) {
+			if err := s.run.weigh(left, right); err != nil {
+				return nil, err
+			}
+		}
 		holds, err := relate(link.op, left, right)
 		if err != nil || !holds {
 			return false, err
@@ -199,167 +207,30 @@ func relate(op string, a, b any) (bool, error) {
 	return c >= 0, err
 }
 
-func (e attrExpr) eval(s *scope) (any, error) {
-	v, err := e.value.eval(s)
-	if err != nil {
-		return nil, err
-	}
-	found, err := attribute(v, e.name)
-	return found, at(e.line, err)
-}
-
-// attribute is v.name: methods go before keys, as in Python.
-func attribute(v any, name string) (any, error) {
-	switch v := v.(type) {
-	case undefined:
-		return nil, fmt.Errorf("%s is undefined: it has no %q", v.what, name)
-	case *namespace:
-		return v.getOr(name), nil
-	case *loopState:
-		return v.attribute(name), nil
-	}
-	if m, ok := method(v, name); ok {
-		return m, nil
-	}
-	if d, ok := v.(*Dict); ok {
-		return d.getOr(name), nil
-	}
-	return undefined{name}, nil
-}
-
-func (d *Dict) getOr(name string) any {
-	if value, ok := d.values[name]; ok {
-		return value
-	}
-	return undefined{name}
-}
-
-func (e itemExpr) eval(s *scope) (any, error) {
-	pair, err := evalAll(s, []expr{e.value, e.index})
-	if err != nil {
-		return nil, err
-	}
-	found, err := item(pair[0], pair[1])
-	return found, at(e.line, err)
-}
-
-// item is v[index]: keys go before methods.
-func item(v, index any) (any, error) {
-	switch key := index.(type) {
-	case string:
-		if d, ok := v.(*Dict); ok {
-			if value, ok := d.values[key]; ok {
-				return value, nil
-			}
-		}
-		return attribute(v, key)
-	case int64:
-		return place(v, key)
-	case undefined:
-		return nil, fmt.Errorf("the subscript %s is undefined", key.what)
-	}
-	return undefined{str(index)}, nil
-}
-
-func place(v any, i int64) (any, error) {
-	switch v := v.(type) {
-	case undefined:
-		return nil, fmt.Errorf("%s is undefined: it has no items", v.what)
-	case string, *List:
-		items, err := iterate(v)
-		if i < 0 {
-			i += int64(len(items))
-		}
-		if i >= 0 && i < int64(len(items)) {
-			return items[i], err
-		}
-	}
-	return undefined{fmt.Sprintf("item %d", i)}, nil
-}
-
-func (e sliceExpr) eval(s *scope) (any, error) {
-	v, err := e.value.eval(s)
-	var parts [3]any
-	for i, part := range e.parts {
-		if part != nil && err == nil {
-			parts[i], err = part.eval(s)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	found, err := slice(v, parts)
-	return found, at(e.line, err)
-}
-
-func slice(v any, parts [3]any) (any, error) {
-	if _, ok := v.(*Dict); ok {
-		return undefined{"a slice of a dict"}, nil
-	}
-	items, err := iterate(v)
-	if err != nil {
-		return undefined{"a slice"}, nil
-	}
-	from, to, step, err := bounds(parts, int64(len(items)))
-	if err != nil {
-		return nil, err
-	}
-	var kept []any
-	for i := from; step > 0 && i < to || step < 0 && i > to; i += step {
-		kept = append(kept, items[i])
-	}
-	if _, ok := v.(string); ok {
-		return joinText(kept, ""), nil
-	}
-	list, ok := v.(*List)
-	return &List{Items: kept, tuple: ok && list.tuple}, nil
-}
-
-// bounds works out a slice of n items as Python does.
-func bounds(parts [3]any, n int64) (from, to, step int64, err error) {
-	step, from, to = 1, 0, n
-	if parts[2] != nil {
-		var ok bool
-		if step, ok = toInt(parts[2]); !ok || step == 0 {
-			return 0, 0, 0, fmt.Errorf("the step of a slice must be a whole number other than 0")
-		}
-	}
-	low, high := int64(0), n
-	if step < 0 {
-		low, high = -1, n-1
-		from, to = high, low
-	}
-	for i, limit := range []*int64{&from, &to} {
-		if parts[i] == nil {
-			continue
-		}
-		at, ok := toInt(parts[i])
-		if !ok {
-			return 0, 0, 0, fmt.Errorf("a slice needs whole numbers, not %s", typeName(parts[i]))
-		}
-		if at < 0 {
-			at += n
-		}
-		*limit = min(max(at, low), high)
-	}
-	return from, to, max(min(step, n+1), -n-1), nil
-}
-
 func (e callExpr) eval(s *scope) (any, error) {
 	callee, err := e.callee.eval(s)
 	if err != nil {
 		return nil, err
 	}
-	f, ok := callee.(callable)
-	if !ok {
-		return nil, at(e.line, fmt.Errorf("%s cannot be called", typeName(callee)))
-	}
 	args, err := e.args.eval(s)
 	if err != nil {
 		return nil, err
 	}
-	v, err := f.call(args)
+	v, err := call(callee, args)
+	if err == nil {
+		err = s.run.fits(v)
+	}
 	return v, at(e.line, err)
+}
+
+func call(callee any, args arguments) (any, error) {
+	switch f := callee.(type) {
+	case callable:
+		return f.call(args)
+	case undefined:
+		return nil, fmt.Errorf("%s is undefined, or a template may not call it", f.what)
+	}
+	return nil, fmt.Errorf("%s cannot be called", typeName(callee))
 }
 
 func (a argExprs) eval(s *scope) (arguments, error) {
@@ -368,11 +239,11 @@ func (a argExprs) eval(s *scope) (arguments, error) {
 		return arguments{}, err
 	}
 	values, err := evalAll(s, a.named)
-	named := make(map[string]any, len(values))
+	named := make([]namedValue, len(values))
 	for i, v := range values {
-		named[a.names[i]] = v
+		named[i] = namedValue{a.names[i], v}
 	}
-	return arguments{list, named}, err
+	return arguments{s.run, list, named}, err
 }
 
 func (e filterExpr) eval(s *scope) (any, error) {

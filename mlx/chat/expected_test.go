@@ -113,3 +113,43 @@ func TestSmolLM2PromptsAreThoseOfJinja2(t *testing.T) {
 		t.Error("no expected texts")
 	}
 }
+
+// The small templates of oracle/snippets.py print what they print with jinja2, and fail where they fail there.
+func TestSnippetsPrintWhatJinja2Prints(t *testing.T) {
+	count := 0
+	var vars json.RawMessage
+	readLines(t, "testdata/snippets.jsonl", func(line []byte) {
+		var c struct {
+			Vars    json.RawMessage `json:"vars"`
+			Source  string          `json:"source"`
+			Refused *string         `json:"refused"`
+			result
+		}
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		if c.Vars != nil {
+			vars = c.Vars
+			return
+		}
+		count++
+		tmpl, err := Parse(c.Source)
+		if c.Refused != nil && err == nil {
+			_, err = tmpl.Render(nil, oracleTime)
+		}
+		switch what := ""; {
+		case c.Refused != nil && err == nil:
+			t.Errorf("%s: jinja2 refuses it: %s", c.Source, *c.Refused)
+		case c.Refused != nil:
+		case err != nil && c.Failed == nil:
+			t.Errorf("%s: %v", c.Source, err)
+		case err == nil:
+			if what = difference(tmpl, vars, c.result); what != "" {
+				t.Errorf("%s: %s", c.Source, what)
+			}
+		}
+	})
+	if count < 100 {
+		t.Errorf("only %d snippets", count)
+	}
+}

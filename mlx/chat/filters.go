@@ -9,25 +9,29 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 type filter func(v any, args arguments) (any, error)
 
 func filterNamed(name string) (filter, bool) {
 	f, ok := map[string]filter{
-		"tojson": toJSON, "length": length, "count": length, "trim": trim, "string": func(v any, _ arguments) (any, error) { return str(v), nil },
+		"tojson": toJSON, "length": length, "count": length, "trim": trim, "string": func(v any, _ arguments) (any, error) { return like(v, str(v)), nil },
 		"default": fallback, "d": fallback, "join": joinFilter, "items": items, "upper": onText(strings.ToUpper),
-		"lower": onText(strings.ToLower), "safe": func(v any, _ arguments) (any, error) { return v, nil }, "dictsort": dictSort,
+		"lower": onText(strings.ToLower), "safe": func(v any, _ arguments) (any, error) { return markup(str(v)), nil }, "dictsort": dictSort,
 		"list": toList, "replace": replaceFilter, "selectattr": selectAttr(true), "rejectattr": selectAttr(false),
 		"select": selectItems(true), "reject": selectItems(false), "map": mapFilter, "indent": indent, "first": first, "last": last,
-		"int": toIntFilter, "float": toFloatFilter, "capitalize": onText(capitalize), "title": onText(title), "unique": unique,
+		"int": toIntFilter, "float": toFloatFilter, "capitalize": onText(capitalize), "title": func(v any, _ arguments) (any, error) { return title(str(v)), nil }, "unique": unique,
 		"sort": sortFilter, "reverse": reverse, "abs": abs, "min": extreme(-1), "max": extreme(1), "sum": sum,
 	}[name]
+	if ok && weighing(name) {
+		f = weighed(f)
+	}
 	return f, ok
 }
 
 func onText(change func(string) string) filter {
-	return func(v any, _ arguments) (any, error) { return change(str(v)), nil }
+	return func(v any, _ arguments) (any, error) { return like(v, change(str(v))), nil }
 }
 
 func toJSON(v any, args arguments) (any, error) {
@@ -37,6 +41,9 @@ func toJSON(v any, args arguments) (any, error) {
 	case int64:
 		d.pretty, d.indent, d.between = true, strings.Repeat(" ", int(min(max(in, 0), 64))), ","
 	case string:
+		if len(in) > 1024 {
+			return nil, errTooLarge
+		}
 		d.pretty, d.indent, d.between = true, in, ","
 	}
 	if list, ok := args.get(2, "separators", nil).(*List); ok && len(list.Items) == 2 {
@@ -48,8 +55,8 @@ func toJSON(v any, args arguments) (any, error) {
 
 func length(v any, _ arguments) (any, error) {
 	switch v := v.(type) {
-	case string:
-		return int64(len([]rune(v))), nil
+	case string, markup:
+		return int64(utf8.RuneCountInString(str(v))), nil
 	case *Dict:
 		return int64(len(v.keys)), nil
 	case *List:
@@ -62,7 +69,8 @@ func length(v any, _ arguments) (any, error) {
 }
 
 func trim(v any, args arguments) (any, error) {
-	return stripText(str(v), args.get(0, "chars", nil), true, true)
+	text, err := stripText(str(v), args.get(0, "chars", nil), true, true)
+	return like(v, text), err
 }
 
 func fallback(v any, args arguments) (any, error) {
@@ -78,7 +86,11 @@ func joinFilter(v any, args arguments) (any, error) {
 	if name := args.get(1, "attribute", nil); name != nil && err == nil {
 		list, err = attributes(list, str(name))
 	}
-	return joinText(list, str(args.get(0, "d", ""))), err
+	between := str(args.get(0, "d", ""))
+	if len(list)*len(between) > mostOutput {
+		return nil, errTooLarge
+	}
+	return joinText(list, between), err
 }
 
 func joinText(list []any, between string) string {
@@ -161,7 +173,7 @@ func sortBy(list []any, caseMatters, backwards bool, key func(any) (any, error))
 }
 
 func folded(v any, caseMatters bool) any {
-	if s, ok := v.(string); ok && !caseMatters {
+	if s, ok := textOf(v); ok && !caseMatters {
 		return strings.ToLower(s)
 	}
 	return v
@@ -189,95 +201,8 @@ func replaceFilter(v any, args arguments) (any, error) {
 	return replaceText(str(v), args)
 }
 
-// iterateTrue is iterate, but None and the like are empty.
-func iterateTrue(v any) ([]any, error) {
-	if !truth(v) {
-		return nil, nil
-	}
-	return iterate(v)
-}
-
-func selectItems(keep bool) filter {
-	return func(v any, args arguments) (any, error) {
-		return choose(v, args, keep, func(v any) (any, error) { return v, nil })
-	}
-}
-
-func selectAttr(keep bool) filter {
-	return func(v any, args arguments) (any, error) {
-		if len(args.list) == 0 {
-			return nil, errors.New("the name of an attribute is missing")
-		}
-		name := str(args.list[0])
-		return choose(v, arguments{list: args.list[1:]}, keep, func(v any) (any, error) { return path(v, name) })
-	}
-}
-
-// choose keeps the items for which a test, or without one their truth, gives keep.
-func choose(v any, args arguments, keep bool, of func(any) (any, error)) (any, error) {
-	list, err := iterateTrue(v)
-	if err != nil {
-		return nil, err
-	}
-	check := test(func(v any, _ arguments) (bool, error) { return truth(v), nil })
-	if len(args.list) > 0 {
-		var ok bool
-		if check, ok = testNamed(str(args.list[0])); !ok {
-			return nil, fmt.Errorf("test %q is not supported", str(args.list[0]))
-		}
-		args.list = args.list[1:]
-	}
-	kept := &List{lazy: true}
-	for _, each := range list {
-		value, err := of(each)
-		if err != nil {
-			return nil, err
-		}
-		holds, err := check(value, args)
-		if err != nil {
-			return nil, err
-		}
-		if holds == keep {
-			kept.Items = append(kept.Items, each)
-		}
-	}
-	return kept, nil
-}
-
-func mapFilter(v any, args arguments) (any, error) {
-	list, err := iterateTrue(v)
-	if err != nil {
-		return nil, err
-	}
-	if name, ok := args.named["attribute"]; ok {
-		values, err := attributes(list, str(name))
-		for i, each := range values {
-			if _, missing := each.(undefined); missing {
-				values[i] = arguments{named: args.named}.get(0, "default", each)
-			}
-		}
-		return &List{Items: values, lazy: true}, err
-	}
-	if len(args.list) == 0 {
-		return nil, errors.New("map needs a filter or an attribute")
-	}
-	apply, ok := filterNamed(str(args.list[0]))
-	if !ok {
-		return nil, fmt.Errorf("filter %q is not supported", str(args.list[0]))
-	}
-	out := &List{lazy: true}
-	for _, each := range list {
-		value, err := apply(each, arguments{args.list[1:], args.named})
-		if err != nil {
-			return nil, err
-		}
-		out.Items = append(out.Items, value)
-	}
-	return out, nil
-}
-
 func indent(v any, args arguments) (any, error) {
-	pad, ok := args.get(0, "width", int64(4)).(string)
+	pad, ok := textOf(args.get(0, "width", int64(4)))
 	if !ok {
 		n, err := args.whole(0, "width", 4)
 		if err != nil {
@@ -286,12 +211,15 @@ func indent(v any, args arguments) (any, error) {
 		pad = strings.Repeat(" ", int(min(max(n, 0), 1024)))
 	}
 	lines := splitLines(str(v)+"\n", false)
+	if len(lines)*len(pad) > mostOutput {
+		return nil, errTooLarge
+	}
 	for i, line := range lines {
 		if i > 0 && (line != "" || truth(args.get(2, "blank", false))) || i == 0 && truth(args.get(1, "first", false)) {
 			lines[i] = pad + line
 		}
 	}
-	return strings.Join(lines, "\n"), nil
+	return like(v, strings.Join(lines, "\n")), nil
 }
 
 func first(v any, _ arguments) (any, error) {
@@ -317,7 +245,7 @@ func toIntFilter(v any, args arguments) (any, error) {
 	if f, ok := v.(float64); ok && math.Abs(f) < 1<<62 {
 		return int64(f), nil
 	}
-	s, _ := v.(string)
+	s, _ := textOf(v)
 	if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil {
 		return n, nil
 	}
@@ -331,7 +259,7 @@ func toFloatFilter(v any, args arguments) (any, error) {
 	if f, ok := toFloat(v); ok {
 		return f, nil
 	}
-	s, _ := v.(string)
+	s, _ := textOf(v)
 	if f, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil {
 		return f, nil
 	}
@@ -341,10 +269,14 @@ func toFloatFilter(v any, args arguments) (any, error) {
 func unique(v any, args arguments) (any, error) {
 	list, err := iterate(v)
 	caseMatters := truth(args.get(0, "case_sensitive", false))
-	out := &List{lazy: true}
+	out, seen := &List{lazy: true}, make(map[any]bool)
 	for _, each := range list {
-		same := func(kept any) bool { return equal(folded(kept, caseMatters), folded(each, caseMatters)) }
-		if !slices.ContainsFunc(out.Items, same) {
+		key, err := hash(folded(each, caseMatters))
+		if err != nil {
+			return nil, err
+		}
+		if !seen[key] {
+			seen[key] = true
 			out.Items = append(out.Items, each)
 		}
 	}
@@ -354,8 +286,8 @@ func unique(v any, args arguments) (any, error) {
 func reverse(v any, _ arguments) (any, error) {
 	list, err := iterate(v)
 	list = reversed(list)
-	if _, ok := v.(string); ok {
-		return joinText(list, ""), err
+	if isString(v) {
+		return like(v, joinText(list, "")), err
 	}
 	return &List{Items: list}, err
 }

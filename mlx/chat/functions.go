@@ -22,9 +22,12 @@ func functionNames() []string {
 // functions are the global names of one rendering.
 func functions(now time.Time) map[string]any {
 	named := map[string]func(arguments) (any, error){
-		"range":           rangeOf,
-		"namespace":       func(args arguments) (any, error) { return &namespace{dictOf(args)}, nil },
-		"dict":            func(args arguments) (any, error) { return dictOf(args), nil },
+		"range": rangeOf,
+		"namespace": func(args arguments) (any, error) {
+			d, err := dictOf(args)
+			return &namespace{d}, err
+		},
+		"dict":            func(args arguments) (any, error) { return dictOf(args) },
 		"raise_exception": raise,
 		"strftime_now": func(args arguments) (any, error) {
 			layout, err := args.text(0, "format", "")
@@ -45,19 +48,48 @@ func raise(args arguments) (any, error) {
 	return nil, &RaisedError{str(args.get(0, "message", ""))}
 }
 
-func dictOf(args arguments) *Dict {
+// dictOf is Python's dict(): a mapping or pairs, and then the named values in their order.
+func dictOf(args arguments) (*Dict, error) {
 	d := NewDict()
-	if len(args.list) > 0 {
-		if from, ok := args.list[0].(*Dict); ok {
-			for _, key := range from.keys {
-				d.Set(key, from.values[key])
-			}
+	if len(args.list) > 1 {
+		return nil, fmt.Errorf("dict takes one value besides named ones, not %d", len(args.list))
+	}
+	if len(args.list) == 1 {
+		if err := d.update(args.list[0]); err != nil {
+			return nil, err
 		}
 	}
-	for name, v := range args.named {
-		d.Set(name, v)
+	for _, n := range args.named {
+		d.Set(n.name, n.value)
 	}
-	return d
+	return d, nil
+}
+
+// update sets what a mapping or an iterable of pairs has.
+func (d *Dict) update(from any) error {
+	if u, ok := from.(undefined); ok {
+		return fmt.Errorf("%s is undefined: no dict can be made of it", u.what)
+	}
+	if other, ok := from.(*Dict); ok {
+		from = other.pairs()
+	}
+	items, err := iterate(from)
+	if err != nil {
+		return err
+	}
+	for i, item := range items {
+		pair, err := iterate(item)
+		if err == nil && len(pair) != 2 {
+			err = fmt.Errorf("it has %d", len(pair))
+		}
+		if err == nil {
+			err = d.setItem(pair[0], pair[1])
+		}
+		if err != nil {
+			return fmt.Errorf("item %d for a dict is not a key with its value: %w", i, err)
+		}
+	}
+	return nil
 }
 
 func rangeOf(args arguments) (any, error) {
@@ -104,11 +136,12 @@ func strftime(now time.Time, format string) (string, error) {
 			i++
 		}
 		layout, ok := table[format[i]]
-		if format[i] == '%' {
+		switch {
+		case format[i] == '%':
 			b.WriteByte('%')
-		} else if !ok {
+		case !ok:
 			return "", fmt.Errorf("strftime_now: %%%c is not supported", format[i])
-		} else {
+		default:
 			b.WriteString(now.Format(layout))
 		}
 	}

@@ -1,12 +1,14 @@
 package chat
 
-// Methods of strings and dicts. Those that would change a value are missing: Hugging Face's sandbox forbids them.
+// Methods of strings and dicts. Those that would change a value are forbidden by Hugging Face's sandbox: a template
+// that has them loads, and fails where it calls one.
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 type textMethod func(s string, args arguments) (any, error)
@@ -31,9 +33,9 @@ func textMethods() map[string]textMethod {
 		"split": splitMethod(false), "rsplit": splitMethod(true), "splitlines": linesMethod,
 		"startswith": affix(strings.HasPrefix), "endswith": affix(strings.HasSuffix),
 		"removeprefix": cut(strings.TrimPrefix), "removesuffix": cut(strings.TrimSuffix),
-		"replace": func(s string, args arguments) (any, error) { return replaceText(s, args) },
+		"replace": replaceText,
 		"join": func(s string, args arguments) (any, error) {
-			return joinFilter(args.get(0, "iterable", nil), arguments{list: []any{s}})
+			return weighed(joinFilter)(args.get(0, "iterable", nil), arguments{run: args.run, list: []any{s}})
 		},
 		"find": find, "count": countMethod, "format": formatMethod, "isdigit": all(unicode.IsDigit), "isalpha": all(unicode.IsLetter),
 		"isspace": all(pySpace), "isalnum": all(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
@@ -45,10 +47,14 @@ type dictMethod func(d *Dict, args arguments) (any, error)
 func dictMethods() map[string]dictMethod {
 	return map[string]dictMethod{
 		"items": func(d *Dict, _ arguments) (any, error) { return d.pairs(), nil },
-		"keys":  func(d *Dict, _ arguments) (any, error) { return &List{Items: anys(d.keys)}, nil },
+		"keys":  func(d *Dict, _ arguments) (any, error) { return &List{Items: d.keys}, nil },
 		"copy":  func(d *Dict, _ arguments) (any, error) { return d, nil },
 		"get": func(d *Dict, args arguments) (any, error) {
-			if v, ok := d.values[str(args.get(0, "key", ""))]; ok {
+			key, err := hash(args.get(0, "key", undefined{"the key"}))
+			if err != nil {
+				return nil, err
+			}
+			if v, ok := d.values[key]; ok {
 				return v, nil
 			}
 			return args.get(1, "default", nil), nil
@@ -56,7 +62,7 @@ func dictMethods() map[string]dictMethod {
 		"values": func(d *Dict, _ arguments) (any, error) {
 			list := &List{}
 			for _, key := range d.keys {
-				list.Items = append(list.Items, d.values[key])
+				list.Items = append(list.Items, d.at(key))
 			}
 			return list, nil
 		},
@@ -67,7 +73,12 @@ func dictMethods() map[string]dictMethod {
 func isMethod(name string) bool {
 	_, text := textMethods()[name]
 	_, dict := dictMethods()[name]
-	return text || dict || name == "cycle"
+	return text || dict || name == "cycle" || slices.Contains(forbiddenMethods(), name)
+}
+
+// forbiddenMethods change a value.
+func forbiddenMethods() []string {
+	return []string{"append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update"}
 }
 
 func method(v any, name string) (callable, bool) {
@@ -75,6 +86,9 @@ func method(v any, name string) (callable, bool) {
 	case string:
 		m, ok := textMethods()[name]
 		return callable{name, func(args arguments) (any, error) { return m(v, args) }}, ok
+	case markup:
+		m, ok := textMethods()[name]
+		return callable{name, markupMethod(m, v, name)}, ok
 	case *Dict:
 		m, ok := dictMethods()[name]
 		return callable{name, func(args arguments) (any, error) { return m(v, args) }}, ok
@@ -82,12 +96,12 @@ func method(v any, name string) (callable, bool) {
 	return callable{}, false
 }
 
-func stripText(s string, chars any, left, right bool) (any, error) {
+func stripText(s string, chars any, left, right bool) (string, error) {
 	drop := pySpace
 	if chars != nil {
 		set, err := asText(chars, "the characters to strip")
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		drop = func(r rune) bool { return strings.ContainsRune(set, r) }
 	}
@@ -160,7 +174,8 @@ func splitLines(s string, keepEnds bool) []string {
 		if end < 0 {
 			return append(lines, s)
 		}
-		next := end + len(string([]rune(s[end:])[:1]))
+		_, width := utf8.DecodeRuneInString(s[end:])
+		next := end + width
 		if strings.HasPrefix(s[end:], "\r\n") {
 			next = end + 2
 		}
@@ -235,6 +250,9 @@ func countMethod(s string, args arguments) (any, error) {
 
 // formatMethod knows {}, {0} and {name}; anything else in braces is an error.
 func formatMethod(s string, args arguments) (any, error) {
+	if err := args.run.weigh(args.list...); err != nil {
+		return nil, err
+	}
 	var b strings.Builder
 	s = strings.NewReplacer("{{", "\x00", "}}", "\x01").Replace(s)
 	for next := 0; ; next++ {
@@ -266,7 +284,7 @@ func formatField(name string, next int, args arguments) (any, error) {
 	if i >= 0 && i < len(args.list) {
 		return args.list[i], nil
 	}
-	if v, ok := args.named[name]; ok {
+	if v, ok := args.namedAs(name); ok {
 		return v, nil
 	}
 	return nil, fmt.Errorf("format: field {%s} is not supported or has no value", name)

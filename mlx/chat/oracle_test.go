@@ -8,20 +8,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
-// families are the templates that must load and agree; of the others those that load must agree.
-func isRequired(name string) bool {
-	for _, family := range []string{"SmolLM2", "npm-", "Qwen", "meta-llama", "google-gemma-2"} {
-		if strings.HasPrefix(name, family) {
-			return true
-		}
-	}
-	return false
-}
-
+// Every template loads and prints what jinja2 prints.
 func TestPromptsAreThoseOfJinja2(t *testing.T) {
 	folder := os.Getenv("AGENT_MEMORY_ORACLE")
 	if folder == "" {
@@ -31,7 +21,7 @@ func TestPromptsAreThoseOfJinja2(t *testing.T) {
 	readLines(t, filepath.Join(folder, "expected", "conversations.jsonl"), func(line []byte) {
 		conversations = append(conversations, append(json.RawMessage{}, line...))
 	})
-	templates, refused, differences := 0, 0, 0
+	templates, differences := 0, 0
 	readLines(t, filepath.Join(folder, "expected", "templates.jsonl"), func(line []byte) {
 		var c struct {
 			Name, Source string
@@ -42,17 +32,13 @@ func TestPromptsAreThoseOfJinja2(t *testing.T) {
 		}
 		tmpl, err := Parse(c.Source)
 		if err != nil {
-			refused++
-			t.Logf("%s is refused: %v", c.Name, err)
-			if isRequired(c.Name) {
-				t.Errorf("%s must load", c.Name)
-			}
+			t.Errorf("%s is refused: %v", c.Name, err)
 			return
 		}
 		templates++
 		differences += compareAll(t, c.Name, tmpl, conversations, c.Results)
 	})
-	t.Logf("%d templates, %d conversations each, %d differences; %d templates refused at load", templates, len(conversations), differences, refused)
+	t.Logf("%d templates, %d conversations each, %d differences", templates, len(conversations), differences)
 }
 
 func compareAll(t *testing.T, name string, tmpl *Template, conversations []json.RawMessage, results []result) int {

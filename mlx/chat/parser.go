@@ -8,71 +8,14 @@ import (
 	"strconv"
 )
 
-const deepestSource = 200 // nesting of expressions and blocks
-
-type parser struct {
-	tokens []token
-	at     int
-	depth  int
-	macros map[string]bool // names of macros, wherever they are defined
-	names  map[string]bool // names that are read
-	calls  []token         // names that are called
-	loops  int             // for loops around this place
-}
-
-func (p *parser) peek() token { return p.tokens[p.at] }
-
-func (p *parser) take() token {
-	t := p.tokens[p.at]
-	if t.kind != tokEnd {
-		p.at++
-	}
-	return t
-}
-
-func (p *parser) errorf(format string, args ...any) error {
-	return fmt.Errorf("line %d: %s", p.peek().line, fmt.Sprintf(format, args...))
-}
-
-func (p *parser) is(kind tokenKind, text string) bool {
-	t := p.peek()
-	return t.kind == kind && t.text == text
-}
-
-func (p *parser) accept(kind tokenKind, text string) bool {
-	if !p.is(kind, text) {
-		return false
-	}
-	p.at++
-	return true
-}
-
-func (p *parser) op(text string) bool   { return p.accept(tokOp, text) }
-func (p *parser) word(text string) bool { return p.accept(tokName, text) }
-
-func (p *parser) expect(kind tokenKind, text string) error {
-	if !p.accept(kind, text) {
-		return p.errorf("expected %q, found %q", text, p.peek().text)
-	}
-	return nil
-}
-
-func (p *parser) name() (string, error) {
-	if t := p.peek(); t.kind != tokName {
-		return "", p.errorf("expected a name, found %q", t.text)
-	}
-	return p.take().text, nil
-}
-
-func (p *parser) deeper() error {
-	if p.depth++; p.depth > deepestSource {
-		return p.errorf("nested deeper than %d", deepestSource)
-	}
-	return nil
+// exprParser parses expressions.
+type exprParser struct {
+	tokenStream
+	namesUsed
 }
 
 // tuple is one expression, or several with commas between.
-func (p *parser) tuple() (expr, error) {
+func (p *exprParser) tuple() (expr, error) {
 	first, err := p.expression()
 	if err != nil || !p.is(tokOp, ",") {
 		return first, err
@@ -91,27 +34,33 @@ func (p *parser) tuple() (expr, error) {
 	return listExpr{items, true}, nil
 }
 
-func (p *parser) expression() (expr, error) {
+func (p *exprParser) expression() (expr, error) {
 	if err := p.deeper(); err != nil {
 		return nil, err
 	}
 	defer func() { p.depth-- }()
+	known := len(p.unknown)
 	value, err := p.or()
 	for err == nil && p.word("if") {
-		var c condExpr
-		c.then = value
-		if c.test, err = p.or(); err != nil {
-			return nil, err
-		}
-		if p.word("else") {
-			c.otherwise, err = p.expression()
-		}
-		value = c
+		value, err = p.inlineIf(value)
+		p.forgive(known)
 	}
 	return value, err
 }
 
-func (p *parser) or() (expr, error) {
+func (p *exprParser) inlineIf(value expr) (expr, error) {
+	c := condExpr{then: value}
+	var err error
+	if c.test, err = p.or(); err != nil {
+		return nil, err
+	}
+	if p.word("else") {
+		c.otherwise, err = p.expression()
+	}
+	return c, err
+}
+
+func (p *exprParser) or() (expr, error) {
 	left, err := p.and()
 	for err == nil && p.word("or") {
 		var right expr
@@ -121,7 +70,7 @@ func (p *parser) or() (expr, error) {
 	return left, err
 }
 
-func (p *parser) and() (expr, error) {
+func (p *exprParser) and() (expr, error) {
 	left, err := p.not()
 	for err == nil && p.word("and") {
 		var right expr
@@ -131,7 +80,7 @@ func (p *parser) and() (expr, error) {
 	return left, err
 }
 
-func (p *parser) not() (expr, error) {
+func (p *exprParser) not() (expr, error) {
 	if !p.word("not") {
 		return p.comparison()
 	}
@@ -143,7 +92,7 @@ func (p *parser) not() (expr, error) {
 	return notExpr{value}, err
 }
 
-func (p *parser) comparison() (expr, error) {
+func (p *exprParser) comparison() (expr, error) {
 	left, err := p.binary(0)
 	var links []compareLink
 	for err == nil {
@@ -161,7 +110,7 @@ func (p *parser) comparison() (expr, error) {
 	return compareExpr{left, links}, err
 }
 
-func (p *parser) comparator() string {
+func (p *exprParser) comparator() string {
 	t := p.peek()
 	switch {
 	case t.kind == tokName && t.text == "in":
@@ -182,7 +131,7 @@ func (p *parser) comparator() string {
 }
 
 // binary parses the operators of one level and those that bind tighter.
-func (p *parser) binary(level int) (expr, error) {
+func (p *exprParser) binary(level int) (expr, error) {
 	levels := [][]string{{"+", "-"}, {"~"}, {"*", "/", "//", "%"}, {"**"}}
 	if level == len(levels) {
 		return p.signed(true)
@@ -200,21 +149,13 @@ func (p *parser) binary(level int) (expr, error) {
 		}
 		var right expr
 		right, err = p.binary(level + 1)
-		if (op == "+" || op == "%") && (isSafe(left) || isSafe(right)) {
-			return nil, fmt.Errorf("line %d: %s of a value marked safe is not supported: it would escape the other", line, op)
-		}
 		left = binaryExpr{op, left, right, line}
 	}
 	return left, err
 }
 
-func isSafe(e expr) bool {
-	f, ok := e.(filterExpr)
-	return ok && f.name == "safe"
-}
-
 // signed is a value with its sign; filters apply to what the sign is part of.
-func (p *parser) signed(filters bool) (value expr, err error) {
+func (p *exprParser) signed(filters bool) (value expr, err error) {
 	if err := p.deeper(); err != nil {
 		return nil, err
 	}
@@ -237,7 +178,7 @@ func (p *parser) signed(filters bool) (value expr, err error) {
 	return p.filters(value)
 }
 
-func (p *parser) primary() (expr, error) {
+func (p *exprParser) primary() (expr, error) {
 	t := p.take()
 	switch t.kind {
 	case tokName:
@@ -271,7 +212,7 @@ func (p *parser) primary() (expr, error) {
 	return nil, fmt.Errorf("line %d: unexpected %q", t.line, t.text)
 }
 
-func (p *parser) named(t token) (expr, error) {
+func (p *exprParser) named(t token) (expr, error) {
 	switch t.text {
 	case "true", "True":
 		return constExpr{true}, nil
@@ -279,14 +220,16 @@ func (p *parser) named(t token) (expr, error) {
 		return constExpr{false}, nil
 	case "none", "None":
 		return constExpr{nil}, nil
-	case "caller", "varargs", "kwargs", "self":
+	case "caller", "varargs", "kwargs":
+		p.reads[t.text], p.defined[t.text] = true, true
+	case "self":
 		return nil, fmt.Errorf("line %d: %s is not supported", t.line, t.text)
 	}
 	p.names[t.text] = true
 	return nameExpr{t.text}, nil
 }
 
-func (p *parser) parenthesis() (expr, error) {
+func (p *exprParser) parenthesis() (expr, error) {
 	if p.op(")") {
 		return listExpr{nil, true}, nil
 	}
@@ -297,7 +240,7 @@ func (p *parser) parenthesis() (expr, error) {
 	return value, p.expect(tokOp, ")")
 }
 
-func (p *parser) list(end string) (items []expr, err error) {
+func (p *exprParser) list(end string) (items []expr, err error) {
 	for !p.op(end) {
 		item, err := p.expression()
 		if err != nil {
@@ -311,15 +254,12 @@ func (p *parser) list(end string) (items []expr, err error) {
 	return items, nil
 }
 
-func (p *parser) dict() (expr, error) {
+func (p *exprParser) dict() (expr, error) {
 	var d dictExpr
 	for !p.op("}") {
 		key, err := p.expression()
 		if err != nil {
 			return nil, err
-		}
-		if c, ok := key.(constExpr); ok && !isString(c.value) {
-			return nil, p.errorf("only strings can be keys of a dict, not %s", repr(c.value))
 		}
 		if err := p.expect(tokOp, ":"); err != nil {
 			return nil, err

@@ -1,14 +1,15 @@
 package chat
 
 // What follows a value: attributes, subscripts, calls, filters and tests. Names that are not known are refused
-// here, so that a template fails when it is loaded and not when a user's request first reaches them.
+// here, so that a template fails when it is loaded and not when a user's request first reaches them. Only where
+// that depends on a condition they fail at use, as in jinja2: many templates never come there.
 
 import (
 	"fmt"
 	"slices"
 )
 
-func (p *parser) postfix(value expr) (expr, error) {
+func (p *exprParser) postfix(value expr) (expr, error) {
 	for {
 		t := p.peek()
 		var err error
@@ -28,7 +29,7 @@ func (p *parser) postfix(value expr) (expr, error) {
 	}
 }
 
-func (p *parser) attribute(value expr, line int) (expr, error) {
+func (p *exprParser) attribute(value expr, line int) (expr, error) {
 	if p.peek().kind == tokInt {
 		index, err := p.primary()
 		return itemExpr{value, index, line}, err
@@ -37,7 +38,7 @@ func (p *parser) attribute(value expr, line int) (expr, error) {
 	return attrExpr{value, name, line}, err
 }
 
-func (p *parser) subscript(value expr, line int) (expr, error) {
+func (p *exprParser) subscript(value expr, line int) (expr, error) {
 	var parts [3]expr
 	n := 0
 	for !p.is(tokOp, "]") {
@@ -68,17 +69,15 @@ func (p *parser) subscript(value expr, line int) (expr, error) {
 	return itemExpr{value, parts[0], line}, nil
 }
 
-func (p *parser) call(callee expr) (expr, error) {
+func (p *exprParser) call(callee expr) (expr, error) {
 	line := p.peek().line
 	switch c := callee.(type) {
 	case nameExpr:
-		p.calls = append(p.calls, token{tokName, c.name, line})
+		p.unknown = append(p.unknown, unknownName{fmt.Errorf("line %d: function %q is not supported", line, c.name), c.name})
 	case attrExpr:
 		if !isMethod(c.name) {
-			return nil, fmt.Errorf("line %d: method %q is not supported", line, c.name)
+			p.isUnknown(fmt.Errorf("line %d: method %q is not supported", line, c.name))
 		}
-	default:
-		return nil, fmt.Errorf("line %d: only names and methods can be called", line)
 	}
 	args, err := p.arguments()
 	return callExpr{callee, args, line}, err
@@ -91,7 +90,7 @@ type argExprs struct {
 }
 
 // arguments parses a call's, brackets included.
-func (p *parser) arguments() (a argExprs, err error) {
+func (p *exprParser) arguments() (a argExprs, err error) {
 	if err := p.expect(tokOp, "("); err != nil {
 		return a, err
 	}
@@ -117,7 +116,7 @@ func (p *parser) arguments() (a argExprs, err error) {
 	return a, nil
 }
 
-func (p *parser) filters(value expr) (expr, error) {
+func (p *exprParser) filters(value expr) (expr, error) {
 	for {
 		var err error
 		switch {
@@ -134,7 +133,7 @@ func (p *parser) filters(value expr) (expr, error) {
 	}
 }
 
-func (p *parser) filter(value expr) (expr, error) {
+func (p *exprParser) filter(value expr) (expr, error) {
 	line := p.peek().line
 	name, err := p.name()
 	if err != nil {
@@ -142,14 +141,16 @@ func (p *parser) filter(value expr) (expr, error) {
 	}
 	apply, ok := filterNamed(name)
 	if !ok {
-		return nil, fmt.Errorf("line %d: filter %q is not supported", line, name)
+		unknown := fmt.Errorf("filter %q is not supported", name)
+		p.isUnknown(at(line, unknown))
+		apply = func(any, arguments) (any, error) { return nil, unknown }
 	}
 	f := filterExpr{value: value, name: name, apply: apply, line: line}
 	if p.is(tokOp, "(") {
 		f.args, err = p.arguments()
 	}
-	if err == nil {
-		err = f.checkNames()
+	if wrong := f.checkNames(); wrong != nil {
+		p.isUnknown(wrong)
 	}
 	return f, err
 }
@@ -178,7 +179,7 @@ func (f filterExpr) checkNames() error {
 	return nil
 }
 
-func (p *parser) test(value expr) (expr, error) {
+func (p *exprParser) test(value expr) (expr, error) {
 	negated := p.word("not")
 	line := p.peek().line
 	name, err := p.name()
@@ -187,7 +188,9 @@ func (p *parser) test(value expr) (expr, error) {
 	}
 	check, ok := testNamed(name)
 	if !ok {
-		return nil, fmt.Errorf("line %d: test %q is not supported", line, name)
+		unknown := fmt.Errorf("test %q is not supported", name)
+		p.isUnknown(at(line, unknown))
+		check = func(any, arguments) (bool, error) { return false, unknown }
 	}
 	t := testExpr{value: value, check: check, negated: negated, line: line}
 	switch {
@@ -204,7 +207,7 @@ func (p *parser) test(value expr) (expr, error) {
 }
 
 // startsArgument tells whether a test's argument follows without brackets.
-func (p *parser) startsArgument() bool {
+func (p *exprParser) startsArgument() bool {
 	t := p.peek()
 	switch t.kind {
 	case tokString, tokInt, tokFloat:

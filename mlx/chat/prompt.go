@@ -19,6 +19,7 @@ type Message struct {
 	ToolCalls  []ToolCall // of an assistant's turn
 	ToolCallID string     // of a tool's turn: the call that it answers
 	Name       string     // of a tool's turn: the tool, if known
+	Sampled    bool       // Content is what the model wrote: the prompt's Marks stand in it as the template's own
 }
 
 // ToolCall is a model's call of a tool.
@@ -42,6 +43,7 @@ type Prompt struct {
 	BOS, EOS            string
 	Extra               map[string]any // further variables, such as enable_thinking
 	Guard               func(string) string
+	Marks               []string // by which the model writes calls of tools
 	Now                 time.Time
 }
 
@@ -92,11 +94,40 @@ func (p Prompt) guard(text string) string {
 	return p.Guard(text)
 }
 
+// guardAround guards a text but for the marks in it.
+func (p Prompt) guardAround(text string) string {
+	var b strings.Builder
+	for {
+		at, mark := firstOf(text, p.Marks)
+		b.WriteString(p.guard(text[:at]))
+		if mark == "" {
+			return b.String()
+		}
+		b.WriteString(mark)
+		text = text[at+len(mark):]
+	}
+}
+
+// firstOf is where the first of the marks stands in a text, and which; the text's length if there is none.
+func firstOf(text string, marks []string) (at int, first string) {
+	at = len(text)
+	for _, mark := range marks {
+		if i := strings.Index(text, mark); i >= 0 && i < at {
+			at, first = i, mark
+		}
+	}
+	return at, first
+}
+
 func (p Prompt) message(m Message) (*Dict, error) {
 	if !slices.Contains([]string{"system", "developer", "user", "assistant", "tool"}, m.Role) {
 		return nil, fmt.Errorf("role %q is not known", m.Role)
 	}
-	d := NewDict("role", m.Role, "content", p.guard(m.Content))
+	content := p.guard(m.Content)
+	if m.Sampled {
+		content = p.guardAround(m.Content)
+	}
+	d := NewDict("role", m.Role, "content", content)
 	if m.Thinking != "" {
 		d.Set("reasoning_content", p.guard(m.Thinking))
 	}
@@ -165,11 +196,14 @@ func (p Prompt) withPlainTools() Prompt {
 }
 
 func (m Message) inWords() Message {
-	for _, call := range m.ToolCalls {
-		line := fmt.Sprintf(`{"name": %q, "arguments": %s}`, call.Name, call.Arguments)
-		m.Content = strings.TrimPrefix(m.Content+"\n"+line, "\n")
+	lines := make([]string, 0, 1+len(m.ToolCalls))
+	if m.Content != "" {
+		lines = append(lines, m.Content)
 	}
-	m.ToolCalls = nil
+	for _, call := range m.ToolCalls {
+		lines = append(lines, fmt.Sprintf(`{"name": %q, "arguments": %s}`, call.Name, call.Arguments))
+	}
+	m.Content, m.ToolCalls = strings.Join(lines, "\n"), nil
 	if m.Role == "tool" {
 		m.Role, m.Content = "user", "The tool answered:\n"+m.Content
 	}

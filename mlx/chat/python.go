@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -19,6 +18,8 @@ func str(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
+	case markup:
+		return string(v)
 	case undefined:
 		return ""
 	}
@@ -42,6 +43,8 @@ func repr(v any) string {
 		return floatRepr(v, "inf", "nan")
 	case string:
 		return stringRepr(v)
+	case markup:
+		return "Markup(" + stringRepr(string(v)) + ")"
 	case undefined:
 		return "Undefined"
 	case *List:
@@ -72,7 +75,7 @@ func listRepr(l *List) string {
 func dictRepr(d *Dict) string {
 	parts := make([]string, len(d.keys))
 	for i, key := range d.keys {
-		parts[i] = repr(key) + ": " + repr(d.values[key])
+		parts[i] = repr(key) + ": " + repr(d.at(key))
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
@@ -147,8 +150,8 @@ func (d *dumps) write(v any, depth int) error {
 		d.out.WriteString(repr(v))
 	case float64:
 		d.out.WriteString(floatRepr(v, "Infinity", "NaN"))
-	case string:
-		d.quote(v)
+	case string, markup:
+		d.quote(str(v))
 	case *List:
 		return d.list(v, depth)
 	case *Dict:
@@ -170,6 +173,9 @@ func (d *dumps) list(l *List, depth int) error {
 	d.out.WriteString("[")
 	for i, item := range l.Items {
 		d.separate(i, depth+1)
+		if d.out.Len() > mostOutput {
+			return errTooLarge
+		}
 		if err := d.write(item, depth+1); err != nil {
 			return err
 		}
@@ -186,20 +192,47 @@ func (d *dumps) dict(v *Dict, depth int) error {
 	}
 	keys := v.keys
 	if d.sorted {
-		keys = slices.Sorted(slices.Values(keys))
+		var err error
+		if keys, err = sortBy(keys, true, false, func(v any) (any, error) { return v, nil }); err != nil {
+			return fmt.Errorf("tojson: %w", err)
+		}
 	}
 	d.out.WriteString("{")
 	for i, key := range keys {
+		name, err := jsonKey(key)
+		if err != nil {
+			return err
+		}
 		d.separate(i, depth+1)
-		d.quote(key)
+		d.quote(name)
 		d.out.WriteString(d.colon)
-		if err := d.write(v.values[key], depth+1); err != nil {
+		if d.out.Len() > mostOutput {
+			return errTooLarge
+		}
+		if err := d.write(v.at(key), depth+1); err != nil {
 			return err
 		}
 	}
 	d.newline(depth)
 	d.out.WriteString("}")
 	return nil
+}
+
+// jsonKey is a key as json.dumps writes it.
+func jsonKey(key any) (string, error) {
+	switch k := key.(type) {
+	case string, markup:
+		return str(k), nil
+	case nil:
+		return "null", nil
+	case bool:
+		return strconv.FormatBool(k), nil
+	case int64, bigNumber:
+		return repr(k), nil
+	case float64:
+		return floatRepr(k, "Infinity", "NaN"), nil
+	}
+	return "", fmt.Errorf("tojson: %s cannot be a key", typeName(key))
 }
 
 func (d *dumps) separate(i, depth int) {

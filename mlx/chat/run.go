@@ -26,6 +26,7 @@ var (
 // rendering is one run of a template.
 type rendering struct {
 	steps, depth int
+	made         int // bytes of values
 }
 
 func (r *rendering) step() error {
@@ -36,8 +37,23 @@ func (r *rendering) step() error {
 }
 
 func (r *rendering) fits(v any) error {
-	if s, ok := v.(string); ok && len(s) > mostOutput {
+	bytes := 16
+	switch v := v.(type) {
+	case string:
+		bytes += len(v)
+	case markup:
+		bytes += len(v)
+	case *List:
+		if len(v.Items) > mostItems {
+			return errTooLarge
+		}
+		bytes += 16 * len(v.Items)
+	}
+	if bytes > mostOutput+16 {
 		return errTooLarge
+	}
+	if err := r.charge(bytes); err != nil {
+		return err
 	}
 	return r.step()
 }
@@ -71,6 +87,16 @@ func (s *scope) write(text string) error {
 	return s.run.step()
 }
 
+// print writes the text of a value.
+func (s *scope) print(v any) error {
+	if isWhole(v) {
+		if err := s.run.weigh(v); err != nil {
+			return err
+		}
+	}
+	return s.write(str(v))
+}
+
 func runAll(s *scope, list []statement) error {
 	for _, each := range list {
 		if err := each.run(s); err != nil {
@@ -87,7 +113,7 @@ func (p printStmt) run(s *scope) error {
 	if err != nil {
 		return at(p.line, err)
 	}
-	return at(p.line, s.write(str(v)))
+	return at(p.line, s.print(v))
 }
 
 func (b bodyStmt) run(s *scope) error { return runAll(s, b) }
@@ -165,44 +191,8 @@ func (c captureStmt) run(s *scope) error {
 		}
 	}
 	if c.target == "" {
-		return s.write(str(v))
+		return s.print(v)
 	}
 	s.vars[c.target] = v
 	return nil
-}
-
-func (m macroStmt) run(s *scope) error {
-	s.vars[m.name] = callable{m.name, func(args arguments) (any, error) { return m.call(s, args) }}
-	return nil
-}
-
-func (m macroStmt) call(defined *scope, args arguments) (any, error) {
-	s := defined.inner()
-	s.out = &strings.Builder{}
-	if s.run.depth++; s.run.depth > deepestCall {
-		return nil, errTooDeep
-	}
-	defer func() { s.run.depth-- }()
-	if len(args.list) > len(m.params) {
-		return nil, fmt.Errorf("macro %s takes %d arguments, not %d", m.name, len(m.params), len(args.list))
-	}
-	for i, name := range m.params {
-		v := args.get(i, name, undefined{name})
-		if _, missing := v.(undefined); missing && m.defaults[i] != nil {
-			var err error
-			if v, err = m.defaults[i].eval(s); err != nil {
-				return nil, err
-			}
-		}
-		s.vars[name] = v
-	}
-	for name := range args.named {
-		if _, ok := s.vars[name]; !ok {
-			return nil, fmt.Errorf("macro %s has no parameter %q", m.name, name)
-		}
-	}
-	if err := runAll(s, m.body); err != nil {
-		return nil, err
-	}
-	return s.out.String(), nil
 }

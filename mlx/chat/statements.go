@@ -39,18 +39,18 @@ type (
 		filter expr   // of capturedName, nil: none
 		body   []statement
 	}
-	macroStmt struct {
-		name     string
-		params   []string
-		defaults []expr // nil: none
-		body     []statement
-	}
 	bodyStmt []statement // {% generation %}
 	jumpStmt string      // break or continue
 )
 
 // capturedName stands for the captured text in a captureStmt's filter. No template can spell it.
 const capturedName = "(captured)"
+
+// parser parses a template's statements.
+type parser struct {
+	exprParser
+	loops int // for loops around this place
+}
 
 // body parses statements up to one of the given words, which it leaves to be read.
 func (p *parser) body(ends ...string) ([]statement, error) {
@@ -112,6 +112,8 @@ func (p *parser) block() (statement, error) {
 		return p.setBlock(word.line)
 	case "macro":
 		return p.macroBlock()
+	case "call":
+		return p.callBlock()
 	case "filter":
 		return p.filterBlock()
 	case "generation":
@@ -126,6 +128,7 @@ func (p *parser) block() (statement, error) {
 }
 
 func (p *parser) ifBlock() (statement, error) {
+	defer p.forgive(len(p.unknown))
 	var s ifStmt
 	for word := "if"; word != "endif"; {
 		var b branch
@@ -160,6 +163,7 @@ func (p *parser) targets() ([]string, error) {
 			return nil, err
 		}
 		names = append(names, name)
+		p.defined[name] = true
 		if !p.op(",") {
 			break
 		}
@@ -268,52 +272,6 @@ func (p *parser) capture(target, end string) (statement, error) {
 		return nil, err
 	}
 	return s, p.end(end)
-}
-
-func (p *parser) macroBlock() (statement, error) {
-	var s macroStmt
-	var err error
-	if s.name, err = p.name(); err != nil {
-		return nil, err
-	}
-	p.macros[s.name] = true
-	if err = p.parameters(&s); err != nil {
-		return nil, err
-	}
-	if err = p.closing(); err != nil {
-		return nil, err
-	}
-	loops := p.loops
-	p.loops = 0
-	s.body, err = p.body("endmacro")
-	p.loops = loops
-	if err != nil {
-		return nil, err
-	}
-	return s, p.end("endmacro")
-}
-
-func (p *parser) parameters(s *macroStmt) error {
-	if err := p.expect(tokOp, "("); err != nil {
-		return err
-	}
-	for !p.op(")") {
-		name, err := p.name()
-		if err != nil {
-			return err
-		}
-		var value expr
-		if p.op("=") {
-			if value, err = p.expression(); err != nil {
-				return err
-			}
-		}
-		s.params, s.defaults = append(s.params, name), append(s.defaults, value)
-		if !p.op(",") && !p.is(tokOp, ")") {
-			return p.errorf("expected \")\", found %q", p.peek().text)
-		}
-	}
-	return nil
 }
 
 func (p *parser) generationBlock() (statement, error) {

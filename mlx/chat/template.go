@@ -2,22 +2,21 @@
 // results that jinja2 gives under Hugging Face's settings.
 //
 // A template that uses what this package does not know is refused by Parse, with the line; a conversation that the
-// template itself refuses gives a *RaisedError. Rendering is bounded in steps, depth and size, and a Template is
+// template itself refuses gives a *RaisedError. Rendering is bounded in steps, depth, and bytes that it makes, and a Template is
 // safe for concurrent use.
 package chat
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 )
 
 // Template is a parsed chat template.
 type Template struct {
-	body  []statement
-	names map[string]bool
+	source string
+	body   []statement
+	names  map[string]bool
 }
 
 // Parse reads a template and refuses what it could not render.
@@ -34,18 +33,21 @@ func parse(source string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{tokens: tokens, macros: make(map[string]bool), names: make(map[string]bool)}
+	p := &parser{exprParser: exprParser{
+		tokenStream{tokens: tokens}, namesUsed{defined: make(map[string]bool), names: make(map[string]bool), reads: make(map[string]bool)},
+	}}
 	body, err := p.body()
 	if err != nil {
 		return nil, err
 	}
-	for _, call := range p.calls {
-		if !p.macros[call.text] && !slices.Contains(functionNames(), call.text) {
-			return nil, fmt.Errorf("line %d: function %q is not supported", call.line, call.text)
-		}
+	if err := p.refusal(); err != nil {
+		return nil, err
 	}
-	return &Template{body, p.names}, nil
+	return &Template{source, body, p.names}, nil
 }
+
+// Source is what the template was parsed from.
+func (t *Template) Source() string { return t.source }
 
 // UsesTools tells whether the template looks at the tools of a request.
 func (t *Template) UsesTools() bool { return t.names["tools"] }
@@ -57,7 +59,11 @@ func (t *Template) Uses(name string) bool { return t.names[name] }
 func (t *Template) Render(vars *Dict, now time.Time) (string, error) {
 	s := &scope{vars: functions(now), out: &strings.Builder{}, run: &rendering{}}
 	if vars != nil {
-		maps.Copy(s.vars, vars.values)
+		for _, key := range vars.keys {
+			if name, ok := key.(string); ok {
+				s.vars[name] = vars.at(name)
+			}
+		}
 	}
 	if err := runAll(s, t.body); err != nil {
 		return "", fmt.Errorf("render the chat template: %w", err)

@@ -35,7 +35,7 @@ func not(holds func(any) bool) test {
 }
 
 func isUndefined(v any) bool { _, ok := v.(undefined); return ok }
-func isString(v any) bool    { _, ok := v.(string); return ok }
+func isString(v any) bool    { _, ok := textOf(v); return ok }
 func isMapping(v any) bool   { _, ok := v.(*Dict); return ok }
 func isBoolean(v any) bool   { _, ok := v.(bool); return ok }
 func isFloat(v any) bool     { _, ok := v.(float64); return ok }

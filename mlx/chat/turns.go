@@ -48,21 +48,22 @@ func (p Prompt) arranged() Prompt {
 // withoutSystem puts the text of system turns in front of the next user's turn, which it makes if there is none.
 func withoutSystem(messages []Message) []Message {
 	var out []Message
-	pending := ""
+	var pending paragraphs
 	for _, m := range messages {
 		if m.Role == "system" || m.Role == "developer" {
-			pending = joined(pending, m.Content)
+			pending.add(m.Content)
 			continue
 		}
-		if pending != "" && m.Role != "user" {
-			out = append(out, Message{Role: "user", Content: pending})
+		text := pending.take()
+		if text != "" && m.Role != "user" {
+			out = append(out, Message{Role: "user", Content: text})
 		} else {
-			m.Content = joined(pending, m.Content)
+			m.Content = joined(text, m.Content)
 		}
-		out, pending = append(out, m), ""
+		out = append(out, m)
 	}
-	if pending != "" {
-		out = append(out, Message{Role: "user", Content: pending})
+	if text := pending.take(); text != "" {
+		out = append(out, Message{Role: "user", Content: text})
 	}
 	return out
 }
@@ -70,17 +71,50 @@ func withoutSystem(messages []Message) []Message {
 // alternating makes one turn of several by the same speaker. Results of tools stay apart: each answers its own call.
 func alternating(messages []Message) []Message {
 	var out []Message
-	for _, m := range messages {
-		last := len(out) - 1
-		if last < 0 || out[last].Role != m.Role || m.Role == "tool" {
-			out = append(out, m)
-			continue
+	for first := 0; first < len(messages); {
+		end := first + 1
+		for end < len(messages) && messages[end].Role == messages[first].Role && messages[first].Role != "tool" {
+			end++
 		}
-		out[last].Content = joined(out[last].Content, m.Content)
-		out[last].Thinking = joined(out[last].Thinking, m.Thinking)
-		out[last].ToolCalls = slices.Concat(out[last].ToolCalls, m.ToolCalls)
+		out = append(out, merged(messages[first:end]))
+		first = end
 	}
 	return out
+}
+
+// merged is one turn of some, in time that grows with their length and not with its square.
+func merged(turns []Message) Message {
+	m := turns[0]
+	if len(turns) == 1 {
+		return m
+	}
+	var content, thinking paragraphs
+	m.ToolCalls = nil
+	for _, turn := range turns {
+		content.add(turn.Content)
+		thinking.add(turn.Thinking)
+		m.ToolCalls = append(m.ToolCalls, turn.ToolCalls...)
+		m.Sampled = m.Sampled && turn.Sampled
+	}
+	m.Content, m.Thinking = content.take(), thinking.take()
+	return m
+}
+
+// paragraphs are texts with an empty line between, without those that are empty.
+type paragraphs struct{ text strings.Builder }
+
+func (p *paragraphs) add(text string) {
+	if p.text.Len() > 0 && text != "" {
+		p.text.WriteString("\n\n")
+	}
+	p.text.WriteString(text)
+}
+
+// take returns what was added and begins anew.
+func (p *paragraphs) take() string {
+	text := p.text.String()
+	p.text.Reset()
+	return text
 }
 
 // joined puts an empty line between two texts that are not empty.

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,26 @@ func TestToolsReachATemplateWithoutSystemTurns(t *testing.T) {
 		"<start_of_turn>model\n{\"name\": \"get_weather\"", "<start_of_turn>user\nThe tool answered:\nrain\n\nAnd tomorrow?<end_of_turn>\n"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("%q is missing in %q", part, got)
+		}
+	}
+}
+
+// What merging allocates grows with the turns and not with their square.
+func TestMergingTurnsIsLinear(t *testing.T) {
+	allocated := func(n int, role string) uint64 {
+		messages := make([]Message, n)
+		for i := range messages {
+			messages[i] = Message{Role: role, Content: strings.Repeat("x", 100), ToolCalls: []ToolCall{{ID: "1"}}}
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		Prompt{Messages: messages, Turns: Turns{NoSystem: true, Alternate: true}}.arranged()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	for _, role := range []string{"user", "system", "assistant"} {
+		if few, many := allocated(200, role), allocated(3200, role); many > 50*few {
+			t.Errorf("%s: 200 turns take %d bytes, 3200 take %d", role, few, many)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package chat
 
 // The values of templates, with Python's ideas of truth, equality and order. None is nil; the others are bool,
-// int64, float64, bigNumber, string, *List, *Dict, undefined, *namespace, *loopState and callables.
+// int64, float64, bigNumber, string, markup, *List, *Dict, undefined, *namespace, *loopState and callables.
 
 import (
 	"fmt"
@@ -15,38 +15,6 @@ type List struct {
 	tuple bool
 	lazy  bool
 }
-
-// Dict is a mapping that keeps the order of its keys, as Python's does.
-type Dict struct {
-	keys   []string
-	values map[string]any
-}
-
-// NewDict returns a Dict of keys and values in turn.
-func NewDict(pairs ...any) *Dict {
-	d := &Dict{values: make(map[string]any, len(pairs)/2)}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		d.Set(pairs[i].(string), pairs[i+1])
-	}
-	return d
-}
-
-// Set puts a value under a key; a new key goes last.
-func (d *Dict) Set(key string, value any) {
-	if _, ok := d.values[key]; !ok {
-		d.keys = append(d.keys, key)
-	}
-	d.values[key] = value
-}
-
-// Get returns the value under a key.
-func (d *Dict) Get(key string) (any, bool) {
-	value, ok := d.values[key]
-	return value, ok
-}
-
-// Keys returns the keys in order.
-func (d *Dict) Keys() []string { return d.keys }
 
 // bigNumber is a number of JSON that fits no int64 and is passed on as it is written.
 type bigNumber string
@@ -63,10 +31,25 @@ type callable struct {
 	call func(args arguments) (any, error)
 }
 
-// arguments of a call; names keep no order, since nothing here depends on it.
+// arguments of a call; named ones keep their order, since dict(b=1, a=2) does.
 type arguments struct {
+	run   *rendering
 	list  []any
-	named map[string]any
+	named []namedValue
+}
+
+type namedValue struct {
+	name  string
+	value any
+}
+
+func (a arguments) namedAs(name string) (any, bool) {
+	for _, n := range a.named {
+		if n.name == name {
+			return n.value, true
+		}
+	}
+	return nil, false
 }
 
 // get returns the argument at a place or under a name, or fallback.
@@ -74,7 +57,7 @@ func (a arguments) get(i int, name string, fallback any) any {
 	if i < len(a.list) {
 		return a.list[i]
 	}
-	if v, ok := a.named[name]; ok {
+	if v, ok := a.namedAs(name); ok {
 		return v
 	}
 	return fallback
@@ -93,7 +76,7 @@ func (a arguments) whole(i int, name string, fallback int64) (int64, error) {
 }
 
 func asText(v any, name string) (string, error) {
-	s, ok := v.(string)
+	s, ok := textOf(v)
 	if !ok {
 		return "", fmt.Errorf("%s must be a string, not %s", name, typeName(v))
 	}
@@ -110,7 +93,7 @@ func typeName(v any) string {
 		return "int"
 	case float64:
 		return "float"
-	case string:
+	case string, markup:
 		return "str"
 	case *List:
 		if v.lazy {
@@ -136,6 +119,8 @@ func truth(v any) bool {
 	case float64:
 		return v != 0
 	case string:
+		return v != ""
+	case markup:
 		return v != ""
 	case *List:
 		return len(v.Items) > 0 || v.lazy
@@ -172,6 +157,10 @@ func equal(a, b any) bool {
 		return ok && x == y
 	}
 	switch x := a.(type) {
+	case string, markup:
+		s, _ := textOf(x)
+		y, ok := textOf(b)
+		return ok && s == y
 	case *List:
 		y, ok := b.(*List)
 		return ok && x.tuple == y.tuple && equalItems(x.Items, y.Items)
@@ -207,8 +196,8 @@ func equalDicts(a, b *Dict) bool {
 		return false
 	}
 	for _, key := range a.keys {
-		other, ok := b.values[key]
-		if !ok || !equal(a.values[key], other) {
+		other, ok := b.find(key)
+		if !ok || !equal(a.at(key), other) {
 			return false
 		}
 	}
@@ -223,9 +212,10 @@ func compare(a, b any) (int, error) {
 		}
 	}
 	switch x := a.(type) {
-	case string:
-		if y, ok := b.(string); ok {
-			return strings.Compare(x, y), nil
+	case string, markup:
+		s, _ := textOf(x)
+		if y, ok := textOf(b); ok {
+			return strings.Compare(s, y), nil
 		}
 	case *List:
 		if y, ok := b.(*List); ok {
@@ -260,9 +250,11 @@ func iterate(v any) ([]any, error) {
 	case *List:
 		return v.Items, nil
 	case *Dict:
-		return anys(v.keys), nil
+		return v.keys, nil
 	case undefined:
 		return nil, nil
+	case markup:
+		return iterate(string(v))
 	case string:
 		runes := []rune(v)
 		items := make([]any, len(runes))
@@ -282,25 +274,17 @@ func anys(list []string) []any {
 	return items
 }
 
-// pairs are the items of a dict as tuples.
-func (d *Dict) pairs() *List {
-	list := &List{}
-	for _, key := range d.keys {
-		list.Items = append(list.Items, &List{Items: []any{key, d.values[key]}, tuple: true})
-	}
-	return list
-}
-
 // contains is Python's `item in v`.
 func contains(v, item any) (bool, error) {
 	switch v := v.(type) {
-	case string:
+	case string, markup:
 		s, err := asText(item, "what is looked for in a string")
-		return strings.Contains(v, s), err
+		text, _ := textOf(v)
+		return strings.Contains(text, s), err
 	case *Dict:
-		key, ok := item.(string)
+		key, err := hash(item)
 		_, has := v.values[key]
-		return ok && has, nil
+		return has, err
 	}
 	items, err := iterate(v)
 	for _, each := range items {

@@ -13,12 +13,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/mlx/kv/cache"
-)
-
-// How long the watchdog waits for a step while work waits.
-const (
-	hangAfter  = 10 * time.Second // then the engine is reported as hung
-	fatalAfter = 60 * time.Second // then Config.Fatal is called
+	"github.com/agent-memory/agent-memory/mlx/kv/pool"
 )
 
 // Config describes an engine.
@@ -27,55 +22,65 @@ type Config struct {
 	// much of it is done from 0 to 1.
 	Open func(progress func(phase string, done float64)) (Model, error)
 
-	Budget      int64 // bytes for KV
-	MaxBatch    int   // most sequences that run at once
-	MaxQueue    int   // most requests that wait for a slot
-	ChunkTokens int   // most prompt tokens computed in a step
-	ReadyBlocks int   // blocks that are allocated ahead while nothing runs, within the budget
+	Budget      int64         // bytes for KV
+	MaxBatch    int           // most sequences that run at once
+	MaxQueue    int           // most requests that wait for a slot
+	MaxWait     time.Duration // that a request waits for its first slot; 0 for no limit
+	ChunkTokens int           // most prompt tokens computed in a step
+	ReadyBlocks int           // blocks that are allocated ahead while nothing runs, within the budget
 
 	// Tenant returns the secrets that name a tenant's blocks. Without it every prompt is computed anew.
 	Tenant func(name string) *kv.Tenant
 	// Tiers keep blocks below the pool, the fastest first.
 	Tiers []kv.Tier
+	// Policies say how blocks go to the tiers, by name.
+	Policies map[string]cache.Policy
+	// Chains are the conversations of an agent as far as they are recorded, the one used last first: where
+	// distant tiers are to look for what other nodes stored. It may be nil.
+	Chains func(ctx context.Context, tenant, agent string) []kv.Chain
 	// Owned tells whether somebody still needs a tail that a stored block begins with. It may be nil.
-	Owned func(ctx context.Context, tail kv.Entry) bool
+	Owned func(ctx context.Context, tail kv.Ref) bool
+	// Storable tells whether blocks under a salt may go to the tiers. Nil: all may.
+	Storable func(kv.SaltID) bool
 	// Moves is told what the cache over the tiers does.
 	Moves cache.Listener
-	// Margin is how much longer fetching a block may take than computing it: what is fetched is equal to the bit, what was
-	// generated and is computed anew as prompt need not be. 20 ms.
+	// Margin is how much longer fetching a block may take than computing it: what is fetched is equal to the
+	// bit, what was generated and is computed anew as prompt need not be. 20 ms.
 	Margin time.Duration
-	// Patience is how long a sequence waits at least for a block that is on its way before it does without: 250 ms. For room
-	// that costs no block that is not durable yet it waits as long, and never less than a second.
+	// Patience is how long a sequence waits at least for a block that is on its way before it does without: 250
+	// ms. For room that costs no block that is not durable yet it waits as long, and never less than a second.
 	Patience time.Duration
 	// FlushFor is how long Run may take at its end to store what no tier has yet: 10 s.
 	FlushFor time.Duration
 
-	Listener Listener        // told what happens
-	Logger   *slog.Logger    // nil discards
-	Fatal    func(err error) // called once when the device hangs for good; must end the process
-	Seed     func() uint64   // seeds requests that bring none; nil takes math/rand
+	// Audit has one request in so many computed a second time without any cache, while nothing else runs, and
+	// compared bit for bit; 0 for none.
+	Audit int
+
+	Listener Listener         // told what happens
+	Logger   *slog.Logger     // nil discards
+	Fatal    func(err error)  // called once when the device hangs for good; must end the process
+	Seed     func() uint64    // seeds requests that bring none; nil takes math/rand
+	Clock    func() time.Time // nil: time.Now
 }
+
+// since is how long ago something was.
+func (c *Config) since(then time.Time) time.Duration { return c.Clock().Sub(then) }
 
 // Engine runs one model for many requests. Run must be running for requests to get on.
 type Engine struct {
-	cfg      Config
-	listener Listener
-	wake     chan struct{} // holds a token when the loop has something new to look at
-	device   chan func()   // work of others for the thread that owns the device
-	closed   chan struct{} // closed when that thread takes no more of it
+	cfg       *Config
+	listener  Listener
+	wake      wake
+	device    *device
+	admission *admission
+	restores  *restorePolicy
+	submitted atomic.Uint64 // requests, to choose audits
 
-	tokenNanos atomic.Int64 // that a prompt token takes to compute, of late; 0 before any was
-
-	mu     sync.Mutex
-	status Status
-	queue  []*sequence // waiting for their first slot, oldest first
-	age    uint64      // of the request submitted last
-	spec   Spec
-	pool   *kv.Pool
-	cache  *cache.Cache
-	beat   time.Time     // when the last step ended, or when work arrived at an idle loop
-	busy   bool          // whether work waits for a step
-	idle   chan struct{} // while draining: closed when no work is left
+	mu       sync.Mutex
+	phase    string  // of the start, "ready" afterwards
+	progress float64 // of the phase, from 0 to 1
+	loaded   *loaded // nil while the model loads
 }
 
 // New returns an engine that loads its model when it runs.
@@ -89,6 +94,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
 	}
 	if cfg.Seed == nil {
 		cfg.Seed = rand.Uint64
@@ -106,12 +114,13 @@ func New(cfg Config) (*Engine, error) {
 		cfg.FlushFor = 10 * time.Second
 	}
 	return &Engine{
-		cfg:      cfg,
-		listener: cfg.Listener.complete(),
-		wake:     make(chan struct{}, 1),
-		device:   make(chan func()),
-		closed:   make(chan struct{}),
-		status:   Status{Phase: "starting", BatchSize: cfg.MaxBatch},
+		cfg:       &cfg,
+		listener:  cfg.Listener.complete(),
+		wake:      make(wake, 1),
+		device:    newDevice(),
+		admission: &admission{cfg: &cfg, arrivals: newArrivals()},
+		restores:  &restorePolicy{margin: cfg.Margin, minimum: cfg.Patience},
+		phase:     "starting",
 	}, nil
 }
 
@@ -120,66 +129,70 @@ func New(cfg Config) (*Engine, error) {
 func (e *Engine) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	model, err := e.open()
+	model, on, err := e.open() //nolint:contextcheck // the cache ends by Close, after a last flush
 	if err != nil {
 		return fmt.Errorf("load the model: %w", err)
 	}
 	defer e.closeModel(model)
-	defer close(e.closed)
+	defer close(e.device.closed)
 
 	watched, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var guards sync.WaitGroup
-	guards.Go(func() { e.watch(watched) })
+	guards.Go(func() { (&watchdog{e.cfg, e.admission}).watch(watched) })
 	defer guards.Wait()
 	defer stop()
 
-	newLoop(e, model).run(ctx)
+	newLoop(e, on, model).run(ctx)
 	return nil
 }
 
 // open loads the model and makes the engine take requests.
-func (e *Engine) open() (Model, error) {
-	var model Model
-	err := guarded(func() (err error) {
-		model, err = e.cfg.Open(e.progress)
+func (e *Engine) open() (model Model, on *loaded, err error) {
+	err = guarded(func() (err error) {
+		model, err = e.cfg.Open(e.notePhase)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	spec := model.Spec()
-	pool, err := kv.NewPool(kv.Config{
-		Budget:     e.cfg.Budget,
-		BlockBytes: spec.BlockBytes,
-		Allocate:   func() (kv.Memory, error) { return model.NewBlock() },
-		Reclaimed:  e.reclaimed,
-	})
-	if err != nil {
+	if on, err = e.newLoaded(model); err != nil {
 		e.closeModel(model)
-		return nil, err
+		return nil, nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.spec, e.pool, e.cache = spec, pool, e.newCache(model, pool)
-	e.status.Started, e.status.Phase, e.status.Progress = true, "ready", 1
-	return model, nil
+	e.loaded, e.phase, e.progress = on, "ready", 1
+	return model, on, nil
 }
 
-func (e *Engine) progress(phase string, done float64) {
+// newLoaded makes the pool for a model, and what stands on it.
+func (e *Engine) newLoaded(model Model) (*loaded, error) {
+	spec := model.Spec()
+	blocks, err := pool.New(pool.Config{
+		Budget:     e.cfg.Budget,
+		BlockBytes: spec.BlockBytes,
+		Allocate:   func() (pool.Memory, error) { return model.NewBlock() },
+		Evicted:    e.evicted,
+	})
+	if err != nil {
+		return nil, err
+	}
+	tiers := e.newCache(model, blocks)
+	return &loaded{
+		spec: spec, pool: blocks, cache: tiers,
+		planner: &planner{cfg: e.cfg, spec: spec, pool: blocks, cache: tiers, restores: e.restores},
+		slots:   &slots{cfg: e.cfg, admission: e.admission, restores: e.restores},
+	}, nil
+}
+
+func (e *Engine) notePhase(phase string, done float64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.status.Phase, e.status.Progress = phase, done
+	e.phase, e.progress = phase, done
 }
 
 func (e *Engine) closeModel(model Model) {
 	if err := guarded(model.Close); err != nil {
 		e.cfg.Logger.Error("model_close_failed", "error", err)
 	}
-}
-
-// Spec describes the loaded model; it is empty before the engine has started.
-func (e *Engine) Spec() Spec {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.spec
 }

@@ -143,11 +143,11 @@ func TestAnswersEndForTheRightReason(t *testing.T) {
 		word string
 		made int
 	}{
-		{"end of turn", 100, nil, "one two STOP three", engine.StopEndTurn, "", 19},
-		{"max tokens", 3, nil, "one", engine.StopMaxTokens, "", 3},
-		{"stop sequence", 100, []string{"nothing", "STOP"}, "one two ", engine.StopSequence, "STOP", 12},
-		{"max tokens inside a stop sequence", 10, []string{"STOP"}, "one two ST", engine.StopMaxTokens, "", 10},
-		{"nothing asked for", 0, nil, "", engine.StopMaxTokens, "", 0},
+		{"end of turn", 100, nil, "one two STOP three", engine.StopToken, "", 19},
+		{"max tokens", 3, nil, "one", engine.StopLimit, "", 3},
+		{"stop sequence", 100, []string{"nothing", "STOP"}, "one two ", engine.StopString, "STOP", 12},
+		{"max tokens inside a stop sequence", 10, []string{"STOP"}, "one two ST", engine.StopLimit, "", 10},
+		{"nothing asked for", 0, nil, "", engine.StopLimit, "", 0},
 	}
 	e, stop := start(t, enginetest.New(say), nil)
 	defer stop()
@@ -156,7 +156,7 @@ func TestAnswersEndForTheRightReason(t *testing.T) {
 			req := request("say it", c.max)
 			req.Tokens, req.Stop = append(req.Tokens, enginetest.AnswerToken), c.stop
 			text, result, err := answer(e, req)
-			if err != nil || text != c.want || result.StopReason != c.why || result.StopSequence != c.word {
+			if err != nil || text != c.want || result.StopReason != c.why || result.StopString != c.word {
 				t.Fatalf("%q, %+v, %v", text, result, err)
 			}
 			if usage := (engine.Usage{Prompt: 7, Generated: c.made}); result.Usage != usage {
@@ -175,15 +175,13 @@ func TestWhatCanNeverBeAnsweredIsRefusedAtOnce(t *testing.T) {
 	})
 	defer stop()
 	var tooLong *engine.TooLongError
-	if _, _, err := answer(e, request(strings.Repeat("x", 900), 101)); !errors.As(err, &tooLong) {
+	_, _, err := answer(e, request(strings.Repeat("x", 1001), 1))
+	if !errors.As(err, &tooLong) || err.Error() != "prompt is too long: 1001 tokens > 1000 maximum" {
 		t.Errorf("over the context: %v", err)
 	}
 	var neverFits *engine.NeverFitsError
-	if _, _, err := answer(e, request(strings.Repeat("x", 500), 13)); !errors.As(err, &neverFits) {
+	if _, _, err := answer(e, request(strings.Repeat("x", 513), 1)); !errors.As(err, &neverFits) {
 		t.Errorf("over the budget: %v", err)
-	}
-	if _, _, err := answer(e, request(strings.Repeat("x", 500), 12)); err != nil {
-		t.Errorf("just the budget: %v", err)
 	}
 	bad := request("x", 1)
 	bad.Tokens = []int32{5, enginetest.Vocabulary}

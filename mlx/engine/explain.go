@@ -8,6 +8,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/mlx/kv/cache"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
 )
 
 // Explanation tells how much of a prompt is cached, where, and where it stops.
@@ -33,69 +34,80 @@ type ExplainedPart struct {
 // Explain looks a prompt up as a request would be, and changes nothing.
 func (e *Engine) Explain(ctx context.Context, req Request) (*Explanation, error) {
 	req.NewDecoder = func() TextDecoder { return nil }
-	if err := e.accepts(&req); err != nil {
+	l, room, err := e.accepts(&req)
+	if err != nil {
 		return nil, err
 	}
 	if e.cfg.Tenant == nil {
 		return nil, fmt.Errorf("%w: this engine keeps nothing", ErrInvalid)
 	}
-	seq := &sequence{
-		tokens: slices.Clone(req.Tokens), prompt: len(req.Tokens), tenant: e.cfg.Tenant(req.Tenant), spelling: req.Spelling,
-		plan: newPlan(),
-	}
-	e.find(ctx, seq)
-	x := e.describe(seq)
-	x.Missing = e.missing(ctx, seq)
-	x.Respelt = !slices.Equal(seq.tokens, req.Tokens)
-	return x, nil
+	tenant := e.cfg.Tenant(req.Tenant)
+	return l.planner.explain(ctx, tenant, &req, room), nil
+}
+
+// explain looks a prompt up, and counts as nobody's hit or miss.
+func (p *planner) explain(ctx context.Context, tenant *kv.Tenant, req *Request, room int) *Explanation {
+	p.learn(ctx, tenant, req, room)
+	match := p.peeker(tenant, req.Spelling).Prompt(ctx, req.Tokens, req.Answers, room)
+	x := p.describe(match)
+	x.Missing = p.missing(ctx, tenant, match)
+	x.Respelt = match.Replayed > 0 && !slices.Equal(x.Tokens, req.Tokens)
+	return x
+}
+
+// peeking is a cache whose look-ups count as nobody's.
+type peeking struct{ *cache.Cache }
+
+// Lookup implements prefix.Cache.
+func (p peeking) Lookup(ctx context.Context, refs []kv.Ref) []cache.Found { return p.Peek(ctx, refs) }
+
+// peeker is a matcher whose look-ups count as nobody's.
+func (p *planner) peeker(tenant *kv.Tenant, spelling prefix.Spelling) *prefix.Matcher {
+	m := p.matcher(tenant, spelling)
+	m.Cache = peeking{p.cache}
+	return m
 }
 
 // describe tells what is cached and where that ends.
-func (e *Engine) describe(seq *sequence) *Explanation {
-	p, x := seq.plan, &Explanation{Tokens: seq.tokens, Diverges: -1}
-	for i, f := range p.path {
-		x.Blocks = append(x.Blocks, e.part(f, i*BlockTokens, (i+1)*BlockTokens))
+func (p *planner) describe(m *prefix.Match) *Explanation {
+	x := &Explanation{Tokens: kv.IDs(m.Tokens), Cached: m.Cached(), Diverges: -1}
+	for i, f := range m.Full {
+		x.Blocks = append(x.Blocks, p.part(f, i*BlockTokens, (i+1)*BlockTokens))
 	}
-	x.Cached, _ = p.end()
-	if p.part != nil {
-		n := kv.Common(p.part.Tags, e.tagsBehind(seq))
-		x.Blocks = append(x.Blocks, e.part(*p.part, x.Cached, x.Cached+n))
-		x.Cached += n
-		x.Nearest = len(p.part.Tags) - n
+	if m.Part != nil {
+		x.Blocks = append(x.Blocks, p.part(*m.Part, x.Cached-m.Common, x.Cached))
+		x.Nearest = m.Part.Tokens - m.Common
 	}
-	if x.Cached < len(seq.tokens)-1 {
+	if x.Cached < len(m.Tokens)-1 {
 		x.Diverges = x.Cached
 	}
 	return x
 }
 
-func (e *Engine) part(f cache.Found, from, to int) ExplainedPart {
+func (p *planner) part(f cache.Found, from, to int) ExplainedPart {
 	part := ExplainedPart{From: from, To: to, Key: f.Key, Used: f.Used}
 	if f.InPool {
 		part.Tiers = append(part.Tiers, "pool")
 	}
 	for _, i := range f.Tiers {
-		part.Tiers = append(part.Tiers, e.cfg.Tiers[i].Status().Name)
+		part.Tiers = append(part.Tiers, p.cfg.Tiers[i].Name())
 	}
 	return part
 }
 
 // missing are the expected blocks behind the path that are nowhere although there is a trace of them: a later one is
 // somewhere, or what there was of them turned out damaged.
-func (e *Engine) missing(ctx context.Context, seq *sequence) (gaps []ExplainedPart) {
-	keys := seq.tenant.Keys(e.spec.Fingerprint, seq.tokens[:len(seq.tokens)-1])
-	found := e.cache.Lookup(ctx, kv.Query{Space: e.space(seq), Parents: append([]kv.Key{kv.Root}, keys...)})
-	last, parent := -1, kv.Root
-	for i, key := range keys {
-		if slices.ContainsFunc(found[i], func(f cache.Found) bool { return f.Key == key }) {
+func (p *planner) missing(ctx context.Context, tenant *kv.Tenant, m *prefix.Match) (gaps []ExplainedPart) {
+	refs := kv.FullRefs(p.spec.space(tenant), m.Keys, 0)
+	last := -1
+	for i, found := range p.cache.Peek(ctx, refs) {
+		if found.Exists() {
 			last = i
-		} else if i >= len(seq.plan.path) {
-			entry := kv.Entry{Space: e.space(seq), Key: key, Parent: parent, Index: i, Tags: make([]kv.Tag, BlockTokens)}
+		} else if i >= len(m.Full) {
 			gaps = append(gaps, ExplainedPart{
-				From: i * BlockTokens, To: (i + 1) * BlockTokens, Key: key, Damaged: e.cache.Quarantined(entry),
+				From: i * BlockTokens, To: (i + 1) * BlockTokens, Key: refs[i].Key, Damaged: p.cache.Quarantined(refs[i]),
 			})
 		}
-		parent = key
 	}
 	return slices.DeleteFunc(gaps, func(gap ExplainedPart) bool { return gap.From/BlockTokens > last && !gap.Damaged })
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
 	"go.uber.org/goleak"
 )
 
@@ -55,7 +56,27 @@ func start(t testing.TB, model *enginetest.Model, change func(*engine.Config)) (
 func request(prompt string, maxTokens int) engine.Request {
 	return engine.Request{
 		ID: "test", Tokens: enginetest.Encode(prompt), MaxTokens: maxTokens, NewDecoder: enginetest.NewDecoder,
+		Spelling: enginetest.Spelling{},
 	}
+}
+
+// talk is a conversation that knows which of its texts were answers.
+type talk struct {
+	text    string
+	answers []prefix.Span
+}
+
+func (c *talk) say(text string) { c.text += text }
+
+func (c *talk) hear(text string) {
+	c.answers = append(c.answers, prefix.Span{From: len(c.text), To: len(c.text) + len(text)})
+	c.text += text
+}
+
+func (c *talk) request(maxTokens int) engine.Request {
+	req := request(c.text, maxTokens)
+	req.Answers = c.answers
+	return req
 }
 
 // answer runs a request to its end.

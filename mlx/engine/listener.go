@@ -14,6 +14,7 @@ type Listener struct {
 	Finished  func(Finished)             // a request ended, well or not
 	Preempted func()                     // a running sequence gave its memory back and waits again
 	Stepped   func(Step)                 // a step was done
+	Audited   func(AuditResult)          // an audit ended
 	Restored  func(after time.Duration)  // a sequence has all that it could read from the lower tiers, counted from the first fetch
 }
 
@@ -53,6 +54,9 @@ func (l Listener) complete() Listener {
 	}
 	if l.Stepped == nil {
 		l.Stepped = func(Step) {}
+	}
+	if l.Audited == nil {
+		l.Audited = func(AuditResult) {}
 	}
 	if l.Restored == nil {
 		l.Restored = func(time.Duration) {}

@@ -1,13 +1,14 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
 // loop is the thread that owns the device. It alone touches running sequences, blocks and the model.
@@ -16,26 +17,43 @@ import (
 // so the oldest always gets on; what it needs at most fits the pool, since Submit refuses anything else; and it
 // ends after a bounded number of tokens.
 type loop struct {
-	*Engine
+	*loaded
+	cfg       *Config
+	listener  Listener
+	device    *device
+	wake      wake
+	admission *admission
 	model     Model
 	stopToken map[int32]bool
 
-	aside sync.WaitGroup // what looks for preempted sequences
-
-	running   []*sequence // with a slot, oldest first
-	preempted []*sequence // waiting for a slot again, oldest first
-
-	short time.Time // since when memory is short but for blocks that are on their way to a lower tier
+	memory    *memory
+	restorer  *restorer
+	publisher *publisher
+	auditor   *auditor
 
 	rows    []Row       // reused by decode
 	batch   []*sequence // reused by decode
 	scratch []candidate // reused by sampling
 }
 
-func newLoop(e *Engine, model Model) *loop {
-	l := &loop{Engine: e, model: model, stopToken: map[int32]bool{}}
-	for _, token := range e.spec.StopTokens {
+func newLoop(e *Engine, on *loaded, model Model) *loop {
+	l := &loop{
+		loaded: on, cfg: e.cfg, listener: e.listener, device: e.device, wake: e.wake, admission: e.admission, model: model,
+		stopToken: map[int32]bool{},
+		publisher: &publisher{cfg: e.cfg, spec: on.spec, pool: on.pool, cache: on.cache},
+		auditor:   &auditor{cfg: e.cfg, listener: e.listener, spec: on.spec, model: model, pool: on.pool},
+	}
+	for _, token := range on.spec.StopTokens {
 		l.stopToken[token] = true
+	}
+	short := &shortage{cfg: e.cfg, pool: on.pool}
+	l.restorer = &restorer{
+		cfg: e.cfg, listener: e.listener, spec: on.spec, model: model, pool: on.pool,
+		planner: on.planner, slots: on.slots, shortage: short, wake: e.wake,
+	}
+	l.memory = &memory{
+		listener: e.listener, pool: on.pool, slots: on.slots, shortage: short,
+		publisher: l.publisher, restorer: l.restorer, auditor: l.auditor,
 	}
 	return l
 }
@@ -43,8 +61,8 @@ func newLoop(e *Engine, model Model) *loop {
 // run steps until ctx ends and then fails what is left.
 func (l *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		busy, moved := l.step()
-		if moved || !busy && l.prepare() {
+		busy, moved := l.step() //nolint:contextcheck // looking again goes on aside, and ends with the loop
+		if moved || !busy && (l.auditor.step() || l.prepare()) {
 			continue
 		}
 		l.await(ctx, busy)
@@ -60,7 +78,7 @@ func (l *loop) await(ctx context.Context, busy bool) {
 	}
 	select {
 	case <-l.wake:
-	case f := <-l.device:
+	case f := <-l.device.work:
 		f()
 	case <-soon:
 	case <-ctx.Done():
@@ -70,7 +88,7 @@ func (l *loop) await(ctx context.Context, busy bool) {
 // prepare allocates a block ahead while there is nothing else to do, and reports whether it did. The first touch of
 // fresh memory takes long, on virtual machines above all, and would be part of some request's prefill.
 func (l *loop) prepare() bool {
-	done, err := l.pool.Prepare(l.cfg.ReadyBlocks)
+	done, err := l.pool.AllocateAhead(l.cfg.ReadyBlocks)
 	if err != nil {
 		l.cfg.Logger.Warn("block_ahead_failed", "error", err)
 	}
@@ -80,22 +98,25 @@ func (l *loop) prepare() bool {
 // step does one decode of the whole batch and at most one prefill chunk. It reports whether work is left, and whether
 // any was done.
 func (l *loop) step() (busy, moved bool) {
-	began, step := time.Now(), Step{}
+	began, step := l.cfg.Clock(), Step{}
 	err := guarded(func() error {
-		l.serve()
+		l.device.serve()
 		l.reap()
+		l.dismiss()
 		l.admit()
-		l.restore()
-		l.note(len(l.running), len(l.preempted))
-		step.Rows = l.decode()
-		step.Prefill = l.prefill()
+		l.restorer.restore()
+		l.restorer.resume()
+		l.admission.note(l.slots.count())
+		var replayed int
+		step.Rows, replayed = l.decode()
+		step.Prefill = replayed + l.prefill()
 		return nil
 	})
 	if err != nil {
-		l.failBatch(slices.Clone(l.running), fmt.Errorf("step: %w", err))
+		l.failBatch(slices.Clone(l.slots.running), fmt.Errorf("step: %w", err))
 	}
-	step.Took = time.Since(began)
-	busy = l.settle(len(l.running), len(l.preempted))
+	step.Took = l.cfg.since(began)
+	busy = l.admission.settle(l.slots.count())
 	moved = step.Rows+step.Prefill > 0 || err != nil
 	if moved {
 		l.listener.Stepped(step)
@@ -105,65 +126,90 @@ func (l *loop) step() (busy, moved bool) {
 
 // reap ends the sequences that nobody waits for any more.
 func (l *loop) reap() {
-	for _, seq := range slices.Concat(l.running, l.preempted, l.queued()) {
+	for _, seq := range l.slots.all() {
 		if cause := seq.stream.cancelCause(); cause != nil {
 			l.end(seq, cause)
 		}
 	}
 }
 
-// admit gives free slots to waiting sequences in the order of their age, as far as memory allows.
+// dismiss ends the requests that have waited for a slot for as long as they may.
+func (l *loop) dismiss() {
+	if l.cfg.MaxWait <= 0 {
+		return
+	}
+	for _, seq := range l.admission.queued() {
+		if waited := l.cfg.since(seq.submitted); waited > l.cfg.MaxWait {
+			l.end(seq, fmt.Errorf("%w: no slot was free for %v", ErrQueueFull, waited.Round(time.Second)))
+		}
+	}
+}
+
+// admit gives free slots to waiting sequences in their order, as far as memory allows.
 func (l *loop) admit() {
-	for len(l.running) < l.cfg.MaxBatch {
-		seq := l.next()
-		if seq == nil || !l.hasRoom(seq) {
+	for len(l.slots.running) < l.cfg.MaxBatch {
+		seq := l.slots.next()
+		if seq == nil || !l.memory.hasRoom(seq) && !(l.auditor.yield() && l.memory.hasRoom(seq)) {
 			return
 		}
-		l.forget(seq)
-		l.running = insertByAge(l.running, seq)
-		l.match(seq)
+		l.slots.give(seq)
+		l.restorer.matchFull(seq)
 		if seq.result.Queue < 0 {
-			seq.result.Queue = time.Since(seq.submitted)
+			seq.result.Queue = l.cfg.since(seq.submitted)
 			l.listener.Admitted(seq.result.Queue)
 		}
 	}
 }
 
-// next is the oldest waiting sequence, or nil.
-func (l *loop) next() *sequence {
-	if len(l.preempted) > 0 {
-		return l.preempted[0]
-	}
-	if queue := l.queued(); len(queue) > 0 {
-		return queue[0]
-	}
-	return nil
-}
-
-// decode computes one token of every sequence whose prompt is done, and returns how many there were.
-func (l *loop) decode() int {
+// decode computes one token of every sequence whose next one is a sampled one. It returns how many of them were
+// generated last, and how many before: in an earlier turn, or before the sequence lost its memory.
+func (l *loop) decode() (generated, replayed int) {
 	l.batch, l.rows = l.batch[:0], l.rows[:0]
-	for _, seq := range slices.Clone(l.running) {
-		if !seq.decoding() || !l.grow(seq, len(seq.tokens)) {
+	for _, seq := range slices.Clone(l.slots.running) {
+		if !seq.decodes() || !l.grow(seq, seq.computed+1) {
 			continue
 		}
-		l.batch = append(l.batch, seq)
-		l.rows = append(l.rows, Row{Token: seq.tokens[seq.computed], Position: seq.computed, Table: seq.table})
+		if l.batch = append(l.batch, seq); !seq.caughtUp() {
+			replayed++
+		}
+		l.rows = append(l.rows, Row{Token: seq.tokens[seq.computed].ID(), Position: seq.computed, Table: seq.table})
 	}
 	if len(l.batch) == 0 {
-		return 0
+		return 0, 0
 	}
 	logits, err := l.decodeRows()
 	if err != nil {
 		l.failBatch(l.batch, fmt.Errorf("decode %d rows: %w", len(l.rows), err))
-		return 0
+		return 0, 0
 	}
 	for i, seq := range l.batch {
 		seq.computed++
-		l.seal(seq)
-		l.accept(seq, logits[i])
+		l.goOn(seq, logits[i])
+		l.publisher.publish(seq)
 	}
-	return len(l.batch)
+	return len(l.batch) - replayed, replayed
+}
+
+// grow gives the sequence blocks for n tokens, and reports whether it may go on in this step.
+func (l *loop) grow(seq *sequence, n int) bool {
+	goesOn, err := l.memory.grow(seq, n)
+	if err != nil {
+		l.fail(seq, err)
+	}
+	return goesOn
+}
+
+// goOn samples a token once all of the sequence's are computed. The block that this filled gets its name
+// afterwards: only then is it known whether its last token ends the answer.
+func (l *loop) goOn(seq *sequence, logits []float32) {
+	switch {
+	case seq.pending() > 0:
+	case seq.maxTokens > 0:
+		l.accept(seq, logits)
+	default:
+		seq.finish(StopLimit)
+		l.end(seq, nil)
+	}
 }
 
 func (l *loop) decodeRows() (logits [][]float32, err error) {
@@ -177,48 +223,38 @@ func (l *loop) decodeRows() (logits [][]float32, err error) {
 	return logits, err
 }
 
-// prefill computes one chunk of the oldest sequence whose prompt isn't done, and returns its length.
+// prefill computes one chunk of the foremost sequence whose prompt isn't done, and returns its length.
 func (l *loop) prefill() int {
-	at := slices.IndexFunc(l.running, func(s *sequence) bool { return s.ready && !s.decoding() })
-	if at < 0 {
+	seq := l.slots.nextPrefill()
+	if seq == nil {
 		return 0
 	}
-	seq := l.running[at]
-	l.resume(seq)
 	chunk := l.nextChunk(seq)
 	if !l.grow(seq, chunk.Start+len(chunk.Tokens)) {
 		return 0
 	}
 	chunk.Table = seq.table
-	began := time.Now()
+	began := l.cfg.Clock()
 	logits, err := l.prefillChunk(chunk)
 	if err != nil {
 		l.fail(seq, fmt.Errorf("prefill %d tokens at %d: %w", len(chunk.Tokens), chunk.Start, err))
 		return 0
 	}
-	l.measure(len(chunk.Tokens), time.Since(began))
+	l.planner.restores.measure(len(chunk.Tokens), l.cfg.since(began))
 	seq.computed += len(chunk.Tokens)
-	l.seal(seq)
-	switch {
-	case chunk.Logits:
-		l.accept(seq, logits)
-	case seq.maxTokens == 0 && seq.pending() == 0:
-		seq.finish(StopMaxTokens)
-		l.end(seq, nil)
-	}
+	l.publisher.publish(seq)
+	l.goOn(seq, logits)
 	return len(chunk.Tokens)
 }
 
-// nextChunk is the next part of the prompt. A sequence that was preempted computes its generated tokens anew as
-// well, all but the last, which is decoded.
+// nextChunk is the next part of the prompt, up to the next token that was sampled.
 func (l *loop) nextChunk(seq *sequence) Chunk {
-	until := len(seq.tokens)
-	if seq.generated() > 0 {
-		until--
+	end := seq.computed
+	for most := min(len(seq.tokens), end+l.cfg.ChunkTokens); end < most && !seq.tokens[end].Generated(); {
+		end++
 	}
-	end := min(until, seq.computed+l.cfg.ChunkTokens)
 	return Chunk{
-		Tokens: seq.tokens[seq.computed:end],
+		Tokens: kv.IDs(seq.tokens[seq.computed:end]),
 		Start:  seq.computed,
 		Logits: end == len(seq.tokens) && seq.maxTokens > 0,
 	}
@@ -239,6 +275,9 @@ func (l *loop) accept(seq *sequence, logits []float32) {
 		if len(logits) != l.spec.Vocabulary {
 			return fmt.Errorf("the model returned %d logits for a vocabulary of %d", len(logits), l.spec.Vocabulary)
 		}
+		if seq.audit != nil {
+			seq.audit.sums = append(seq.audit.sums, checksum(logits))
+		}
 		token, err := seq.sampler.sample(logits, &l.scratch)
 		if err != nil {
 			return err
@@ -251,10 +290,11 @@ func (l *loop) accept(seq *sequence, logits []float32) {
 		return
 	}
 	if seq.generated() == 1 {
-		seq.result.FirstToken = time.Since(seq.submitted)
+		seq.result.FirstToken = l.cfg.since(seq.submitted)
 		l.listener.FirstText(seq.result.FirstToken)
 	}
 	if done {
+		seq.close()
 		l.end(seq, nil)
 	}
 }
@@ -274,14 +314,18 @@ func (l *loop) fail(seq *sequence, err error) {
 
 // end takes the sequence out of the loop, gives its memory back and closes its stream.
 func (l *loop) end(seq *sequence, err error) {
-	l.forget(seq)
+	l.slots.remove(seq)
 	if !errors.Is(err, ErrModel) {
-		l.sealTail(seq)
+		l.publisher.publish(seq)
+		l.publisher.publishTail(seq)
 	}
-	chain := l.keep(seq)
+	if err == nil {
+		l.auditor.keep(seq)
+	}
+	chain := l.publisher.chain(seq)
 	seq.giveUp()
-	l.release(seq)
-	seq.result.Tokens = seq.tokens[seq.prompt:]
+	l.memory.release(seq)
+	seq.result.Tokens = kv.IDs(seq.tokens[seq.prompt:])
 	l.listener.Finished(Finished{ID: seq.id, Usage: seq.result.Usage, Reason: seq.result.StopReason, Err: err,
 		Tenant: seq.name, Agent: seq.agent, Chain: chain, From: seq.from})
 	seq.stream.end(seq.result, err)
@@ -289,34 +333,34 @@ func (l *loop) end(seq *sequence, err error) {
 
 // abandon refuses new requests and fails all that are left.
 func (l *loop) abandon(ctx context.Context) {
-	l.startDrain()
-	for _, seq := range slices.Concat(l.running, l.preempted, l.queued()) {
+	l.admission.drain()
+	for _, seq := range l.slots.all() {
 		l.end(seq, ErrDraining)
 	}
-	l.settle(0, 0)
-	l.aside.Wait()
+	l.auditor.yield()
+	l.admission.settle(slotCount{})
+	l.restorer.aside.Wait()
 	l.flush(ctx)
-	l.pool.Trim()
+	l.pool.EvictAll()
 }
 
-// queued is the queue as it is now.
-func (l *loop) queued() []*sequence {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.queue)
-}
-
-// forget removes the sequence from whichever list it is in.
-func (l *loop) forget(seq *sequence) {
-	is := func(other *sequence) bool { return other == seq }
-	l.running = slices.DeleteFunc(l.running, is)
-	l.preempted = slices.DeleteFunc(l.preempted, is)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.queue = slices.DeleteFunc(l.queue, is)
-}
-
-func insertByAge(list []*sequence, seq *sequence) []*sequence {
-	at, _ := slices.BinarySearchFunc(list, seq, func(a, b *sequence) int { return cmp.Compare(a.age, b.age) })
-	return slices.Insert(list, at, seq)
+// flush stores what no tier has yet, and ends the cache. The device's thread goes on serving meanwhile.
+func (l *loop) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.FlushFor)
+	defer cancel()
+	done := make(chan struct{})
+	var work sync.WaitGroup
+	work.Go(func() {
+		defer close(done)
+		if len(l.cache.Tiers()) > 0 {
+			moved, err := l.cache.Flush(ctx)
+			l.cfg.Logger.Info("pool_flushed", "blocks", moved.Blocks, "bytes", moved.Bytes)
+			if err != nil {
+				l.cfg.Logger.Warn("pool_flush_incomplete", "error", err)
+			}
+		}
+		l.cache.Close()
+	})
+	l.device.serveUntil(done)
+	work.Wait()
 }

@@ -2,7 +2,10 @@
 // batch and samples, over KV memory that is counted in blocks.
 package engine
 
-import "github.com/agent-memory/agent-memory/mlx/kv"
+import (
+	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
+)
 
 // BlockTokens is the number of consecutive tokens whose KV one block holds, for all layers.
 const BlockTokens = kv.BlockTokens
@@ -22,12 +25,12 @@ type Spec struct {
 	BlockBytes int64   // bytes of one Block
 	StopTokens []int32 // token ids that end an answer, e.g. <|im_end|>
 
-	Fingerprint kv.Fingerprint // what KV depends on besides tokens
-	Class       string         // numerics class: results of equal classes are equal to the bit
-	Bits        int            // of an element at rest: 16, 8 or 4
-	Layers      []kv.Layer     // kind and shape of each layer's KV
-	Storable    bool           // whether KV has a form at rest; full precision has none
-	AnyThread   bool           // whether NewBlock, Block.Free, Export and Import may be called from any goroutine
+	Fingerprint kv.Fingerprint    // what KV depends on besides tokens
+	Class       string            // numerics class: results of equal classes are equal to the bit
+	Bits        int               // of an element at rest: 16, 8 or 4
+	Layers      []blockfile.Layer // kind and shape of each layer's KV
+	Storable    bool              // whether KV has a form at rest; full precision has none
+	AnyThread   bool              // whether NewBlock, Block.Free, Export and Import may be called from any goroutine
 }
 
 // Chunk is a run of prompt tokens of one sequence.
@@ -48,15 +51,27 @@ type Row struct {
 // Model computes logits over paged KV. All methods are called from the one OS thread on which it was opened.
 // A row's result depends on that row's tokens and KV only: never on its batch mates or on chunk borders.
 type Model interface {
+	Decoder
+	Blocks
 	Spec() Spec
-	// NewBlock allocates one block; the caller has reserved Spec.BlockBytes in its budget before.
-	NewBlock() (Block, error)
+	// Close frees the weights.
+	Close() error
+}
+
+// Decoder computes tokens.
+type Decoder interface {
 	// Prefill computes a chunk and writes its KV. With c.Logits it returns the logits of the chunk's last token,
 	// a slice of Spec.Vocabulary float32 that is valid until the next call; nil otherwise.
 	Prefill(c Chunk) ([]float32, error)
 	// Decode computes one token of every row and writes its KV. It returns one slice of logits per row,
 	// valid until the next call.
 	Decode(rows []Row) ([][]float32, error)
+}
+
+// Blocks makes, copies and moves blocks of KV.
+type Blocks interface {
+	// NewBlock allocates one block; the caller has reserved Spec.BlockBytes in its budget before.
+	NewBlock() (Block, error)
 	// Copy makes to equal to from, whole. It shares no memory with it afterwards.
 	Copy(to, from Block) error
 	// Export returns the KV of a block's first tokens in the form at rest, one part for each layer. Nobody may write
@@ -64,6 +79,4 @@ type Model interface {
 	Export(from Block, tokens int) (parts [][]byte, err error)
 	// Import is the inverse: it writes the first tokens of a fresh block. It refuses parts of another length.
 	Import(to Block, tokens int, parts [][]byte) error
-	// Close frees the weights.
-	Close() error
 }

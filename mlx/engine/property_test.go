@@ -37,7 +37,7 @@ func TestEveryRequestEndsAndThePoolStaysRight(t *testing.T) {
 		var readers sync.WaitGroup
 		for range rapid.IntRange(1, 12).Draw(rt, "requests") {
 			prompt := rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 1, 500, -1).Draw(rt, "prompt")
-			req := request(prompt, rapid.IntRange(0, 260).Draw(rt, "max_tokens"))
+			req := request(prompt, rapid.IntRange(0, 2000).Draw(rt, "max_tokens"))
 			leaveAfter := rapid.IntRange(0, 20).Draw(rt, "leave")
 			readers.Go(func() { readOrLeave(t, e, req, leaveAfter) })
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/prefix"
 )
 
 // TextDecoder turns the token ids of one answer into text. It keeps back what is not yet a whole character.
@@ -19,13 +21,15 @@ type Request struct {
 	ID         string             // for the log
 	Tenant     string             // whose memory this is
 	Agent      string             // whose conversation this is; empty if unknown
-	Tokens     []int32            // the prompt, at least one token; not changed by the engine
-	MaxTokens  int                // most tokens to generate; 0 computes the prompt's KV only
+	Tokens     []int32            // the prompt's canonical tokens, at least one; not changed by the engine
+	MaxTokens  int                // most tokens to generate, as far as there is room; 0 computes the prompt's KV only
 	Sampling   Sampling           // how a token is chosen
 	Stop       []string           // strings that end the answer and are not part of it
 	NewDecoder func() TextDecoder // makes the answer's decoder
 	Retain     time.Duration      // how long its KV is to be given up after others; 0: no wish
-	Spelling   Spelling           // lets KV of the same text in other tokens be found; may be nil
+	Marked     int                // tokens up to a place that Usage tells of, such as a cache breakpoint; 0 for none
+	Answers    []prefix.Span      // texts of the assistant's turns in the prompt, in order, each at borders of tokens
+	Spelling   prefix.Spelling    // lets answers be found in the tokens in which they were sampled; may be nil
 }
 
 // Sampling tells how a token is chosen from the logits. The filters apply in the order of the fields.
@@ -37,31 +41,34 @@ type Sampling struct {
 	Seed        *uint64 // makes the answer repeatable; nil draws one
 }
 
-// StopReason tells why an answer ended.
+// StopReason tells why an answer ended. It is empty for one that failed.
 type StopReason string
 
-// The reasons, named as in the Messages API.
+// The reasons.
 const (
-	StopEndTurn   StopReason = "end_turn"
-	StopMaxTokens StopReason = "max_tokens"
-	StopSequence  StopReason = "stop_sequence"
+	StopToken  StopReason = "stop_token"  // the model ended it, by one of its stop tokens
+	StopLimit  StopReason = "token_limit" // it has as many tokens as were asked for
+	StopString StopReason = "stop_string" // one of the request's stop strings came up
+	// StopNoRoom ends an answer that asked for more tokens than the model's context, or the KV budget, has room for.
+	StopNoRoom StopReason = "no_room"
 )
 
 // Usage counts the tokens of a request.
 type Usage struct {
-	Prompt    int // tokens of the prompt, which KV that was found may have spelled otherwise than the request did
+	Prompt    int // tokens of the prompt; answers that this server sampled count as they were sampled
 	Cached    int // of those, tokens whose KV was there already
+	Marked    int // of the prompt's, those up to Request.Marked, as they were computed
 	Generated int // tokens of the answer, the one that ended it included
 }
 
 // Result is what a finished request leaves beside its text.
 type Result struct {
-	StopReason   StopReason
-	StopSequence string // the string that matched, with StopSequence
-	Usage        Usage
-	Tokens       []int32       // the generated token ids, a stop token included
-	Queue        time.Duration // from Submit to a slot in the batch
-	FirstToken   time.Duration // from Submit to the first generated token
+	StopReason StopReason
+	StopString string // that matched, with StopString
+	Usage      Usage
+	Tokens     []int32       // the generated token ids, a stop token included
+	Queue      time.Duration // from Submit to a slot in the batch
+	FirstToken time.Duration // from Submit to the first generated token
 }
 
 // Errors by which callers decide what to answer.
@@ -73,28 +80,27 @@ var (
 	ErrModel     = errors.New("the model failed")
 )
 
-// TooLongError refuses a request whose prompt and answer together exceed the model's context length.
-type TooLongError struct{ Prompt, MaxTokens, Context int }
+// TooLongError refuses a prompt that exceeds the model's context length. Clients know it by its words and act on the
+// figures, so neither changes.
+type TooLongError struct {
+	Prompt, Context int
+	Least           bool // the prompt has at least so many tokens: it was not counted to its end
+}
 
 func (e *TooLongError) Error() string {
-	return fmt.Sprintf("prompt of %d tokens and max_tokens of %d exceed the context length of %d tokens%s",
-		e.Prompt, e.MaxTokens, e.Context, adviseLimit(e.Context-e.Prompt))
+	more := ""
+	if e.Least {
+		more = " (at least so many: it was not counted to its end)"
+	}
+	return fmt.Sprintf("prompt is too long: %d tokens > %d maximum%s", e.Prompt, e.Context, more)
 }
 
-// NeverFitsError refuses a request that the KV budget could not hold even if it ran alone.
-type NeverFitsError struct{ Prompt, MaxTokens, Budget int }
+// NeverFitsError refuses a prompt that the KV budget could not hold even if it ran alone.
+type NeverFitsError struct{ Prompt, Budget int }
 
 func (e *NeverFitsError) Error() string {
-	return fmt.Sprintf("prompt of %d tokens and max_tokens of %d exceed the cache budget of this server, which holds %d tokens%s",
-		e.Prompt, e.MaxTokens, e.Budget, adviseLimit(e.Budget-e.Prompt))
-}
-
-// adviseLimit says what would be accepted, given the tokens that the prompt leaves.
-func adviseLimit(left int) string {
-	if left < 1 {
-		return "; shorten the prompt"
-	}
-	return fmt.Sprintf("; shorten the prompt or ask for at most %d tokens", left)
+	return fmt.Sprintf("a prompt of %d tokens exceeds the cache budget of this server, which holds %d tokens; shorten the prompt, "+
+		"or ask the operator for a greater SEMANTIC_MLX_CACHE_BUDGET_MB", e.Prompt, e.Budget)
 }
 
 // check refuses what no model could run.

@@ -28,17 +28,18 @@ func TestTheNextTurnReadsTheLastOneAndItsAnswer(t *testing.T) {
 	e, stop := start(t, model, remember(0))
 	defer stop()
 	for _, length := range []int{1, 100, 255, 256, 257, 700} {
-		talk := fmt.Sprintf("%d", length) + strings.Repeat("x", length)
+		talk := &talk{text: fmt.Sprintf("%d", length) + strings.Repeat("x", length)}
 		for turn := range 4 {
-			text, result, err := answer(e, request(talk, 50))
+			text, result, err := answer(e, talk.request(50))
 			if err != nil {
 				t.Fatal(err)
 			}
 			// All but the token that is always computed, and on later turns but for what the user added.
-			if want := len(talk) - 1 - len(" more"); turn > 0 && result.Usage.Cached < want {
-				t.Errorf("length %d, turn %d: %d of %d tokens were cached, want %d", length, turn, result.Usage.Cached, len(talk), want)
+			if want := len(talk.text) - 1 - len(" more"); turn > 0 && result.Usage.Cached < want {
+				t.Errorf("length %d, turn %d: %d of %d tokens were cached, want %d", length, turn, result.Usage.Cached, len(talk.text), want)
 			}
-			talk += text + " more"
+			talk.hear(text)
+			talk.say(" more")
 		}
 	}
 }

@@ -22,33 +22,42 @@ static inline const Sequence& sequence_of(const Sequence* seqs, int row, int* of
   return *seqs;
 }
 
-static void norm_qkv_rope(Role role, const float* h, const float* norm, float eps, const Matrix& w, HeadShape s, Rope rope,
-                          const Sequence* seqs, int nseqs, size_t layer, uint16_t* q) {
-  int rows = 0, n = w.n, hd = s.head_dim, hp = s.head_padded();
-  for (int i = 0; i < nseqs; i++) rows += seqs[i].rows;
-  auto* qkv = (float*)scratch(5, (size_t)rows * n * 4 + 64);
-  normed_product(role, h, norm, eps, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, qkv, p, r, n); });
+// One head of queries or keys as bf16: x, normed where there is a weight, rotated, padded. head has room for it.
+static inline void turn_head(float* x, const float* weight, const Projection& p, int position, float* head, uint16_t* out) {
+  int dim = p.shape.head_dim;
+  if (weight) rms_norm(x, {weight, p.norm.eps}, dim, dim, x);
+  rope_row(x, head, dim, p.rope, position);
+  to_bf16(head, p.shape.head_padded(), out);
+}
+
+// One row's queries, and its keys and values in their block.
+static inline void turn_row(float* row, const Projection& p, const Pages& pages, int r, float* head, uint16_t* q) {
+  HeadShape s = p.shape;
+  int offset, dim = s.head_dim, padded = s.head_padded();
+  const Sequence& seq = sequence_of(pages.seqs, r, &offset);
+  int position = seq.start + offset;
+  auto* key = (uint16_t*)(head + padded);
+  for (int i = 0; i < s.heads; i++)
+    turn_head(row + i * dim, p.q_norm, p, position, head, q + (size_t)r * s.q_width() + i * padded);
+  for (int i = 0; i < s.kv_heads; i++) {
+    turn_head(row + (s.heads + i) * dim, p.k_norm, p, position, head, key);
+    put_kv(s, seq.blocks[position / kBlockTokens], pages.layer, i, position % kBlockTokens, key,
+           row + (s.heads + s.kv_heads + i) * dim);
+  }
+}
+
+static void norm_qkv_rope(Role role, const float* h, const Projection& p, const Pages& pages, uint16_t* q) {
+  const Matrix& w = *p.qkv.w;
+  int rows = pages.rows(), n = w.n, dim = p.shape.head_dim, padded = p.shape.head_padded();
+  auto* qkv = (float*)scratch(kQKVSlot, (size_t)rows * n * 4 + 64);
+  normed_product(role, h, p.norm, w, rows, [&](int r, int panel, const float* c) {
+    put_panel(c, p.qkv.bias, nullptr, qkv, panel, r, n);
+  });
   parallel(rows, 8, [&](int, Tickets& tickets) {
-    auto* head = (float*)scratch(3, (size_t)hp * 6 + 64);
-    auto* key = (uint16_t*)(head + hp);
-    for (int i = hd; i < hp; i++) head[i] = 0;
+    auto* head = (float*)scratch(kRowSlot, (size_t)padded * (sizeof(float) + sizeof(uint16_t)) + 64);
+    for (int i = dim; i < padded; i++) head[i] = 0;
     for (int r, end; tickets.take(&r, &end);)
-      for (; r < end; r++) {
-        int offset;
-        const Sequence& seq = sequence_of(seqs, r, &offset);
-        int position = seq.start + offset;
-        float* row = qkv + (size_t)r * n;
-        for (int i = 0; i < s.heads; i++) {
-          rope_row(row + i * hd, head, hd, rope, position);
-          to_bf16(head, hp, q + (size_t)r * s.q_width() + i * hp);
-        }
-        for (int i = 0; i < s.kv_heads; i++) {
-          rope_row(row + (s.heads + i) * hd, head, hd, rope, position);
-          to_bf16(head, hp, key);
-          put_kv(s, seq.blocks[position / kBlockTokens], layer, i, position % kBlockTokens, key,
-                 row + (s.heads + s.kv_heads + i) * hd);
-        }
-      }
+      for (; r < end; r++) turn_row(qkv + (size_t)r * n, p, pages, r, head, q);
   });
 }
 
@@ -128,9 +137,9 @@ static void prompt_item(const uint16_t* q, HeadShape s, Scoring scoring, PromptI
   int group = s.heads / s.kv_heads, hp = s.head_padded(), hd = s.head_dim;
   int position = it.seq->start + it.offset, tokens = position + n;
   const int rows = kQueryRows + kRowSlack;
-  auto* scores = (float*)scratch(0, ((size_t)rows * kKeyChunk * 4) + (size_t)rows * kKeyChunk * 2);
+  auto* scores = (float*)scratch(kScoresSlot, (size_t)rows * kKeyChunk * (sizeof(float) + sizeof(uint16_t)));
   auto* p = (uint16_t*)(scores + rows * kKeyChunk);
-  auto* o = (float*)scratch(1, (size_t)group * rows * (hp + 17) * 4);
+  auto* o = (float*)scratch(kOutputsSlot, (size_t)group * rows * (hp + 17) * sizeof(float));
   float *total = o + (size_t)group * rows * hp, *maximum = total + group * rows * 16;
   for (int i = 0; i < group * rows * (hp + 16); i += 16) store(o + i, set1(0));
   for (int i = 0; i < group * rows; i++) maximum[i] = kMasked;
@@ -163,17 +172,17 @@ static void prompt_item(const uint16_t* q, HeadShape s, Scoring scoring, PromptI
     }
 }
 
-static void prompt_attention(const uint16_t* q, HeadShape s, Scoring scoring, const Sequence* seqs, int nseqs, size_t layer, void* out) {
+static void prompt_attention(const uint16_t* q, HeadShape s, Scoring scoring, const Pages& pages, void* out) {
+  const Sequence* seqs = pages.seqs;
   int width = round_up(s.heads * s.head_dim, kGroup);
-  for (int i = 0, row = 0; i < nseqs; row += seqs[i].rows, i++) {
+  for (int i = 0, row = 0; i < pages.count; row += seqs[i].rows, i++) {
     int parts = (seqs[i].rows + kQueryRows - 1) / kQueryRows;
     parallel(parts * s.kv_heads, 1, [&](int, Tickets& tickets) {
-      TileSession session;
+      [[maybe_unused]] TileSession session;
       for (int t, end; tickets.take(&t, &end);) {
         int part = parts - 1 - t / s.kv_heads;  // the longest first
-        prompt_item(q, s, scoring, {seqs + i, row, part * kQueryRows, t % s.kv_heads}, layer, out, width);
+        prompt_item(q, s, scoring, {seqs + i, row, part * kQueryRows, t % s.kv_heads}, pages.layer, out, width);
       }
-      (void)session;
     });
     for (int r = row; r < row + seqs[i].rows; r++)
       for (int d = s.heads * s.head_dim; d < width; d++) ((uint16_t*)out)[(size_t)r * width + d] = 0;
@@ -274,7 +283,7 @@ static void generated_heads(const uint16_t* q, HeadShape s, Scoring scoring, con
 static void join_blocks(const Partial* part, const float* o, int first, int blocks, int stride, int hp, int hd, float* out) {
   float m = kMasked, l = 0;
   for (int b = first; b < blocks; b++) m = vmax_scalar(m, part[b * stride].maximum);
-  float acc[1024] = {};
+  float acc[kMostHeadDim] = {};
   for (int b = first; b < blocks; b++) {
     F w = exp2v(set1(part[b * stride].maximum - m));
     l += first_lane(w) * part[b * stride].total;
@@ -283,17 +292,18 @@ static void join_blocks(const Partial* part, const float* o, int first, int bloc
   for (int d = 0; d < hd; d++) out[d] = acc[d] / l;
 }
 
-static void generated_attention(const uint16_t* q, HeadShape s, Scoring scoring, const Sequence* seqs, int nseqs, size_t layer, float* out) {
+static void generated_attention(const uint16_t* q, HeadShape s, Scoring scoring, const Pages& pages, float* out) {
+  const Sequence* seqs = pages.seqs;
   int group = s.heads / s.kv_heads, hp = s.head_padded(), width = round_up(s.heads * s.head_dim, kGroup), most = 0;
-  for (int i = 0; i < nseqs; i++) {
+  for (int i = 0; i < pages.count; i++) {
     int blocks = seqs[i].start / kBlockTokens + 1;
     most = blocks > most ? blocks : most;
   }
   // parts are [sequence][block][head]
-  size_t count = (size_t)nseqs * most * s.heads;
-  auto* o = (float*)scratch(0, count * (hp * 4 + sizeof(Partial)));
+  size_t count = (size_t)pages.count * most * s.heads;
+  auto* o = (float*)scratch(kPartialsSlot, count * (hp * sizeof(float) + sizeof(Partial)));
   auto* part = (Partial*)(o + count * hp);
-  parallel(nseqs * most * s.kv_heads, 1, [&](int, Tickets& tickets) {
+  parallel(pages.count * most * s.kv_heads, 1, [&](int, Tickets& tickets) {
     for (int t, end; tickets.take(&t, &end);) {
       int h = t % s.kv_heads, block = t / s.kv_heads % most, i = t / s.kv_heads / most;
       int tokens = seqs[i].start + 1 - block * kBlockTokens;
@@ -301,11 +311,11 @@ static void generated_attention(const uint16_t* q, HeadShape s, Scoring scoring,
       if (tokens <= 0 || from >= kBlockTokens) continue;
       size_t at = ((size_t)i * most + block) * s.heads + h * group;
       Seen seen{from > 0 ? from : 0, tokens < kBlockTokens ? tokens : kBlockTokens};
-      generated_heads(q + (size_t)i * s.q_width() + h * group * hp, s, scoring, keys_at(s, seqs[i].blocks[block], layer, h),
+      generated_heads(q + (size_t)i * s.q_width() + h * group * hp, s, scoring, keys_at(s, seqs[i].blocks[block], pages.layer, h),
                       seen, part + at, o + at * hp);
     }
   });
-  for (int i = 0; i < nseqs; i++) {
+  for (int i = 0; i < pages.count; i++) {
     int from = scoring.first(seqs[i].start) / kBlockTokens, to = seqs[i].start / kBlockTokens + 1;
     for (int h = 0; h < s.heads; h++) {
       size_t at = (size_t)i * most * s.heads + h;
@@ -315,7 +325,7 @@ static void generated_attention(const uint16_t* q, HeadShape s, Scoring scoring,
   }
 }
 
-static void attention(Role role, const uint16_t* q, HeadShape s, Scoring scoring, const Sequence* seqs, int nseqs, size_t layer, void* out) {
-  if (role == kPrompt) prompt_attention(q, s, scoring, seqs, nseqs, layer, out);
-  else generated_attention(q, s, scoring, seqs, nseqs, layer, (float*)out);
+static void attention(Role role, const uint16_t* q, HeadShape s, Scoring scoring, const Pages& pages, void* out) {
+  if (role == kPrompt) prompt_attention(q, s, scoring, pages, out);
+  else generated_attention(q, s, scoring, pages, (float*)out);
 }

@@ -2,6 +2,6 @@
 
 package kernels
 
-// #cgo CXXFLAGS: -std=c++20 -O3 -w
+// #cgo CXXFLAGS: -std=c++20 -O3 -Wall -Wextra
 // #cgo LDFLAGS: -lstdc++ -lpthread
 import "C"

@@ -10,7 +10,7 @@
 #endif
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "intrinsics.h"
 #pragma GCC target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")
 
 namespace am {

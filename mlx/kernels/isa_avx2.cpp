@@ -7,7 +7,7 @@
 #include "tables.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "intrinsics.h"
 #pragma GCC target("avx2,fma,f16c")
 namespace am {
 namespace avx2_isa {

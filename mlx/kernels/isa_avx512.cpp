@@ -7,7 +7,7 @@
 #include "tables.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "intrinsics.h"
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")
 namespace am {
 namespace avx512_isa {

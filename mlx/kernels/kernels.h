@@ -17,11 +17,29 @@ constexpr int kRowSlack = 32;      // rows that must be readable behind the last
 
 inline int round_up(int x, int to) { return (x + to - 1) / to * to; }
 
-// How a matrix keeps its weights. One tile is 16 columns x 32 inputs.
-//   q4:   256 bytes of nibbles, 16 scales and 16 minima in f16; weight = d * nibble + m
-//   q8:   512 signed bytes, 16 scales in f16;                   weight = d * q
-//   bf16: 1024 bytes
+// How a matrix keeps its weights, in tiles of 16 columns x 32 inputs.
 enum Format : int { kQ4 = 4, kQ8 = 8, kBF16 = 16 };
+
+constexpr int kTileColumns = 16;                       // of one group's inputs
+constexpr int kPanelTiles = kPanel / kTileColumns;     // tiles of one group in a panel
+constexpr int kTileValues = kTileColumns * kGroup;     // weights of a tile
+constexpr int kTilePairs = kGroup / 2;                 // pairs of inputs of a tile
+constexpr int kPairValues = kTileColumns * 2;          // weights of one pair of inputs
+
+// weight = scale * nibble + minimum; scales and minima are f16.
+struct Q4Tile {
+  uint16_t nibbles[kTileValues / 4];
+  uint16_t scale[kTileColumns], minimum[kTileColumns];
+};
+// weight = scale * value; scales are f16.
+struct Q8Tile {
+  uint8_t values[kTileValues];  // signed
+  uint16_t scale[kTileColumns];
+};
+struct BF16Tile {
+  uint16_t values[kTileValues];
+};
+static_assert(sizeof(Q4Tile) == 320 && sizeof(Q8Tile) == 544 && sizeof(BF16Tile) == 1024, "tiles lie one behind the other");
 
 // A weight matrix of n outputs x k inputs in panels of 32 columns.
 // q4 and q8: panel p holds for each group of 32 inputs two tiles (columns 0-15, 16-31).
@@ -34,8 +52,8 @@ struct Matrix {
   int panels() const { return (n + kPanel - 1) / kPanel; }
   int groups() const { return (k + kGroup - 1) / kGroup; }
   int k_padded() const { return groups() * kGroup; }
-  size_t tile_bytes() const { return format == kQ4 ? 320 : format == kQ8 ? 544 : 1024; }
-  size_t panel_bytes() const { return tile_bytes() * 2 * groups(); }
+  size_t tile_bytes() const { return format == kQ4 ? sizeof(Q4Tile) : format == kQ8 ? sizeof(Q8Tile) : sizeof(BF16Tile); }
+  size_t panel_bytes() const { return tile_bytes() * kPanelTiles * groups(); }
   size_t bytes() const { return panel_bytes() * panels(); }
 };
 
@@ -52,11 +70,35 @@ struct HeadShape {
 //   K: [16 groups of 16 tokens][head_padded/2][16 tokens][2]      V follows: [head_padded/16][128 token pairs][16 dims][2]
 // so that both products read rows of 64 bytes in order.
 
-// One sequence's part of a batch.
+// One sequence's part of a call.
 struct Sequence {
   uint16_t* const* blocks = nullptr;  // block table: base of each block's KV
   int start = 0;                      // absolute position of the first row
   int rows = 0;                       // rows in this call (1 when generated)
+};
+
+// The rows of a call, those of each sequence behind those of the one before, and the layer of their blocks.
+struct Pages {
+  const Sequence* seqs = nullptr;
+  int count = 0;
+  size_t layer = 0;
+  int rows() const {
+    int n = 0;
+    for (int i = 0; i < count; i++) n += seqs[i].rows;
+    return n;
+  }
+};
+
+// x / rms(x) * weight.
+struct Norm {
+  const float* weight = nullptr;
+  float eps = 0;
+};
+
+// x W + bias.
+struct Linear {
+  const Matrix* w = nullptr;
+  const float* bias = nullptr;  // [w->n], null for none
 };
 
 // Rotary table: cos and sin of [position][half], with any attention scale already in them. half = rotary dims / 2.
@@ -64,6 +106,16 @@ struct Rope {
   const float* cos = nullptr;
   const float* sin = nullptr;
   int half = 0;
+};
+
+// How a layer's queries, keys and values come from its input. What a family has not is null.
+struct Projection {
+  Norm norm;                      // of the input
+  Linear qkv;                     // columns of Q, then K, then V
+  const float* q_norm = nullptr;  // [head_dim]: each head of queries is normed before its rotation, with norm's eps
+  const float* k_norm = nullptr;  // the same for keys
+  HeadShape shape;
+  Rope rope;
 };
 
 enum Role : int { kPrompt = 0, kGenerated = 1 };
@@ -87,23 +139,18 @@ struct Kernels {
   // out[r] = W[:, ids[r]] * scale as floats.
   void (*embed)(const Matrix& w, const int32_t* ids, int rows, float scale, float* out);
   // q (bf16 [rows][q_width]) = rope(rmsnorm(h) W_q); K and V of every row are written into its sequence's blocks.
-  // w holds the rows of Q, then K, then V.
-  void (*norm_qkv_rope)(Role role, const float* h, const float* norm, float eps, const Matrix& w, HeadShape shape,
-                        Rope rope, const Sequence* seqs, int nseqs, size_t layer, uint16_t* q);
+  void (*norm_qkv_rope)(Role role, const float* h, const Projection& p, const Pages& pages, uint16_t* q);
   // out = softmax(scores) V over the positions that each row sees; out is an x of the role, k = heads * head_dim.
-  void (*attention)(Role role, const uint16_t* q, HeadShape shape, Scoring scoring, const Sequence* seqs, int nseqs,
-                    size_t layer, void* out);
-  // out = res + x W. out may be res.
-  void (*linear_residual)(Role role, const void* x, const Matrix& w, const float* res, int rows, float* out);
-  // out = res + rmsnorm(x W). out must not be res.
-  void (*linear_norm_residual)(Role role, const void* x, const Matrix& w, const float* norm, float eps,
-                               const float* res, int rows, float* out);
+  void (*attention)(Role role, const uint16_t* q, HeadShape shape, Scoring scoring, const Pages& pages, void* out);
+  // out = res + x W + bias. out may be res.
+  void (*linear_residual)(Role role, const void* x, Linear linear, const float* res, int rows, float* out);
+  // out = res + rmsnorm(x W + bias). out must not be res.
+  void (*linear_norm_residual)(Role role, const void* x, Linear linear, Norm norm, const float* res, int rows, float* out);
   // out (an x of the role, k = w.n / 2) = gate(rmsnorm(h) W_gate) * (rmsnorm(h) W_up); w has 16 gate and 16 up
   // columns in each panel.
-  void (*norm_gate_up)(Role role, Gate gate, const float* h, const float* norm, float eps, const Matrix& w, int rows,
-                       void* out);
+  void (*norm_gate_up)(Role role, Gate gate, const float* h, Norm norm, const Matrix& w, int rows, void* out);
   // out = rmsnorm(h) W, always in the generated role's arithmetic.
-  void (*norm_head)(const float* h, const float* norm, float eps, const Matrix& w, int rows, float* out);
+  void (*norm_head)(const float* h, Norm norm, const Matrix& w, int rows, float* out);
   // out[i] = cap * tanh(x[i] / cap) for n values.
   void (*soft_cap)(const float* x, size_t n, float cap, float* out);
 };
@@ -145,6 +192,8 @@ inline uint16_t float_to_bf16(float f) {
 // block stays as it is.
 void block_to_rows(HeadShape shape, const uint16_t* block, size_t layers, int tokens, uint16_t* rows);
 void block_from_rows(HeadShape shape, uint16_t* block, size_t layers, int tokens, const uint16_t* rows);
+
+constexpr int kMostHeadDim = 1024;  // the dimension of a head; arch.Config.Check refuses more
 
 // Rows at rest in 8 or 4 bits: groups of group_at_rest values along the head, each a scale and a minimum in bf16 and
 // then the values' numbers q, the lower of two in the low half of a byte: x = minimum + q scale. n is a multiple of

@@ -70,9 +70,10 @@ static inline float rms_inverse(const float* x, int k, float eps) {
   return 1.0f / __builtin_sqrtf(total / (float)k + eps);
 }
 
-// out[0..padded) = rmsnorm(x) * w, zeros behind k.
-static inline void rms_norm(const float* x, const float* w, float eps, int k, int padded, float* out) {
-  float r = rms_inverse(x, k, eps);
+// out[0..padded) = rmsnorm(x) * weight, zeros behind k. out may be x.
+static inline void rms_norm(const float* x, Norm norm, int k, int padded, float* out) {
+  float r = rms_inverse(x, k, norm.eps);
+  const float* w = norm.weight;
   int i = 0;
   for (; i + 16 <= k; i += 16) store(out + i, mul(mul(load(x + i), set1(r)), load(w + i)));
   for (; i < k; i++) out[i] = x[i] * r * w[i];

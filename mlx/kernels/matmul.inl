@@ -50,31 +50,37 @@ struct TileSession {};
 
 // ---- Prompt role
 
+constexpr int kCacheLine = 64;
+
+// How far ahead a loop over weights prefetches: tiles when dequantising, groups and pairs when multiplying.
+constexpr int kTilesAhead = 4, kQ4GroupsAhead = 4, kQ8GroupsAhead = 3, kPairsAhead = 32;
+
+static inline void dequantise_q4(const Q4Tile& t, uint16_t* o) {
+  F d = load_half(t.scale), m = load_half(t.minimum);
+  for (int z = 0; z < 4; z++, o += 4 * kPairValues) {
+    I q = load_i(t.nibbles + z * kPairValues);
+    store_weights(o, nibble<0>(q), d, m);
+    store_weights(o + kPairValues, nibble<4>(q), d, m);
+    store_weights(o + 2 * kPairValues, nibble<8>(q), d, m);
+    store_weights(o + 3 * kPairValues, nibble<12>(q), d, m);
+  }
+}
+
+static inline void dequantise_q8(const Q8Tile& t, uint16_t* o) {
+  F d = load_half(t.scale);
+  for (int p = 0; p < kTilePairs; p++, o += kPairValues) store_weights(o, widen_i8(t.values + p * kPairValues), d, set1(0));
+}
+
 // Groups [g0, g1) of a panel as bf16 column tiles: out holds [2][(g1 - g0) * 16 pairs][16][2].
 static void dequantise(const Matrix& w, int panel, int g0, int g1, uint16_t* out) {
-  size_t column_tile = (size_t)(g1 - g0) * 512;
-  const uint8_t* t = w.data + (size_t)panel * w.panel_bytes() + (size_t)g0 * 2 * w.tile_bytes();
+  size_t column_tile = (size_t)(g1 - g0) * kTileValues, bytes = w.tile_bytes();
+  const uint8_t* t = w.data + (size_t)panel * w.panel_bytes() + (size_t)g0 * kPanelTiles * bytes;
   for (int g = 0; g < g1 - g0; g++) {
-    for (int n = 0; n < 2; n++, t += w.tile_bytes()) {
-      uint16_t* o = out + n * column_tile + (size_t)g * 512;
-      __builtin_prefetch(t + 4 * w.tile_bytes());
-      __builtin_prefetch(t + 4 * w.tile_bytes() + 64);
-      __builtin_prefetch(t + 4 * w.tile_bytes() + 128);
-      __builtin_prefetch(t + 4 * w.tile_bytes() + 192);
-      __builtin_prefetch(t + 4 * w.tile_bytes() + 256);
-      if (w.format == kQ4) {
-        F d = load_half((const uint16_t*)(t + 256)), m = load_half((const uint16_t*)(t + 288));
-        for (int z = 0; z < 4; z++, o += 128) {
-          I q = load_i(t + z * 64);
-          store_weights(o, nibble<0>(q), d, m);
-          store_weights(o + 32, nibble<4>(q), d, m);
-          store_weights(o + 64, nibble<8>(q), d, m);
-          store_weights(o + 96, nibble<12>(q), d, m);
-        }
-      } else {
-        F d = load_half((const uint16_t*)(t + 512));
-        for (int p = 0; p < 16; p++, o += 32) store_weights(o, widen_i8(t + p * 32), d, set1(0));
-      }
+    for (int n = 0; n < kPanelTiles; n++, t += bytes) {
+      uint16_t* o = out + n * column_tile + (size_t)g * kTileValues;
+      for (size_t i = 0; i < sizeof(Q4Tile); i += kCacheLine) __builtin_prefetch(t + kTilesAhead * bytes + i);
+      if (w.format == kQ4) dequantise_q4(*(const Q4Tile*)t, o);
+      else dequantise_q8(*(const Q8Tile*)t, o);
     }
   }
 }
@@ -88,36 +94,35 @@ static void prompt_product(const uint16_t* x, const Matrix& w, int rows, E&& epi
   int chunks = (rows + kRowChunk - 1) / kRowChunk, panels = w.panels(), groups = w.groups(), lda = w.k_padded();
   int parts = (groups + kGroupChunk - 1) / kGroupChunk, step = (groups + parts - 1) / parts;
   parallel(panels * chunks, 1, [&](int, Tickets& tickets) {
-    TileSession session;
-    auto* b = (uint16_t*)scratch(0, (size_t)kGroupChunk * 2048);
-    auto* c = (float*)scratch(1, (size_t)(kRowChunk + kRowSlack) * kPanel * 4);
+    [[maybe_unused]] TileSession session;
+    auto* b = (uint16_t*)scratch(kPanelSlot, kGroupChunk * kPanelTiles * sizeof(BF16Tile));
+    auto* c = (float*)scratch(kSumsSlot, (size_t)(kRowChunk + kRowSlack) * kPanel * sizeof(float));
     for (int i, end; tickets.take(&i, &end);) {
       int panel = i % panels, r0 = i / panels * kRowChunk, n = rows - r0 < kRowChunk ? rows - r0 : kRowChunk;
       for (int g0 = 0; g0 < groups; g0 += step) {
         int g1 = g0 + step < groups ? g0 + step : groups;
-        const uint16_t *b0 = b, *b1 = b + (size_t)(g1 - g0) * 512;
+        const uint16_t *b0 = b, *b1 = b + (size_t)(g1 - g0) * kTileValues;
         if (w.format == kBF16) {
-          b0 = (const uint16_t*)(w.data + (size_t)panel * w.panel_bytes()) + (size_t)g0 * 512;
-          b1 = b0 + (size_t)groups * 512;
+          b0 = (const uint16_t*)(w.data + (size_t)panel * w.panel_bytes()) + (size_t)g0 * kTileValues;
+          b1 = b0 + (size_t)groups * kTileValues;
         } else {
           dequantise(w, panel, g0, g1, b);
         }
-        tile_product(n, x + (size_t)r0 * lda + g0 * 32, lda, b0, b1, (g1 - g0) * 16, c, kPanel, g0 > 0);
+        tile_product(n, x + (size_t)r0 * lda + g0 * kGroup, lda, b0, b1, (g1 - g0) * kTilePairs, c, kPanel, g0 > 0);
       }
       for (int r = 0; r < n; r++) epilogue(r0 + r, panel, c + r * kPanel);
     }
-    (void)session;
   });
 }
 
 // rmsnorm of every row as bf16, for prompt_product.
-static const uint16_t* normed_rows(const float* h, const float* norm, float eps, int k, int padded, int rows) {
-  auto* out = (uint16_t*)scratch(2, (size_t)(rows + kRowSlack) * padded * 2);
+static const uint16_t* normed_rows(const float* h, Norm norm, int k, int padded, int rows) {
+  auto* out = (uint16_t*)scratch(kNormedSlot, (size_t)(rows + kRowSlack) * padded * sizeof(uint16_t));
   parallel(rows, 16, [&](int, Tickets& tickets) {
-    auto* row = (float*)scratch(3, (size_t)padded * 4);
+    auto* row = (float*)scratch(kRowSlot, (size_t)padded * sizeof(float));
     for (int i, end; tickets.take(&i, &end);)
       for (; i < end; i++) {
-        rms_norm(h + (size_t)i * k, norm, eps, k, padded, row);
+        rms_norm(h + (size_t)i * k, norm, k, padded, row);
         to_bf16(row, padded, out + (size_t)i * padded);
       }
   });
@@ -130,28 +135,29 @@ static const uint16_t* normed_rows(const float* h, const float* norm, float eps,
 // one chain for each element.
 template <int B>
 static inline void panel_q4(const Matrix& w, const uint8_t* t, const Quantised* x, F (*c)[2]) {
-  for (int g = 0; g < w.groups(); g++, t += 640) {
-    for (int i = 0; i < 640; i += 64) __builtin_prefetch(t + 2560 + i);
+  constexpr int kBytes = kPanelTiles * sizeof(Q4Tile);  // of one group
+  for (int g = 0; g < w.groups(); g++, t += kBytes) {
+    for (int i = 0; i < kBytes; i += kCacheLine) __builtin_prefetch(t + kQ4GroupsAhead * kBytes + i);
 #pragma GCC unroll 2
     for (int n = 0; n < 2; n++) {
-      const uint8_t* tile = t + n * 320;
+      const Q4Tile& tile = ((const Q4Tile*)t)[n];
       I acc[B][2];
       for (int b = 0; b < B; b++) acc[b][0] = acc[b][1] = zero_i();
 #pragma GCC unroll 4
       for (int z = 0; z < 4; z++) {
-        I q = load_i(tile + z * 64);
+        I q = load_i(tile.nibbles + z * kPairValues);
         I w0 = nibble<0>(q), w1 = nibble<4>(q), w2 = nibble<8>(q), w3 = nibble<12>(q);
 #pragma GCC unroll 4
         for (int b = 0; b < B; b++) {
           int32_t v[4];
-          __builtin_memcpy(v, x[b].q + g * 32 + z * 8, 16);
+          __builtin_memcpy(v, x[b].q + g * kGroup + z * 8, sizeof v);
           acc[b][0] = dot_i16(acc[b][0], v[0], w0);
           acc[b][1] = dot_i16(acc[b][1], v[1], w1);
           acc[b][0] = dot_i16(acc[b][0], v[2], w2);
           acc[b][1] = dot_i16(acc[b][1], v[3], w3);
         }
       }
-      F d = load_half((const uint16_t*)(tile + 256)), m = load_half((const uint16_t*)(tile + 288));
+      F d = load_half(tile.scale), m = load_half(tile.minimum);
 #pragma GCC unroll 4
       for (int b = 0; b < B; b++) {
         F s = to_float(add_i(acc[b][0], acc[b][1]));
@@ -164,23 +170,24 @@ static inline void panel_q4(const Matrix& w, const uint8_t* t, const Quantised* 
 
 template <int B>
 static inline void panel_q8(const Matrix& w, const uint8_t* t, const Quantised* x, F (*c)[2]) {
-  for (int g = 0; g < w.groups(); g++, t += 1088) {
-    for (int i = 0; i < 1088; i += 64) __builtin_prefetch(t + 3264 + i);
+  constexpr int kBytes = kPanelTiles * sizeof(Q8Tile);  // of one group
+  for (int g = 0; g < w.groups(); g++, t += kBytes) {
+    for (int i = 0; i < kBytes; i += kCacheLine) __builtin_prefetch(t + kQ8GroupsAhead * kBytes + i);
 #pragma GCC unroll 2
     for (int n = 0; n < 2; n++) {
-      const uint8_t* tile = t + n * 544;
+      const Q8Tile& tile = ((const Q8Tile*)t)[n];
       I acc[B][2];
       for (int b = 0; b < B; b++) acc[b][0] = acc[b][1] = zero_i();
 #pragma GCC unroll 16
-      for (int p = 0; p < 16; p++) {
-        I q = widen_i8(tile + p * 32);
+      for (int p = 0; p < kTilePairs; p++) {
+        I q = widen_i8(tile.values + p * kPairValues);
         for (int b = 0; b < B; b++) {
           int32_t v;
-          __builtin_memcpy(&v, x[b].q + g * 32 + p * 2, 4);
+          __builtin_memcpy(&v, x[b].q + g * kGroup + p * 2, sizeof v);
           acc[b][p & 1] = dot_i16(acc[b][p & 1], v, q);
         }
       }
-      F d = load_half((const uint16_t*)(tile + 512));
+      F d = load_half(tile.scale);
       for (int b = 0; b < B; b++)
         c[b][n] = fma(mul(to_float(add_i(acc[b][0], acc[b][1])), d), set1(x[b].scale[g]), c[b][n]);
     }
@@ -190,17 +197,18 @@ static inline void panel_q8(const Matrix& w, const uint8_t* t, const Quantised* 
 // bf16 weights take bf16 inputs: x[b].q holds their bits. Two chains for each element, whatever B is.
 template <int B>
 static inline void panel_bf16(const Matrix& w, const uint8_t* t, const Quantised* x, F (*c)[2]) {
-  size_t tile = (size_t)w.groups() * 1024;
+  constexpr size_t kBytes = kPairValues * sizeof(uint16_t), kAhead = kPairsAhead * kBytes;  // of one pair of inputs
+  size_t tile = (size_t)w.groups() * sizeof(BF16Tile);
   F odd[B][2];
   for (int b = 0; b < B; b++) odd[b][0] = odd[b][1] = set1(0);
-  for (int p = 0; p < w.groups() * 16; p += 2) {
-    __builtin_prefetch(t + p * 64 + 2048);
-    __builtin_prefetch(t + tile + p * 64 + 2048);
-    for (int n = 0; n < 2; n++) {
-      I w0 = load_i(t + n * tile + p * 64), w1 = load_i(t + n * tile + p * 64 + 64);
+  for (int p = 0; p < w.groups() * kTilePairs; p += 2) {
+    __builtin_prefetch(t + p * kBytes + kAhead);
+    __builtin_prefetch(t + tile + p * kBytes + kAhead);
+    for (int n = 0; n < kPanelTiles; n++) {
+      I w0 = load_i(t + n * tile + p * kBytes), w1 = load_i(t + n * tile + p * kBytes + kBytes);
       for (int b = 0; b < B; b++) {
         uint32_t v[2];
-        __builtin_memcpy(v, x[b].q + p * 2, 8);
+        __builtin_memcpy(v, x[b].q + p * 2, sizeof v);
         c[b][n] = dot_bf16(c[b][n], v[0], w0);
         odd[b][n] = dot_bf16(odd[b][n], v[1], w1);
       }
@@ -228,7 +236,7 @@ static inline void panel_rows(const Matrix& w, int panel, const Quantised* x, fl
 template <class P>
 static const Quantised* generated_inputs(const Matrix& w, int rows, P&& prepare) {
   size_t padded = w.k_padded(), groups = w.groups(), each = padded * 2 + groups * 8;
-  auto* out = (Quantised*)scratch(4, rows * sizeof(Quantised) + rows * each + padded * 4 + 256);
+  auto* out = (Quantised*)scratch(kQuantisedSlot, rows * sizeof(Quantised) + rows * each + padded * 4 + 256);
   auto* row = (float*)(((uintptr_t)(out + rows) + 63) & ~(uintptr_t)63);
   auto* p = (uint8_t*)(row + padded);
   for (int r = 0; r < rows; r++, p += each) {
@@ -261,26 +269,32 @@ static void generated_product(const Quantised* x, const Matrix& w, int rows, E&&
 // ---- Both roles
 
 template <class E>
-static void normed_product(Role role, const float* h, const float* norm, float eps, const Matrix& w, int rows, E&& epilogue) {
+static void normed_product(Role role, const float* h, Norm norm, const Matrix& w, int rows, E&& epilogue) {
   int k = w.k, padded = w.k_padded();
   if (role == kPrompt) {
-    prompt_product(normed_rows(h, norm, eps, k, padded, rows), w, rows, epilogue);
+    prompt_product(normed_rows(h, norm, k, padded, rows), w, rows, epilogue);
     return;
   }
   generated_product(generated_inputs(w, rows, [&](int r, float* out) {
-    rms_norm(h + (size_t)r * k, norm, eps, k, padded, out);
+    rms_norm(h + (size_t)r * k, norm, k, padded, out);
   }), w, rows, epilogue);
 }
 
-// Writes the columns of one panel that exist: c + add (may be null) to out[row][n].
-static inline void put_panel(const float* c, const float* res, float* out, int panel, int row, int n) {
-  size_t at = (size_t)row * n + panel * kPanel;
-  int width = n - panel * kPanel;
+// Writes the columns of one panel that exist: c + bias + res to out[row][n]; bias and res may be null.
+static inline void put_panel(const float* c, const float* bias, const float* res, float* out, int panel, int row, int n) {
+  size_t first = (size_t)panel * kPanel, at = (size_t)row * n + first;
+  int width = n - (int)first;
   if (width >= kPanel) {
-    for (int i = 0; i < kPanel; i += 16) store(out + at + i, res ? add(load(res + at + i), load(c + i)) : load(c + i));
+    for (int i = 0; i < kPanel; i += 16) {
+      F x = bias ? add(load(c + i), load(bias + first + i)) : load(c + i);
+      store(out + at + i, res ? add(load(res + at + i), x) : x);
+    }
     return;
   }
-  for (int i = 0; i < width; i++) out[at + i] = res ? res[at + i] + c[i] : c[i];
+  for (int i = 0; i < width; i++) {
+    float x = bias ? c[i] + bias[first + i] : c[i];
+    out[at + i] = res ? res[at + i] + x : x;
+  }
 }
 
 // Calls epilogue(row, panel, c[32]) for every row and panel of x W, x as the role has it.
@@ -297,27 +311,27 @@ static void product(Role role, const void* x, const Matrix& w, int rows, E&& epi
   }), w, rows, epilogue);
 }
 
-static void linear_residual(Role role, const void* x, const Matrix& w, const float* res, int rows, float* out) {
-  product(role, x, w, rows, [&](int r, int p, const float* c) { put_panel(c, res, out, p, r, w.n); });
+static void linear_residual(Role role, const void* x, Linear l, const float* res, int rows, float* out) {
+  product(role, x, *l.w, rows, [&](int r, int p, const float* c) { put_panel(c, l.bias, res, out, p, r, l.w->n); });
 }
 
 // A row's norm needs all of its columns: they are written first, and each row is finished in place.
-static void linear_norm_residual(Role role, const void* x, const Matrix& w, const float* norm, float eps, const float* res,
-                                 int rows, float* out) {
-  product(role, x, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, out, p, r, w.n); });
+static void linear_norm_residual(Role role, const void* x, Linear l, Norm norm, const float* res, int rows, float* out) {
+  int n = l.w->n;
+  product(role, x, *l.w, rows, [&](int r, int p, const float* c) { put_panel(c, l.bias, nullptr, out, p, r, n); });
   parallel(rows, 8, [&](int, Tickets& tickets) {
     for (int r, end; tickets.take(&r, &end);)
       for (; r < end; r++) {
-        float* row = out + (size_t)r * w.n;
-        rms_norm(row, norm, eps, w.n, w.n, row);
-        add_row(res + (size_t)r * w.n, row, w.n);
+        float* row = out + (size_t)r * n;
+        rms_norm(row, norm, n, n, row);
+        add_row(res + (size_t)r * n, row, n);
       }
   });
 }
 
-static void norm_gate_up(Role role, Gate gate, const float* h, const float* norm, float eps, const Matrix& w, int rows, void* out) {
+static void norm_gate_up(Role role, Gate gate, const float* h, Norm norm, const Matrix& w, int rows, void* out) {
   int width = w.n / 2;  // a multiple of 32: the packer pads with zeros
-  normed_product(role, h, norm, eps, w, rows, [&](int r, int p, const float* c) {
+  normed_product(role, h, norm, w, rows, [&](int r, int p, const float* c) {
     F x = load(c), y = mul(gate == kSiLU ? silu(x) : gelu_tanh(x), load(c + 16));
     size_t at = (size_t)r * width + p * 16;
     if (role == kPrompt) store_bf16((uint16_t*)out + at, y);
@@ -325,8 +339,8 @@ static void norm_gate_up(Role role, Gate gate, const float* h, const float* norm
   });
 }
 
-static void norm_head(const float* h, const float* norm, float eps, const Matrix& w, int rows, float* out) {
-  normed_product(kGenerated, h, norm, eps, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, out, p, r, w.n); });
+static void norm_head(const float* h, Norm norm, const Matrix& w, int rows, float* out) {
+  normed_product(kGenerated, h, norm, w, rows, [&](int r, int p, const float* c) { put_panel(c, nullptr, nullptr, out, p, r, w.n); });
 }
 
 static void embed(const Matrix& w, const int32_t* ids, int rows, float scale, float* out) {

@@ -62,29 +62,35 @@ uint16_t load16(const uint8_t* p) {
 }
 
 uint8_t* tile_at(const Matrix& m, int column, int group) {
-  return m.data + (size_t)(column / kPanel) * m.panel_bytes() + ((size_t)group * 2 + (column / 16 & 1)) * m.tile_bytes();
+  return m.data + (size_t)(column / kPanel) * m.panel_bytes() +
+         ((size_t)group * kPanelTiles + column / kTileColumns % kPanelTiles) * m.tile_bytes();
 }
+
+// Where input k of column c lies in a tile of pairs: [pair][column][2].
+int in_pairs(int k, int c) { return k / 2 * kPairValues + c * 2 + (k & 1); }
 
 // Nibble of pair p = 4z + j, column c, parity b lies in word z*32 + 2c + b at bits 4j.
-void put_q4(uint8_t* tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
-  auto* words = (uint16_t*)tile;
-  for (int k = 0; k < 32; k++) {
-    int z = k / 8, j = k / 2 % 4, lane = z * 32 + c * 2 + (k & 1);
-    words[lane] = (uint16_t)((words[lane] & ~(15 << 4 * j)) | (q[k] & 15) << 4 * j);
+int nibble_word(int k, int c) { return k / 8 * kPairValues + c * 2 + (k & 1); }
+
+void put_q4(Q4Tile& tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
+  for (int k = 0; k < kGroup; k++) {
+    int j = k / 2 % 4;
+    uint16_t& word = tile.nibbles[nibble_word(k, c)];
+    word = (uint16_t)((word & ~(15 << 4 * j)) | (q[k] & 15) << 4 * j);
   }
-  ((uint16_t*)(tile + 256))[c] = d;
-  ((uint16_t*)(tile + 288))[c] = min;
+  tile.scale[c] = d;
+  tile.minimum[c] = min;
 }
 
-void put_q8(uint8_t* tile, int c, const uint8_t* q, uint16_t d) {
-  for (int k = 0; k < 32; k++) tile[k / 2 * 32 + c * 2 + (k & 1)] = q[k];
-  ((uint16_t*)(tile + 512))[c] = d;
+void put_q8(Q8Tile& tile, int c, const uint8_t* q, uint16_t d) {
+  for (int k = 0; k < kGroup; k++) tile.values[in_pairs(k, c)] = q[k];
+  tile.scale[c] = d;
 }
 
 uint16_t* bf16_at(const Matrix& m, int column, int k) {
-  size_t tile = (size_t)m.groups() * 512;
-  return (uint16_t*)(m.data + (size_t)(column / kPanel) * m.panel_bytes()) + (column / 16 & 1) * tile + k / 2 * 32 +
-         column % 16 * 2 + (k & 1);
+  size_t column_tile = (size_t)m.groups() * kTileValues;
+  return (uint16_t*)(m.data + (size_t)(column / kPanel) * m.panel_bytes()) + column / kTileColumns % kPanelTiles * column_tile +
+         in_pairs(k, column % kTileColumns);
 }
 
 void unpack_nibbles(const uint8_t* src, uint8_t* q) {
@@ -106,15 +112,17 @@ void pack_quantised(const Matrix& m, Source source, const uint8_t* row, int colu
   uint8_t q[32];
   for (int g = 0; g < m.groups(); g++) {
     uint8_t* tile = tile_at(m, column, g);
+    const uint8_t* block = row + g * source_row_bytes(source, kGroup);
+    int c = column % kTileColumns;
+    uint16_t d = load16(block);
     if (source == kFromQ8_0) {
-      put_q8(tile, column % 16, row + g * 34 + 2, load16(row + g * 34));
+      put_q8(*(Q8Tile*)tile, c, block + 2, d);
     } else if (source == kFromQ4_1) {
-      unpack_nibbles(row + g * 20 + 4, q);
-      put_q4(tile, column % 16, q, load16(row + g * 20), load16(row + g * 20 + 2));
+      unpack_nibbles(block + 4, q);
+      put_q4(*(Q4Tile*)tile, c, q, d, load16(block + 2));
     } else {
-      uint16_t d = load16(row + g * 18);
-      unpack_nibbles(row + g * 18 + 2, q);
-      put_q4(tile, column % 16, q, d, float_to_half(-8 * half_to_float(d)));
+      unpack_nibbles(block + 2, q);
+      put_q4(*(Q4Tile*)tile, c, q, d, float_to_half(-8 * half_to_float(d)));
     }
   }
 }
@@ -135,16 +143,17 @@ void pack_rows(const Matrix& m, Source source, const uint8_t* rows_data, int row
 
 void unpack_column(const Matrix& m, int n, float* out) {
   for (int k = 0; k < m.k; k++) {
-    const uint8_t* tile = tile_at(m, n, k / 32);
-    int i = k % 32, c = n % 16;
+    const uint8_t* tile = tile_at(m, n, k / kGroup);
+    int i = k % kGroup, c = n % kTileColumns;
     if (m.format == kBF16) {
       out[k] = bf16_to_float(*bf16_at(m, n, k));
     } else if (m.format == kQ8) {
-      out[k] = half_to_float(((const uint16_t*)(tile + 512))[c]) * (float)(int8_t)tile[i / 2 * 32 + c * 2 + (i & 1)];
+      auto& q8 = *(const Q8Tile*)tile;
+      out[k] = half_to_float(q8.scale[c]) * (float)(int8_t)q8.values[in_pairs(i, c)];
     } else {
-      int q = ((const uint16_t*)tile)[i / 8 * 32 + c * 2 + (i & 1)] >> 4 * (i / 2 % 4) & 15;
-      out[k] = half_to_float(((const uint16_t*)(tile + 256))[c]) * (float)q +
-               half_to_float(((const uint16_t*)(tile + 288))[c]);
+      auto& q4 = *(const Q4Tile*)tile;
+      int q = q4.nibbles[nibble_word(i, c)] >> 4 * (i / 2 % 4) & 15;
+      out[k] = half_to_float(q4.scale[c]) * (float)q + half_to_float(q4.minimum[c]);
     }
   }
 }

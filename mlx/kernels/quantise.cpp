@@ -9,7 +9,7 @@ namespace am {
 
 namespace {
 
-constexpr int kMostGroup = 512;
+constexpr int kMostGroup = kMostHeadDim;  // a head that 32 does not divide is one group
 
 void put16(uint8_t* to, uint16_t v) { memcpy(to, &v, 2); }
 uint16_t get16(const uint8_t* from) {

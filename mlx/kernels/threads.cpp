@@ -10,7 +10,7 @@
 #include <vector>
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "intrinsics.h"
 #endif
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -19,7 +19,6 @@
 namespace am {
 namespace {
 
-constexpr int kSlots = 6;
 constexpr uint64_t kOpen = 1ull << 31;
 constexpr int kSpins = 20000;  // some 100 us: longer than the gap between two operators of a step
 
@@ -140,7 +139,7 @@ void pool_resize(int threads) {
 
 void pool_run(int count, int chunk, Work work, void* context) { pool()->run(count, chunk, work, context); }
 
-void* scratch(int slot, size_t bytes) {
+void* scratch(Slot slot, size_t bytes) {
   thread_local Buffers buffers;
   if (bytes > buffers.n[slot]) {
     free(buffers.p[slot]);

@@ -28,9 +28,21 @@ int pool_threads();
 void pool_resize(int threads);
 // Runs work on all threads until the tickets are gone. One run at a time.
 void pool_run(int count, int chunk, Work work, void* context);
+// What a thread's scratch memory holds. Buffers that never live at the same time share a slot.
+enum Slot : int {
+  kPanelSlot,      // a dequantised panel
+  kSumsSlot,       // the sums of a panel's rows
+  kNormedSlot,     // normed rows, as the prompt's products take them
+  kRowSlot,        // one row or head
+  kQuantisedSlot,  // rows as the generated tokens' products take them
+  kQKVSlot,        // queries, keys and values before they are rotated
+  kSlots,
+  kScoresSlot = kPanelSlot,    // attention: scores of a chunk of keys and their numerators
+  kOutputsSlot = kSumsSlot,    // attention: outputs, totals and maxima of the rows
+  kPartialsSlot = kPanelSlot,  // attention: results of single blocks
+};
 // Scratch memory of one thread of the pool, 64-byte aligned, at least bytes long, kept until the thread ends.
-// slot tells apart buffers that live at the same time (0..5).
-void* scratch(int slot, size_t bytes);
+void* scratch(Slot slot, size_t bytes);
 
 // Large aligned memory on huge pages where the system has them. Never null: throws std::bad_alloc.
 void* pages_alloc(size_t bytes);

@@ -21,18 +21,17 @@ func (c Chain) Head() Key {
 	return c.Keys[len(c.Keys)-1]
 }
 
-// Entries are the chain's blocks, in order. Their tags are zeros: only their number is known.
-func (c Chain) Entries() []Entry {
-	entries, parent := make([]Entry, 0, len(c.Keys)+1), Root
-	for i, key := range c.Keys {
-		entries = append(entries, Entry{Space: c.Space, Key: key, Parent: parent, Index: i, Tags: make([]Tag, BlockTokens)})
-		parent = key
-	}
+// Refs names the chain's blocks, in order.
+func (c Chain) Refs() []Ref {
+	refs := FullRefs(c.Space, c.Keys, 0)
 	if c.Tail != Root {
-		tokens := c.Tokens - len(c.Keys)*BlockTokens
-		entries = append(entries, Entry{Space: c.Space, Key: c.Tail, Parent: parent, Index: len(c.Keys), Tags: make([]Tag, tokens)})
+		tail := Ref{Space: c.Space, Key: c.Tail, Index: len(c.Keys), Tokens: c.Tokens - len(c.Keys)*BlockTokens}
+		if len(c.Keys) > 0 {
+			tail.Parent = c.Keys[len(c.Keys)-1]
+		}
+		refs = append(refs, tail)
 	}
-	return entries
+	return refs
 }
 
 // check tells whether the number of tokens fits the blocks.
@@ -100,3 +99,6 @@ type Moved struct {
 	Blocks int
 	Bytes  int64
 }
+
+// Add counts one more block of so many bytes.
+func (m *Moved) Add(bytes int64) { m.Blocks, m.Bytes = m.Blocks+1, m.Bytes+bytes }

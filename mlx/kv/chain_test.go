@@ -9,7 +9,7 @@ import (
 func TestAChainSurvivesItsBinaryForm(t *testing.T) {
 	tenant := kv.NewTenant([]byte("secret"), "default")
 	space := kv.Space{Fingerprint: kv.Fingerprint{1, 2}, Salt: tenant.ID}
-	keys := tenant.Keys(space.Fingerprint, make([]int32, 3*kv.BlockTokens))
+	keys := tenant.Keys(space.Fingerprint, make([]kv.Token, 3*kv.BlockTokens))
 	for _, chain := range []kv.Chain{
 		{Space: space},
 		{Space: space, Keys: keys, Tokens: 3 * kv.BlockTokens},
@@ -24,7 +24,7 @@ func TestAChainSurvivesItsBinaryForm(t *testing.T) {
 		if err := read.UnmarshalBinary(data); err != nil {
 			t.Fatal(err)
 		}
-		if read.Head() != chain.Head() || read.Tokens != chain.Tokens || len(read.Entries()) != len(chain.Entries()) {
+		if read.Head() != chain.Head() || read.Tokens != chain.Tokens || len(read.Refs()) != len(chain.Refs()) {
 			t.Errorf("read %+v, wrote %+v", read, chain)
 		}
 		for cut := range data {
@@ -44,13 +44,13 @@ func TestAChainSurvivesItsBinaryForm(t *testing.T) {
 	}
 }
 
-func TestAChainsEntriesNameWhereTheBlocksLie(t *testing.T) {
+func TestAChainsRefsNameWhereTheBlocksLie(t *testing.T) {
 	chain := kv.Chain{Keys: []kv.Key{{1}, {2}}, Tail: kv.Key{3}, Tokens: 2*kv.BlockTokens + 5}
-	entries := chain.Entries()
-	if len(entries) != 3 || entries[1].Parent != chain.Keys[0] || !entries[1].Full() || entries[2].Full() || len(entries[2].Tags) != 5 {
-		t.Errorf("entries %+v", entries)
+	refs := chain.Refs()
+	if len(refs) != 3 || refs[1].Parent != chain.Keys[0] || !refs[1].Full() || refs[2].Full() || refs[2].Tokens != 5 {
+		t.Errorf("refs %+v", refs)
 	}
-	if entries[0].Parent != kv.Root || entries[2].Parent != chain.Keys[1] {
-		t.Errorf("parents %s, %s", entries[0].Parent, entries[2].Parent)
+	if refs[0].Parent != kv.Root || refs[2].Parent != chain.Keys[1] {
+		t.Errorf("parents %s, %s", refs[0].Parent, refs[2].Parent)
 	}
 }

@@ -44,7 +44,7 @@ func AtRest(bits int) Form { return Form{Bits: bits, Layout: "rows/1", BlockToke
 
 // NewFingerprint joins the digest of a model's files with the form of KV at rest.
 func NewFingerprint(model [sha256.Size]byte, form Form) Fingerprint {
-	h := newTagged("agent-memory fingerprint v1")
+	h := newTagged("agent-memory fingerprint v2")
 	h.bytes("model", model[:])
 	h.number("bits", uint64(form.Bits))
 	h.bytes("layout", []byte(form.Layout))
@@ -82,10 +82,17 @@ func derive(cluster []byte, purpose, tenant string) (out [sha256.Size]byte) {
 	return out
 }
 
+// MAC is HMAC-SHA256 under the tenant's secret for headers of block files.
+func (t *Tenant) MAC(header []byte) []byte {
+	mac := hmac.New(sha256.New, t.seal[:])
+	mac.Write(header)
+	return mac.Sum(nil)
+}
+
 // Key names the block that continues parent with the given tokens:
 //
-//	SHA-256(domain, fingerprint, tenant's salt, parent, tokens), every field tagged and length-prefixed.
-func (t *Tenant) Key(f Fingerprint, parent Key, tokens []int32) Key {
+//	SHA-256(domain, fingerprint, tenant's salt, parent, tokens with their marks), every field tagged and length-prefixed.
+func (t *Tenant) Key(f Fingerprint, parent Key, tokens []Token) Key {
 	h := newTagged("agent-memory block v1")
 	h.bytes("fingerprint", f[:])
 	h.bytes("salt", t.salt[:])
@@ -99,7 +106,7 @@ func (t *Tenant) Key(f Fingerprint, parent Key, tokens []int32) Key {
 }
 
 // Keys names the full blocks of a sequence, and returns them without its unfilled end.
-func (t *Tenant) Keys(f Fingerprint, tokens []int32) []Key {
+func (t *Tenant) Keys(f Fingerprint, tokens []Token) []Key {
 	keys, parent := make([]Key, 0, len(tokens)/BlockTokens), Root
 	for ; len(tokens) >= BlockTokens; tokens = tokens[BlockTokens:] {
 		parent = t.Key(f, parent, tokens[:BlockTokens])
@@ -127,7 +134,7 @@ func (t *Tenant) Tagger(f Fingerprint, parent Key) *Tagger {
 }
 
 // Try returns the tag of a token at the present place without going on.
-func (g *Tagger) Try(token int32) (tag Tag) {
+func (g *Tagger) Try(token Token) (tag Tag) {
 	var fields [len(g.head) + len(tag) + 4]byte
 	copy(fields[:], g.head[:])
 	copy(fields[len(g.head):], g.last[:])
@@ -139,11 +146,11 @@ func (g *Tagger) Try(token int32) (tag Tag) {
 	return tag
 }
 
-// Accept goes on behind a tag that Try returned.
+// Accept goes on behind a tag that Try returned, now or before.
 func (g *Tagger) Accept(tag Tag) { g.last = tag }
 
 // Tags are those of the tokens, in order.
-func (t *Tenant) Tags(f Fingerprint, parent Key, tokens []int32) []Tag {
+func (t *Tenant) Tags(f Fingerprint, parent Key, tokens []Token) []Tag {
 	g, tags := t.Tagger(f, parent), make([]Tag, len(tokens))
 	for i, token := range tokens {
 		tags[i] = g.Try(token)

@@ -1,9 +1,10 @@
+// Package kv names blocks of KV and tells what a tier that keeps them is. A block holds the KV of consecutive tokens; its key
+// is a hash of all that its content depends on, so that equal keys mean equal KV, on every node.
 package kv
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -11,73 +12,119 @@ import (
 var (
 	ErrNotFound = errors.New("no such block") // a plain miss
 	ErrDamaged  = errors.New("the block is damaged")
-	ErrRefused  = errors.New("the tier takes no more") // full or degraded: the store is dropped, nothing is wrong
+	ErrVersion  = errors.New("the block's format is not known to this version") // it is not damaged
+	ErrRefused  = errors.New("the tier takes no more")                          // full or degraded: the store is dropped, nothing is wrong
 )
 
-// Space is what a block belongs to: blocks of different spaces never meet.
-type Space struct {
-	Fingerprint Fingerprint
-	Salt        SaltID
-}
+// Kinds of faults of tiers that are asked over a network, for those who tell of them.
+var (
+	ErrThrottled = errors.New("the tier is asked too often")
+	ErrTimeout   = errors.New("the tier did not answer in time")
+)
 
-// Entry describes a stored block. It names the block; its header tells the rest.
-type Entry struct {
-	Space
-	Key    Key
-	Parent Key
-	Index  int       // of the block in its sequence, from 0
-	Tags   []Tag     // one for each token; BlockTokens of them in a full block, fewer in a tail
-	Bytes  int64     // of the stored form
-	Used   time.Time // last, as far as a tier's Lookup knows
-}
-
-// Full tells whether other blocks may continue this one. A block that is not full is a tail.
-func (e Entry) Full() bool { return len(e.Tags) == BlockTokens }
-
-// Path names the block below a tier's root. Tails lie under their parent's name, so that one listing finds them.
-func (e Entry) Path() string {
-	dir := fmt.Sprintf("v1/%s/%s/", e.Fingerprint, e.Salt)
-	if e.Full() {
-		return dir + e.Key.String()[:2] + "/" + e.Key.String()
+// FaultOf names the kind of an error of a tier, for metrics: "missing", "refused", "throttled", "timeout", "damaged", or
+// "other".
+func FaultOf(err error) string {
+	for _, kind := range []struct {
+		err  error
+		name string
+	}{
+		{ErrNotFound, "missing"}, {ErrRefused, "refused"}, {ErrThrottled, "throttled"}, {ErrDamaged, "damaged"},
+		{ErrTimeout, "timeout"}, {context.DeadlineExceeded, "timeout"},
+	} {
+		if errors.Is(err, kind.err) {
+			return kind.name
+		}
 	}
-	return dir + e.Parent.String()[:2] + "/" + e.Parent.String() + "." + e.Key.String()
+	return "other"
 }
 
-// Query asks what a tier holds of one sequence, all at once.
-type Query struct {
-	Space
-	Parents []Key // the sequence's blocks so far, from Root on
-	Keys    []Key // Keys[i] is the full block expected to continue Parents[i]; may be shorter than Parents
+// Copy is what a tier says of its copy of a block.
+type Copy struct {
+	Bytes     int64     // of the stored form; 0: the tier does not have the block
+	Used      time.Time // last, as far as the tier knows
+	IsUnknown bool      // the tier did not say: it may have the block
 }
 
-// Tier keeps blocks at rest. All methods may be called from any goroutine. Data is a block file as Seal makes it.
+// Exists tells whether there is a copy.
+func (c Copy) Exists() bool { return c.Bytes > 0 }
+
+// Tier keeps blocks at rest. All methods may be called from any goroutine and end soon after their context. Data is a
+// block file as blockfile.Seal makes it. What only some tiers can do are abilities of their own (Browser, Toucher,
+// Quarantiner, Distant), which As finds through every wrapper.
 type Tier interface {
-	// Lookup returns, for each parent, entries that continue it: at least the expected full block if it is there,
-	// and tails and other blocks as far as the tier knows them without reading blocks.
-	Lookup(ctx context.Context, q Query) ([][]Entry, error)
-	// Read returns the block's file, in buf if that is large enough. It does not verify it. ErrNotFound: a miss.
-	Read(ctx context.Context, e Entry, buf []byte) ([]byte, error)
-	// Write stores a block's file. When it returns nil the block is durable and will be found, also after a crash.
+	// Name is that of the tier in metrics and answers: "disk", "object". It is constant and asks nobody.
+	Name() string
+	// Lookup tells for each block whether the tier has it. It costs far less than a read of each.
+	Lookup(ctx context.Context, refs []Ref) ([]Copy, error)
+	// Get returns the block's file, in buf if that is large enough. It does not verify it. ErrNotFound: a miss.
+	// ErrDamaged: what lies there can't be it; the caller has it quarantined.
+	Get(ctx context.Context, ref Ref, buf []byte) ([]byte, error)
+	// Put stores a block's file. When it returns nil the block is durable and will be found, also after a crash.
 	// Storing what is there already is no error. ErrRefused: the tier is full of what is kept, or degraded.
-	Write(ctx context.Context, e Entry, data []byte) error
-	// Remove deletes a block for good; a block that isn't there is no error.
-	Remove(ctx context.Context, e Entry) error
-	// Quarantine puts a block away that turned out damaged, so that it is never found again.
-	Quarantine(ctx context.Context, e Entry, cause error) error
-	// Keep notes that the blocks were used now, and that they are to be given up last until the given time (zero
-	// for no wish). It never fails and waits for nothing.
-	Keep(entries []Entry, until time.Time)
+	Put(ctx context.Context, e Entry, data []byte) error
+	// Delete removes a block for good; a block that isn't there is no error.
+	Delete(ctx context.Context, ref Ref) error
 	// Status is the tier's state now.
 	Status() TierStatus
 }
 
-// Inspector is a tier that can tell what it put away.
-type Inspector interface {
-	// Quarantined tells whether a damaged form of the block lies in the tier's quarantine.
-	Quarantined(e Entry) bool
+// Browser is a tier that knows its blocks by their tokens.
+type Browser interface {
+	// Browse calls visit with the tree of the blocks that continue a parent, as far as the tier knows them without
+	// waiting for anything. The tree is valid within visit, which calls nothing of the tier.
+	Browse(s Space, parent Key, visit func(Branch))
 }
 
-// TierStatus describes a tier at one moment.
+// Toucher is a tier that gives up by itself what was not used for long.
+type Toucher interface {
+	// Touch notes that the blocks were used now, and that they are to be given up last until the given time (zero for
+	// no wish). It never fails and waits for nothing.
+	Touch(refs []Ref, until time.Time)
+}
+
+// Quarantiner is a tier that puts damaged blocks aside instead of serving them again.
+type Quarantiner interface {
+	// Quarantine puts a block aside that turned out damaged, so that it is never found again.
+	Quarantine(ctx context.Context, ref Ref, cause error) error
+	// Quarantined tells whether a damaged form of the block lies in the tier's quarantine.
+	Quarantined(ref Ref) bool
+}
+
+// Distant is a tier that is asked over a network: a look-up costs a round trip. It remembers what it was told.
+type Distant interface {
+	// Known is Lookup by what the tier remembers, at once. Blocks of which it remembers nothing are unknown.
+	Known(refs []Ref) []Copy
+	// Learn asks for blocks of one sequence, in their order, until one is missing, and remembers which are there and by
+	// which tokens they are found.
+	Learn(ctx context.Context, refs []Ref) error
+	// LearnBehind asks which blocks continue a parent, and remembers them as Learn does. It tells whether there are some of
+	// which nothing was remembered.
+	LearnBehind(ctx context.Context, s Space, parent Key) (more bool, err error)
+}
+
+// Wrapper is a tier around another one. What it does not do itself is found in the inner one.
+type Wrapper interface {
+	Tier
+	Unwrap() Tier
+}
+
+// As returns the ability A of a tier: its own, or that of the nearest tier that it wraps.
+func As[A any](t Tier) (ability A, ok bool) {
+	for t != nil {
+		if ability, ok = t.(A); ok {
+			return ability, true
+		}
+		wrapper, wraps := t.(Wrapper)
+		if !wraps {
+			break
+		}
+		t = wrapper.Unwrap()
+	}
+	return ability, false
+}
+
+// TierStatus describes a tier at one moment. What a tier does not count is 0.
 type TierStatus struct {
 	Name     string
 	Healthy  bool

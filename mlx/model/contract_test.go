@@ -94,7 +94,7 @@ func sameBits(a, b [][]float32) bool {
 
 // everyModel runs a test for each architecture on each instruction set.
 func everyModel(t *testing.T, test func(t *testing.T, tiny weightstest.Tiny, isa string)) {
-	for name, tiny := range map[string]weightstest.Tiny{"llama": weightstest.Default(), "gemma2": weightstest.DefaultGemma2()} {
+	for name, tiny := range weightstest.Families() {
 		for _, isa := range instructionSets(t) {
 			t.Run(name+" "+isa, func(t *testing.T) { test(t, tiny, isa) })
 		}
@@ -152,7 +152,7 @@ func TestBatchMatesChangeNoBit(t *testing.T) {
 func oddGemma2() weightstest.Tiny {
 	return weightstest.Tiny{
 		Layers: 3, Hidden: 50, Intermediate: 70, Heads: 3, KVHeads: 1, HeadDim: 18, Vocabulary: 77, Context: 700, Seed: 6,
-		Gemma2: &weightstest.Gemma2{Window: 257, QueryScalar: 18, FinalCap: 1},
+		Tied: true, Family: weightstest.Gemma2{Window: 257, QueryScalar: 18, FinalCap: 1},
 	}
 }
 

@@ -1,14 +1,16 @@
 // Package model runs decoder models on MLX behind the engine's Model interface: by own kernels on the CPU, and by
-// MLX's stock operators in float32 and on GPUs. The architectures, Llama and Gemma 2, are one decoder whose
-// differences package weights describes.
+// MLX's stock operators in float32 and on GPUs. There is one decoder; package arch describes the layers that it is built
+// from.
 package model
 
 import (
 	"fmt"
 	"slices"
 
+	"github.com/agent-memory/agent-memory/mlx/arch"
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
 	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
@@ -59,7 +61,7 @@ func (c Config) atRest() int {
 }
 
 // spec describes a model to the engine.
-func spec(c weights.Config, digest [32]byte, bits int, class Class, blockBytes int64) engine.Spec {
+func spec(c arch.Config, digest [32]byte, bits int, class Class, blockBytes int64) engine.Spec {
 	return engine.Spec{
 		Name: c.Name, Vocabulary: c.Vocabulary, Context: c.Context, BlockBytes: blockBytes, StopTokens: c.StopTokens,
 		Fingerprint: kv.NewFingerprint(digest, kv.AtRest(bits)), Class: string(class), Bits: bits,
@@ -68,12 +70,12 @@ func spec(c weights.Config, digest [32]byte, bits int, class Class, blockBytes i
 }
 
 // layersOf describes each layer's KV.
-func layersOf(c weights.Config) []kv.Layer {
-	layers := make([]kv.Layer, c.Layers)
-	for i := range layers {
-		layers[i] = kv.Layer{Kind: kv.FullLayer, KVHeads: c.KVHeads, HeadDim: c.HeadDim}
-		if window := c.Window(i); window > 0 {
-			layers[i].Kind, layers[i].Window = kv.WindowLayer, window
+func layersOf(c arch.Config) []blockfile.Layer {
+	layers := make([]blockfile.Layer, len(c.Layers))
+	for i, l := range c.Layers {
+		layers[i] = blockfile.Layer{Kind: blockfile.FullLayer, KVHeads: l.KVHeads, HeadDim: l.HeadDim}
+		if l.Window > 0 {
+			layers[i].Kind, layers[i].Window = blockfile.WindowLayer, l.Window
 		}
 	}
 	return layers

@@ -72,7 +72,7 @@ func TestRestoredKVGivesTheSameBits(t *testing.T) {
 }
 
 func TestStockOperatorsRestoreKVToo(t *testing.T) {
-	for name, tiny := range map[string]weightstest.Tiny{"llama": weightstest.Default(), "gemma2": weightstest.DefaultGemma2()} {
+	for name, tiny := range weightstest.Families() {
 		t.Run(name, func(t *testing.T) { checkMoved(t, openStockTiny(t, tiny)) })
 	}
 }

@@ -8,16 +8,15 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/agent-memory/agent-memory/mlx/arch"
 	"github.com/agent-memory/agent-memory/mlx/array"
 	"github.com/agent-memory/agent-memory/mlx/engine"
-	"github.com/agent-memory/agent-memory/mlx/nn"
-	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
 // stockDecoder is a decoder by MLX's stock operators with dense weights: the oracle in float32 on the CPU, and the way
 // on GPUs. KV is gathered through the block table. It makes no claim about bits across row counts.
 type stockDecoder struct {
-	config weights.Config
+	config arch.Config
 	device string
 	dtype  array.Dtype
 	eps    float32
@@ -26,8 +25,7 @@ type stockDecoder struct {
 	embed     *array.Array // [vocabulary, hidden]
 	head      *array.Array // [hidden, vocabulary]
 	norm      *array.Array
-	freqs     *array.Array // wavelengths / 2 pi, as MLX's rope takes them
-	ropeScale *array.Array // nil when 1
+	ropes     []stockRope // as Config.Ropes
 	layers    []stockLayer
 	digest    [32]byte
 	bits      int // of KV at rest
@@ -35,9 +33,24 @@ type stockDecoder struct {
 	step *array.Scope
 }
 
+// stockRope is one rotary embedding.
+type stockRope struct {
+	dims  int
+	freqs *array.Array // wavelengths / 2 pi, as MLX's rope takes them
+	scale *array.Array // nil when 1
+}
+
 type stockLayer struct {
+	arch.Layer
 	layerNorms
-	q, k, v, o, gate, up, down *array.Array // [inputs, outputs]
+	rope                       stockRope
+	q, k, v, o, gate, up, down stockLinear
+}
+
+// stockLinear is x w + bias.
+type stockLinear struct {
+	w    *array.Array // [inputs, outputs]
+	bias *array.Array // [outputs], nil for none
 }
 
 // stockBlock is KV of [1, kv heads, BlockTokens, dim] for each layer.
@@ -54,110 +67,17 @@ func openStock(c Config, device string, dtype array.Dtype) (Model, error) {
 		config: c.Weights.Config, device: device, dtype: dtype, eps: float32(c.Weights.Config.NormEps),
 		constants: array.NewScope(), step: array.NewScope(), digest: c.Digest, bits: c.atRest(),
 	}
-	if err := m.load(c); err != nil {
-		m.Close()
+	if err := (stockLoader{m}).load(c); err != nil {
+		_ = m.Close() // the first error tells
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *stockDecoder) load(c Config) (err error) {
-	w := m.config
-	if m.embed, err = m.matrix(c.Weights, "embed", w.Vocabulary, w.Hidden, after(0)); err != nil {
-		return err
-	}
-	head := "embed"
-	if c.Weights.Has("head") {
-		head = "head"
-	}
-	if m.head, err = m.linear(c.Weights, head, w.Vocabulary, w.Hidden, after(0)); err != nil {
-		return err
-	}
-	if m.norm, err = norm(m.constants, c.Weights, "norm", w.Hidden); err != nil {
-		return err
-	}
-	for i := range w.Layers {
-		l, err := m.loadLayer(c.Weights, fmt.Sprintf("layers.%d.", i))
-		if err != nil {
-			return err
-		}
-		m.layers = append(m.layers, l)
-		c.report("loading weights", float64(i+1)/float64(w.Layers))
-	}
-	return m.loadRope()
-}
-
-func (m *stockDecoder) loadRope() error {
-	frequencies, scale, err := nn.RopeFrequencies(m.config.Rope)
-	if err != nil {
-		return err
-	}
-	inverse := make([]float32, len(frequencies))
-	for i, f := range frequencies {
-		inverse[i] = float32(1 / f)
-	}
-	m.freqs = array.New(m.constants, inverse, array.Float32, len(inverse))
-	if scale != 1 {
-		m.ropeScale = m.constants.AsType(array.New(m.constants, []float32{float32(scale)}, array.Float32, 1), m.dtype)
-	}
-	return m.constants.Err()
-}
-
-func (m *stockDecoder) loadLayer(w *weights.Model, prefix string) (l stockLayer, err error) {
-	c := m.config
-	q, kv, rotated := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, after(0)
-	if c.PermutedQK {
-		rotated = unpermuted(c.HeadDim, c.Rope.Dims, 0)
-	}
-	if l.layerNorms, err = loadNorms(m.constants, w, prefix); err != nil {
-		return l, err
-	}
-	for _, v := range []struct {
-		to         **array.Array
-		name       string
-		rows, cols int
-		row        func(int) int
-	}{
-		{&l.q, "q", q, c.Hidden, rotated}, {&l.k, "k", kv, c.Hidden, rotated}, {&l.v, "v", kv, c.Hidden, after(0)},
-		{&l.o, "o", c.Hidden, q, after(0)}, {&l.gate, "gate", c.Intermediate, c.Hidden, after(0)},
-		{&l.up, "up", c.Intermediate, c.Hidden, after(0)}, {&l.down, "down", c.Hidden, c.Intermediate, after(0)},
-	} {
-		if *v.to, err = m.linear(w, prefix+v.name, v.rows, v.cols, v.row); err != nil {
-			return l, err
-		}
-	}
-	return l, nil
-}
-
-// matrix loads a tensor densely, its row r as row(r).
-func (m *stockDecoder) matrix(w *weights.Model, name string, rows, cols int, row func(int) int) (*array.Array, error) {
-	t, err := w.Tensor(name, rows, cols)
-	if err != nil {
-		return nil, err
-	}
-	from := t.Floats()
-	to := make([]float32, len(from))
-	for r := range rows {
-		copy(to[row(r)*cols:], from[r*cols:(r+1)*cols])
-	}
-	s := array.NewScope()
-	defer s.Close()
-	a := s.AsType(array.New(s, to, array.Float32, rows, cols), m.dtype)
-	return s.Keep(a, m.constants), s.Eval(a)
-}
-
-func (m *stockDecoder) linear(w *weights.Model, name string, rows, cols int, row func(int) int) (*array.Array, error) {
-	a, err := m.matrix(w, name, rows, cols, row)
-	if err != nil {
-		return nil, err
-	}
-	return m.constants.Transpose(a, 1, 0), m.constants.Err()
-}
-
 // Spec implements engine.Model.
 func (m *stockDecoder) Spec() engine.Spec {
-	c := m.config
-	s := spec(c, m.digest, m.bits, m.Class(), int64(c.Layers)*2*int64(c.KVHeads)*engine.BlockTokens*int64(c.HeadDim)*int64(m.dtype.Size()))
+	heads := m.heads()
+	s := spec(m.config, m.digest, m.bits, m.Class(), int64(len(m.layers)*2*heads.KVHeads*engine.BlockTokens*heads.Dim*m.dtype.Size()))
 	s.Storable = m.dtype == array.BFloat16
 	return s
 }
@@ -173,10 +93,11 @@ func (m *stockDecoder) Class() Class {
 // NewBlock implements engine.Model.
 func (m *stockDecoder) NewBlock() (engine.Block, error) {
 	b := &stockBlock{scope: array.NewScope()}
-	zeros := make([]float32, m.config.KVHeads*engine.BlockTokens*m.config.HeadDim)
-	for range 2 * m.config.Layers {
-		a := b.scope.AsType(array.New(b.scope, zeros, array.Float32, 1, m.config.KVHeads, engine.BlockTokens, m.config.HeadDim), m.dtype)
-		b.k, b.v = append(b.v, a), b.k // alternates: each gets one of every two
+	heads := m.heads()
+	zeros := make([]float32, heads.KVHeads*engine.BlockTokens*heads.Dim)
+	for range 2 * len(m.layers) {
+		a := b.scope.AsType(array.New(b.scope, zeros, array.Float32, 1, heads.KVHeads, engine.BlockTokens, heads.Dim), m.dtype)
+		b.k, b.v = append(b.v, a), b.k //nolint:gocritic // alternates: each gets one of every two
 	}
 	if err := b.scope.Eval(append(append([]*array.Array{}, b.k...), b.v...)...); err != nil {
 		b.Free()
@@ -248,16 +169,15 @@ func (m *stockDecoder) rows(s *array.Scope, tokens []int32, start int, table []e
 	h := m.scaled(s, s.Take(m.embed, array.New(s, tokens, array.Int32, n), 0), cmp.Or(m.config.EmbedScale, 1))
 	var written []*array.Array
 	for i, l := range m.layers {
-		window := m.config.Window(i)
-		if masks[window] == nil {
-			masks[window] = m.mask(s, start, n, window)
+		if masks[l.Window] == nil {
+			masks[l.Window] = m.mask(s, start, n, l.Window)
 		}
-		o, kv := m.attend(s, m.normed(s, h, l.attnNorm), l, i, blocks, start, n, masks[window])
+		o, kv := m.attend(s, m.normed(s, h, l.attnNorm), l, i, blocks, start, n, masks[l.Window])
 		written = append(written, kv...)
-		h = s.Add(h, m.normed(s, s.Matmul(o, l.o), l.attnPostNorm))
+		h = s.Add(h, m.normed(s, l.o.of(s, o), l.attnPostNorm))
 		x := m.normed(s, h, l.ffnNorm)
-		x = s.Mul(m.activated(s, s.Matmul(x, l.gate)), s.Matmul(x, l.up))
-		h = s.Add(h, m.normed(s, s.Matmul(x, l.down), l.ffnPostNorm))
+		x = s.Mul(m.activated(s, l.Activation, l.gate.of(s, x)), l.up.of(s, x))
+		h = s.Add(h, m.normed(s, l.down.of(s, x), l.ffnPostNorm))
 	}
 	last := s.Slice(h, []int{n - 1, 0}, []int{n, m.config.Hidden})
 	logits := s.AsType(s.Matmul(m.normed(s, last, m.norm), m.head), array.Float32)
@@ -265,6 +185,15 @@ func (m *stockDecoder) rows(s *array.Scope, tokens []int32, start int, table []e
 		logits = m.capped(s, logits, m.config.FinalCap)
 	}
 	return logits, s.Eval(append(written, logits)...)
+}
+
+// of is x w + bias.
+func (l stockLinear) of(s *array.Scope, x *array.Array) *array.Array {
+	x = s.Matmul(x, l.w)
+	if l.bias == nil {
+		return x
+	}
+	return s.Add(x, l.bias)
 }
 
 // scaled is x * factor.
@@ -281,8 +210,8 @@ func (m *stockDecoder) capped(s *array.Scope, x *array.Array, cap float64) *arra
 }
 
 // activated is the gate's function: silu, or GELU's approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
-func (m *stockDecoder) activated(s *array.Scope, x *array.Array) *array.Array {
-	if m.config.Activation == weights.SiLU {
+func (m *stockDecoder) activated(s *array.Scope, by arch.Activation, x *array.Array) *array.Array {
+	if by == arch.SiLU {
 		return s.Mul(x, s.Sigmoid(x))
 	}
 	cube := m.scaled(s, s.Mul(s.Mul(x, x), x), 0.044715)

@@ -48,27 +48,25 @@ func (m *stockDecoder) mask(s *array.Scope, start, n, window int) *array.Array {
 // attend writes the rows' keys and values and returns the attention's output, [n, heads * dim], with the arrays of
 // the blocks written.
 func (m *stockDecoder) attend(s *array.Scope, x *array.Array, l stockLayer, layer int, blocks []*stockBlock, start, n int, mask *array.Array) (*array.Array, []*array.Array) {
-	c := m.config
-	q := m.rotated(s, m.split(s, s.Matmul(x, l.q), n, c.Heads), start)
-	k := m.rotated(s, m.split(s, s.Matmul(x, l.k), n, c.KVHeads), start)
-	v := m.split(s, s.Matmul(x, l.v), n, c.KVHeads)
+	q := l.rope.turned(s, m.normed(s, split4(s, l.q.of(s, x), n, l.Heads, l.HeadDim), l.qNorm), start)
+	k := l.rope.turned(s, m.normed(s, split4(s, l.k.of(s, x), n, l.KVHeads, l.HeadDim), l.kNorm), start)
+	v := split4(s, l.v.of(s, x), n, l.KVHeads, l.HeadDim)
 	written := m.write(s, blocks, layer, k, v, start, n)
 	keys := m.gather(s, blocks, start+n, func(b *stockBlock) *array.Array { return b.k[layer] })
 	values := m.gather(s, blocks, start+n, func(b *stockBlock) *array.Array { return b.v[layer] })
-	o := m.attention(s, q, keys, values, mask)
-	return s.Reshape(s.Transpose(o, 0, 2, 1, 3), n, c.Heads*c.HeadDim), written
+	o := m.attention(s, l, q, keys, values, mask)
+	return s.Reshape(s.Transpose(o, 0, 2, 1, 3), n, l.QueryRows()), written
 }
 
 // attention is softmax(scores) values for q [1, heads, n, dim] and keys and values [1, kv heads, tokens, dim]. MLX's
 // own operator has no soft cap, so scores that have one are written out.
-func (m *stockDecoder) attention(s *array.Scope, q, keys, values, mask *array.Array) *array.Array {
-	c, scale := m.config, m.config.ScoreScale()
-	if c.AttentionCap == 0 {
-		return s.Attention(q, keys, values, float32(scale), mask)
+func (m *stockDecoder) attention(s *array.Scope, l stockLayer, q, keys, values, mask *array.Array) *array.Array {
+	if l.ScoreCap == 0 {
+		return s.Attention(q, keys, values, float32(l.ScoreScale()), mask)
 	}
-	q = s.Reshape(m.scaled(s, q, scale), c.KVHeads, c.Heads/c.KVHeads, -1, c.HeadDim)
-	keys, values = s.Reshape(keys, c.KVHeads, 1, -1, c.HeadDim), s.Reshape(values, c.KVHeads, 1, -1, c.HeadDim)
-	scores := m.capped(s, s.Matmul(q, s.Transpose(keys, 0, 1, 3, 2)), c.AttentionCap)
+	q = s.Reshape(m.scaled(s, q, l.ScoreScale()), l.KVHeads, l.Heads/l.KVHeads, -1, l.HeadDim)
+	keys, values = s.Reshape(keys, l.KVHeads, 1, -1, l.HeadDim), s.Reshape(values, l.KVHeads, 1, -1, l.HeadDim)
+	scores := m.capped(s, s.Matmul(q, s.Transpose(keys, 0, 1, 3, 2)), l.ScoreCap)
 	if mask != nil { // true becomes 0, false a score that has no weight
 		const hidden = 1e30
 		scores = s.AsType(scores, array.Float32)
@@ -76,30 +74,32 @@ func (m *stockDecoder) attention(s *array.Scope, q, keys, values, mask *array.Ar
 		scores = s.Add(scores, s.Add(seen, scalar(s, -hidden, array.Float32)))
 	}
 	o := s.Matmul(s.AsType(s.Softmax(scores, -1), m.dtype), values)
-	return s.Reshape(o, 1, c.Heads, -1, c.HeadDim)
+	return s.Reshape(o, 1, l.Heads, -1, l.HeadDim)
 }
 
-func (m *stockDecoder) split(s *array.Scope, a *array.Array, n, heads int) *array.Array {
-	return s.Transpose(s.Reshape(a, 1, n, heads, m.config.HeadDim), 0, 2, 1, 3)
+// split4 turns [n, heads * dim] into [1, heads, n, dim].
+func split4(s *array.Scope, a *array.Array, n, heads, dim int) *array.Array {
+	return s.Transpose(s.Reshape(a, 1, n, heads, dim), 0, 2, 1, 3)
 }
 
-func (m *stockDecoder) rotated(s *array.Scope, a *array.Array, start int) *array.Array {
-	if m.ropeScale != nil {
-		a = s.Mul(a, m.ropeScale)
+// turned rotates [1, heads, n, dim] from position start on.
+func (r stockRope) turned(s *array.Scope, a *array.Array, start int) *array.Array {
+	if r.scale != nil {
+		a = s.Mul(a, r.scale)
 	}
-	return s.Rope(a, m.config.Rope.Dims, start, m.freqs)
+	return s.Rope(a, r.dims, start, r.freqs)
 }
 
 // write copies rows into the blocks that positions [start, start+n) lie in.
 func (m *stockDecoder) write(s *array.Scope, blocks []*stockBlock, layer int, k, v *array.Array, start, n int) []*array.Array {
-	c := m.config
+	heads := m.heads()
 	var written []*array.Array
 	for at := 0; at < n; {
 		b, from := blocks[(start+at)/engine.BlockTokens], (start+at)%engine.BlockTokens
 		count := min(n-at, engine.BlockTokens-from)
 		put := func(to **array.Array, rows *array.Array) {
-			part := s.Slice(rows, []int{0, 0, at, 0}, []int{1, c.KVHeads, at + count, c.HeadDim})
-			next := s.SliceUpdate(*to, part, []int{0, 0, from, 0}, []int{1, c.KVHeads, from + count, c.HeadDim})
+			part := s.Slice(rows, []int{0, 0, at, 0}, []int{1, heads.KVHeads, at + count, heads.Dim})
+			next := s.SliceUpdate(*to, part, []int{0, 0, from, 0}, []int{1, heads.KVHeads, from + count, heads.Dim})
 			if s.Err() == nil {
 				b.scope.Keep(*to, s) // the old one goes with the step
 				*to = s.Keep(next, b.scope)
@@ -118,6 +118,6 @@ func (m *stockDecoder) gather(s *array.Scope, blocks []*stockBlock, tokens int, 
 	for i := 0; i*engine.BlockTokens < tokens; i++ {
 		parts = append(parts, of(blocks[i]))
 	}
-	all := s.Concat(2, parts...)
-	return s.Slice(all, []int{0, 0, 0, 0}, []int{1, m.config.KVHeads, tokens, m.config.HeadDim})
+	all, heads := s.Concat(2, parts...), m.heads()
+	return s.Slice(all, []int{0, 0, 0, 0}, []int{1, heads.KVHeads, tokens, heads.Dim})
 }

@@ -19,10 +19,10 @@ func (m *stockDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
 	}
 	s := array.NewScope()
 	defer s.Close()
-	parts := make([][]byte, m.config.Layers)
+	parts, heads := make([][]byte, len(m.layers)), m.heads()
 	for i := range parts {
 		for _, a := range []*array.Array{b.k[i], b.v[i]} {
-			first := s.Slice(a, []int{0, 0, 0, 0}, []int{1, m.config.KVHeads, tokens, m.config.HeadDim})
+			first := s.Slice(a, []int{0, 0, 0, 0}, []int{1, heads.KVHeads, tokens, heads.Dim})
 			bits, err := s.Uint16s(s.Contiguous(s.Transpose(first, 0, 2, 1, 3)))
 			if err != nil {
 				return nil, fmt.Errorf("export layer %d of a KV block: %w", i, err)
@@ -44,16 +44,14 @@ func (m *stockDecoder) packed(parts [][]byte) [][]byte {
 	return parts
 }
 
-func (m *stockDecoder) heads() array.Heads {
-	return array.Heads{Heads: m.config.Heads, KVHeads: m.config.KVHeads, Dim: m.config.HeadDim}
-}
+func (m *stockDecoder) heads() array.Heads { return headsOf(m.config) }
 
 // Import implements engine.Model.
 func (m *stockDecoder) Import(to engine.Block, tokens int, parts [][]byte) error {
 	b, err := m.storable(to, tokens)
 	heads := m.heads()
 	if err == nil {
-		_, err = joined(parts, m.config.Layers, heads.RestBytes(heads.RowBytes(1, tokens), m.bits))
+		_, err = joined(parts, len(m.layers), heads.RestBytes(heads.RowBytes(1, tokens), m.bits))
 	}
 	if err != nil {
 		return fmt.Errorf("import a KV block: %w", err)
@@ -72,9 +70,9 @@ func (m *stockDecoder) Import(to engine.Block, tokens int, parts [][]byte) error
 }
 
 func (m *stockDecoder) imported(s *array.Scope, whole *array.Array, rows []byte, tokens int) *array.Array {
-	c := m.config
-	part := s.Transpose(s.FromBytes(rows, array.BFloat16, 1, tokens, c.KVHeads, c.HeadDim), 0, 2, 1, 3)
-	return s.SliceUpdate(whole, part, []int{0, 0, 0, 0}, []int{1, c.KVHeads, tokens, c.HeadDim})
+	heads := m.heads()
+	part := s.Transpose(s.FromBytes(rows, array.BFloat16, 1, tokens, heads.KVHeads, heads.Dim), 0, 2, 1, 3)
+	return s.SliceUpdate(whole, part, []int{0, 0, 0, 0}, []int{1, heads.KVHeads, tokens, heads.Dim})
 }
 
 // storable returns this model's side of a block whose KV has a form at rest.

@@ -5,15 +5,20 @@ package model
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/agent-memory/agent-memory/mlx/arch"
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
 	"github.com/agent-memory/agent-memory/mlx/kv/disk"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
 	"github.com/agent-memory/agent-memory/mlx/weights"
 	"github.com/agent-memory/agent-memory/mlx/weights/weightstest"
 	"github.com/agent-memory/agent-memory/platform/vfs"
@@ -40,7 +45,7 @@ func (e endless) Spec() engine.Spec {
 func startNode(t *testing.T, path, dir, isa string, blocks int64, chunk int) *node {
 	t.Helper()
 	n := &node{last: map[string]kv.Chain{}}
-	tier, err := disk.Open(disk.Config{FS: vfs.OS{}, Dir: dir, Budget: 1 << 30, Header: kv.ReadEntry})
+	tier, err := disk.Open(disk.Config{FS: vfs.OS{}, Dir: dir, Budget: 1 << 30, Header: blockfile.ReadEntry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +72,7 @@ func startNode(t *testing.T, path, dir, isa string, blocks int64, chunk int) *no
 		return endless{m}, err
 	}
 	c := weightstestConfig(t, path)
-	blockBytes = 2 * int64(c.Layers) * 2 * int64(c.KVHeads) * engine.BlockTokens * int64((c.HeadDim+31)/32*32)
+	blockBytes = 2 * int64(headsOf(c).BlockElements(len(c.Layers)))
 	cfg := engine.Config{
 		Open: open, Budget: blocks * blockBytes, MaxBatch: 3, MaxQueue: 100, ChunkTokens: chunk,
 		Tenant: func(name string) *kv.Tenant { return kv.NewTenant([]byte("cluster"), name) }, Tiers: []kv.Tier{tier},
@@ -96,7 +101,7 @@ func startNode(t *testing.T, path, dir, isa string, blocks int64, chunk int) *no
 	return n
 }
 
-func weightstestConfig(t *testing.T, path string) weights.Config {
+func weightstestConfig(t *testing.T, path string) arch.Config {
 	t.Helper()
 	w, err := weights.Open(path)
 	if err != nil {
@@ -106,17 +111,32 @@ func weightstestConfig(t *testing.T, path string) weights.Config {
 	return w.Config
 }
 
-// silent decodes nothing.
-type silent struct{}
+// numbers spells every token as its number, so that answers are known when they come back.
+type numbers struct{}
 
-func (silent) Push(int32) string { return "" }
-func (silent) Flush() string     { return "" }
+func (numbers) Push(token int32) string           { return fmt.Sprintf("%08x", token) }
+func (numbers) Flush() string                     { return "" }
+func (n numbers) Text(token int32) (string, bool) { return n.Push(token), true }
+func (numbers) Beginnings(text string) []int32 {
+	token, err := strconv.ParseInt(text[:min(8, len(text))], 16, 32)
+	if err != nil {
+		return nil
+	}
+	return []int32{int32(token)}
+}
 
-// ask returns the greedy tokens that follow the prompt.
-func (n *node) ask(t *testing.T, id string, tokens []int32, most int) engine.Result {
+// conversation is what was said, and which of it were answers.
+type conversation struct {
+	tokens  []int32
+	answers []prefix.Span
+}
+
+// ask returns the greedy tokens that go on with the conversation.
+func (n *node) ask(t *testing.T, id string, c conversation, most int) engine.Result {
 	t.Helper()
 	stream, err := n.Submit(context.Background(), engine.Request{
-		ID: id, Tokens: tokens, MaxTokens: most, NewDecoder: func() engine.TextDecoder { return silent{} },
+		ID: id, Tokens: c.tokens, Answers: c.answers, MaxTokens: most, Spelling: numbers{},
+		NewDecoder: func() engine.TextDecoder { return numbers{} },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,25 +154,29 @@ func (n *node) ask(t *testing.T, id string, tokens []int32, most int) engine.Res
 const turns = 4
 
 // turn continues a conversation, whose answers grow longer and end across block borders.
-func (n *node) turn(t *testing.T, seed, turn int32, all []int32) []int32 {
-	all = append(all, tinyTokens(150, 10*seed+turn)...)
-	result := n.ask(t, name(seed), all, 100+120*int(turn))
-	if want := len(all) - 151; turn > 0 && result.Usage.Cached < want {
+func (n *node) turn(t *testing.T, seed, turn int32, c conversation) conversation {
+	c.tokens = append(c.tokens, tinyTokens(150, 10*seed+turn)...)
+	result := n.ask(t, name(seed), c, 100+120*int(turn))
+	if want := len(c.tokens) - 151; turn > 0 && result.Usage.Cached < want {
 		t.Errorf("turn %d read %d of %d", turn, result.Usage.Cached, want)
 	}
-	return append(all, result.Tokens...)
+	from := len(c.tokens)
+	c.tokens = append(c.tokens, result.Tokens...)
+	c.answers = append(c.answers, prefix.Span{From: from, To: len(c.tokens)})
+	return c
 }
 
 func name(seed int32) string { return string(rune('a' + seed)) }
 
 // talk has a conversation of several turns and does something after each.
-func talk(t *testing.T, n **node, seed int32, after func()) (all []int32) {
+func talk(t *testing.T, n **node, seed int32, after func()) []int32 {
 	t.Helper()
+	var c conversation
 	for turn := range int32(turns) {
-		all = (*n).turn(t, seed, turn, all)
+		c = (*n).turn(t, seed, turn, c)
 		after()
 	}
-	return all
+	return c.tokens
 }
 
 // blocksShort is a block less than the conversations need at once.
@@ -168,7 +192,7 @@ func blocksShort(talks [][]int32) int64 {
 func crowd(t *testing.T, n *node, want [][]int32) int {
 	t.Helper()
 	defer n.stop()
-	got := make([][]int32, len(want))
+	got := make([]conversation, len(want))
 	for turn := range int32(turns) {
 		var talks sync.WaitGroup
 		for i := range got {
@@ -177,8 +201,8 @@ func crowd(t *testing.T, n *node, want [][]int32) int {
 		talks.Wait()
 	}
 	for i := range want {
-		if !slices.Equal(got[i], want[i]) {
-			t.Errorf("conversation %d: %v, uninterrupted %v", i, got[i], want[i])
+		if !slices.Equal(got[i].tokens, want[i]) {
+			t.Errorf("conversation %d: %v, uninterrupted %v", i, got[i].tokens, want[i])
 		}
 	}
 	return n.moves.preempted
@@ -212,7 +236,7 @@ func TestAnInterruptedConversationGivesTheSameTokens(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if moved, err := c.Evict(t.Context(), []kv.Chain{n.last["b"]}); err != nil || moved.Blocks == 0 {
+				if moved, err := c.Evict(t.Context(), []kv.Chain{n.last["b"]}, ""); err != nil || moved.Blocks == 0 {
 					t.Fatalf("evicted %+v, %v", moved, err)
 				}
 			})

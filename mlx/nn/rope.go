@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/agent-memory/agent-memory/mlx/weights"
+	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
 // RopeFrequencies returns the angle per position of each of r.Dims/2 pairs, and the factor that cosines and sines
@@ -13,7 +13,7 @@ import (
 //
 // Sources: Su et al., RoFormer (default); Chen et al., Extending Context Window via Positional Interpolation
 // (linear); Meta's Llama 3.1 reference (llama3); Peng et al., YaRN (yarn).
-func RopeFrequencies(r weights.Rope) (frequencies []float64, scale float64, err error) {
+func RopeFrequencies(r arch.Rope) (frequencies []float64, scale float64, err error) {
 	frequencies = make([]float64, r.Dims/2)
 	for i := range frequencies {
 		frequencies[i] = math.Pow(r.Theta, -2*float64(i)/float64(r.Dims))
@@ -41,7 +41,7 @@ func RopeFrequencies(r weights.Rope) (frequencies []float64, scale float64, err 
 }
 
 // llama3 slows long wavelengths by the factor and blends between the two bounds.
-func llama3(f float64, r weights.Rope) float64 {
+func llama3(f float64, r arch.Rope) float64 {
 	wavelength, original := 2*math.Pi/f, float64(r.Original)
 	switch {
 	case wavelength < original/r.High:
@@ -55,7 +55,7 @@ func llama3(f float64, r weights.Rope) float64 {
 
 // yarn interpolates dimensions that turn less than BetaSlow times within the original context, keeps those that
 // turn more than BetaFast times, and ramps between.
-func yarn(frequencies []float64, r weights.Rope) []float64 {
+func yarn(frequencies []float64, r arch.Rope) []float64 {
 	dimension := func(turns float64) float64 {
 		return float64(r.Dims) * math.Log(float64(r.Original)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
 	}
@@ -72,7 +72,7 @@ func yarn(frequencies []float64, r weights.Rope) []float64 {
 	return out
 }
 
-func yarnScale(r weights.Rope) float64 {
+func yarnScale(r arch.Rope) float64 {
 	if r.Scale > 0 {
 		return r.Scale
 	}

@@ -141,11 +141,5 @@ func (t addedToken) reach(text string, start, end int) (int, int) {
 func standsAlone(text string, start, end int) bool {
 	before, _ := utf8.DecodeLastRuneInString(text[:start])
 	after, _ := utf8.DecodeRuneInString(text[end:])
-	return (start == 0 || !isWord(before)) && (end == len(text) || !isWord(after))
-}
-
-// isWord is the \w of Unicode regular expressions.
-func isWord(r rune) bool {
-	return isLetter(r) || unicode.In(r, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc) ||
-		unicode.Is(unicode.Other_Alphabetic, r) || unicode.Is(unicode.Join_Control, r)
+	return (start == 0 || !unicode.Is(wordsOfRust, before)) && (end == len(text) || !unicode.Is(wordsOfRust, after))
 }

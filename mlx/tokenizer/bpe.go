@@ -31,6 +31,7 @@ type bpe struct {
 	seams        *bigrams // nil: words may not be cut
 	seed         maphash.Seed
 	cache        []atomic.Pointer[cachedWord]
+	widest       int // most bytes of a word that one token stands for; 0: no bound is known
 }
 
 type pair struct{ left, right int32 }
@@ -55,6 +56,7 @@ func (m *bpe) prepare() {
 	m.seed = maphash.MakeSeed()
 	m.cache = make([]atomic.Pointer[cachedWord], cachedWords)
 	m.seams = m.findSeams()
+	m.widest = m.findWidest()
 }
 
 func lookup(vocab map[string]int32, token string) int32 {

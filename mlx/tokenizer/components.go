@@ -39,6 +39,14 @@ func (p patternJSON) parse() (pattern, error) {
 }
 
 func parseNormalizer(data json.RawMessage) (normalizer, error) {
+	n, err := parseNormalizerStep(data, new(steps))
+	if err != nil {
+		return nil, err
+	}
+	return n, checkGrowth(n)
+}
+
+func parseNormalizerStep(data json.RawMessage, count *steps) (normalizer, error) {
 	if isNull(data) {
 		return normalizers{}, nil
 	}
@@ -60,7 +68,7 @@ func parseNormalizer(data json.RawMessage) (normalizer, error) {
 	}
 	switch kind {
 	case "Sequence":
-		return parseNormalizers(f.Normalizers)
+		return parseNormalizers(f.Normalizers, count)
 	case "NFC":
 		return form{norm.NFC}, nil
 	case "NFD":
@@ -82,10 +90,13 @@ func parseNormalizer(data json.RawMessage) (normalizer, error) {
 	return nil, fmt.Errorf("type %q is not supported", kind)
 }
 
-func parseNormalizers(list []json.RawMessage) (normalizer, error) {
+func parseNormalizers(list []json.RawMessage, count *steps) (normalizer, error) {
+	if err := count.add(len(list)); err != nil {
+		return nil, err
+	}
 	var all normalizers
 	for _, data := range list {
-		n, err := parseNormalizer(data)
+		n, err := parseNormalizerStep(data, count)
 		if err != nil {
 			return nil, err
 		}
@@ -117,6 +128,10 @@ type preTokenizerJSON struct {
 }
 
 func parsePreTokenizer(data json.RawMessage) (preTokenizer, error) {
+	return parsePreTokenizerStep(data, new(steps))
+}
+
+func parsePreTokenizerStep(data json.RawMessage, count *steps) (preTokenizer, error) {
 	if isNull(data) {
 		return preTokenizer{splitter: whole{}}, nil
 	}
@@ -130,7 +145,7 @@ func parsePreTokenizer(data json.RawMessage) (preTokenizer, error) {
 	}
 	switch kind {
 	case "Sequence":
-		return parsePreTokenizers(f.PreTokenizers)
+		return parsePreTokenizers(f.PreTokenizers, count)
 	case "Split":
 		s, err := f.cutter()
 		return preTokenizer{splitter: s}, err
@@ -140,23 +155,27 @@ func parsePreTokenizer(data json.RawMessage) (preTokenizer, error) {
 		s, err := f.metaspace()
 		return preTokenizer{splitter: s}, err
 	case "ByteLevel":
-		return preTokenizer{f.byteLevel(), true}, nil
+		s, err := f.byteLevel()
+		return preTokenizer{s, true}, err
 	}
 	return preTokenizer{}, fmt.Errorf("type %q is not supported", kind)
 }
 
-func parsePreTokenizers(list []json.RawMessage) (preTokenizer, error) {
+func parsePreTokenizers(list []json.RawMessage, count *steps) (preTokenizer, error) {
 	var all preTokenizer
+	if err := count.add(len(list)); err != nil {
+		return all, err
+	}
 	var steps inTurn
 	for _, data := range list {
 		if all.byteLevel {
 			return all, errors.New("Sequence: nothing may follow ByteLevel")
 		}
-		step, err := parsePreTokenizer(data)
+		step, err := parsePreTokenizerStep(data, count)
 		if err != nil {
 			return all, err
 		}
-		steps = append(steps, step.splitter)
+		steps = steps.with(step.splitter)
 		all.byteLevel = step.byteLevel
 	}
 	all.splitter = steps
@@ -184,15 +203,19 @@ func (f *preTokenizerJSON) digits() splitter {
 	return cutter{numeric{}, contiguous, false}
 }
 
-func (f *preTokenizerJSON) byteLevel() splitter {
+func (f *preTokenizerJSON) byteLevel() (splitter, error) {
 	var steps inTurn
 	if f.PrefixSpace == nil || *f.PrefixSpace {
 		steps = append(steps, prefixSpace{})
 	}
 	if f.UseRegex == nil || *f.UseRegex {
-		steps = append(steps, cutter{wordPattern{}, isolated, false})
+		words, err := wordsOf(gpt2Words)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, words)
 	}
-	return steps
+	return steps, nil
 }
 
 func (f *preTokenizerJSON) metaspace() (splitter, error) {

@@ -4,6 +4,7 @@ package tokenizer
 // the first; only the UTF-8 of the bytes spans tokens, and Decoder holds back what is not complete.
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,10 +38,11 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 type Decoder struct {
 	tokenizer   *Tokenizer
 	keepSpecial bool
-	started     bool   // a token was decoded
-	stripped    int    // characters taken off the beginning
-	text        bool   // text came out: nothing is stripped any more
-	held        []byte // an incomplete character
+	kept        []int32 // special tokens that are text nevertheless
+	started     bool    // a token was decoded
+	stripped    int     // characters taken off the beginning
+	text        bool    // text came out: nothing is stripped any more
+	held        []byte  // an incomplete character
 }
 
 // NewDecoder returns a Decoder that leaves special tokens out.
@@ -52,10 +54,16 @@ func (d *Decoder) KeepSpecial() *Decoder {
 	return d
 }
 
+// Keep makes the Decoder write some special tokens.
+func (d *Decoder) Keep(ids []int32) *Decoder {
+	d.kept = ids
+	return d
+}
+
 // Push takes the next token and returns the text that is complete with it. Unknown ids have no text.
 func (d *Decoder) Push(id int32) string {
 	t := d.tokenizer
-	if !t.has(id) || t.special[id] && !d.keepSpecial {
+	if !t.has(id) || t.special[id] && !d.keepSpecial && !slices.Contains(d.kept, id) {
 		return ""
 	}
 	text, isByte := t.decoder.token(t.tokens[id], !d.started)

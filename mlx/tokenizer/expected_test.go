@@ -63,7 +63,7 @@ func compare(t testing.TB, tok *Tokenizer, all []expected) int {
 }
 
 func difference(tok *Tokenizer, e expected) string {
-	text := strings.ReplaceAll(e.Text, guardMark, guardMark+guardMark) // a template's text has no marks of its own
+	text := strings.ReplaceAll(e.Text, GuardMark, GuardMark+GuardMark) // a template's text has no marks of its own
 	ids := tok.Encode(text)
 	switch {
 	case !slices.Equal(ids, e.IDs):

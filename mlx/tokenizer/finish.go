@@ -85,7 +85,7 @@ func (t *Tokenizer) checkAdded(token addedToken) error {
 	if id, ok := t.model.vocab[token.Content]; ok && id != token.ID {
 		return fmt.Errorf("added token %.40q has id %d, but the vocabulary says %d", token.Content, token.ID, id)
 	}
-	if strings.Contains(token.Content, guardMark) {
+	if strings.Contains(token.Content, GuardMark) {
 		return fmt.Errorf("added token %.40q holds the noncharacter U+FDD0, which this server keeps for itself", token.Content)
 	}
 	if token.Special && len([]rune(token.Content)) == 1 {

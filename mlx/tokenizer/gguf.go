@@ -44,8 +44,11 @@ func FromGGUF(v Vocabulary) (*Tokenizer, error) {
 }
 
 func (v *Vocabulary) build() (*Tokenizer, error) {
-	if len(v.Types) != 0 && len(v.Types) != len(v.Tokens) {
-		return nil, fmt.Errorf("%d tokens, but %d token types", len(v.Tokens), len(v.Types))
+	if len(v.Types) != len(v.Tokens) {
+		return nil, fmt.Errorf("%d tokens, but %d token types (tokenizer.ggml.token_type)", len(v.Tokens), len(v.Types))
+	}
+	if !slices.Contains(v.Types, typeControl) {
+		return nil, errors.New("tokenizer.ggml.token_type names no control token, so nothing would tell turns from text")
 	}
 	vocab := make(map[string]int32, len(v.Tokens))
 	for id, token := range v.Tokens {
@@ -53,24 +56,28 @@ func (v *Vocabulary) build() (*Tokenizer, error) {
 			vocab[token] = int32(id)
 		}
 	}
+	runs := v.renameSpaceRuns(vocab)
 	t := &Tokenizer{model: &bpe{vocab: vocab, unk: -1}}
 	if err := v.configure(t); err != nil {
 		return nil, err
 	}
 	t.model.prepare()
-	if err := t.finish(v.added(vocab)); err != nil {
+	if err := t.finish(withSpaceRuns(v.added(vocab), runs)); err != nil {
 		return nil, err
 	}
 	return t, v.setEnds(t)
 }
 
+// byScores tells that the vocabulary is BPE by scores with byte fallback.
+func (v *Vocabulary) byScores() bool { return v.Model == "llama" }
+
 func (v *Vocabulary) configure(t *Tokenizer) error {
 	_, toByte := byteAlphabet()
 	t.decoder.toByte = toByte
-	switch v.Model {
-	case "gpt2":
+	switch {
+	case v.Model == "gpt2":
 		return v.configureByteLevel(t)
-	case "llama":
+	case v.byScores():
 		return v.configureScores(t)
 	}
 	return fmt.Errorf("tokenizer model %q is not supported: only gpt2 and llama are", v.Model)
@@ -78,21 +85,14 @@ func (v *Vocabulary) configure(t *Tokenizer) error {
 
 func (v *Vocabulary) configureByteLevel(t *Tokenizer) error {
 	t.decoder.byteLevel, t.model.byteLevel = true, true
-	words := func(w wordPattern) splitter { return cutter{w, isolated, false} }
-	switch v.Pre {
-	case "gpt-2":
-		t.split = words(wordPattern{})
-	case "smollm", "starcoder", "refact", "command-r":
-		t.split = inTurn{cutter{numeric{}, isolated, false}, words(wordPattern{})}
-	case "llama-bpe", "llama3", "llama-v3":
-		t.split, t.model.ignoreMerges = words(wordPattern{modern: true, digits: 3}), true
-	case "qwen2", "deepseek-r1-qwen":
-		t.split, t.normalize = words(wordPattern{modern: true, digits: 1}), form{norm.NFC}
-	default:
-		return fmt.Errorf("pre-tokenizer %q is not supported", v.Pre)
+	if err := v.configureWords(t); err != nil {
+		return err
 	}
 	if v.AddSpacePrefix {
 		t.split = inTurn{prefixSpace{}, t.split}
+	}
+	if len(v.Merges) == 0 {
+		return errors.New("the merges are missing (tokenizer.ggml.merges)")
 	}
 	merges := make([]mergeJSON, len(v.Merges))
 	for i, line := range v.Merges {
@@ -101,6 +101,25 @@ func (v *Vocabulary) configureByteLevel(t *Tokenizer) error {
 		}
 	}
 	return t.model.addMerges(merges)
+}
+
+func (v *Vocabulary) configureWords(t *Tokenizer) (err error) {
+	switch v.Pre {
+	case "gpt-2":
+		t.split, err = wordsOf(gpt2Words)
+	case "smollm", "starcoder", "refact", "command-r":
+		t.split, err = wordsOf(gpt2Words)
+		t.split = inTurn{cutter{numeric{}, isolated, false}, t.split}
+	case "llama-bpe", "llama3", "llama-v3":
+		t.split, err = wordsOf(llamaWords)
+		t.model.ignoreMerges = true
+	case "qwen2", "deepseek-r1-qwen":
+		t.split, err = wordsOf(qwenWords)
+		t.normalize = form{norm.NFC}
+	default:
+		return fmt.Errorf("pre-tokenizer %q is not supported", v.Pre)
+	}
+	return err
 }
 
 func (v *Vocabulary) configureScores(t *Tokenizer) error {
@@ -158,16 +177,9 @@ func (v *Vocabulary) addSplits(m *bpe, token string, rule merge) {
 	}
 }
 
-func (v *Vocabulary) typeOf(id int) int32 {
-	if len(v.Types) == 0 {
-		return 1
-	}
-	return v.Types[id]
-}
-
 // isText tells whether merging may give the token.
 func (v *Vocabulary) isText(id int) bool {
-	kind := v.typeOf(id)
+	kind := v.Types[id]
 	return kind == 1 || kind == typeUserDefined || kind == 5
 }
 
@@ -175,7 +187,7 @@ func (v *Vocabulary) isText(id int) bool {
 func (v *Vocabulary) added(vocab map[string]int32) []addedToken {
 	var added []addedToken
 	for id, token := range v.Tokens {
-		kind := v.typeOf(id)
+		kind := v.Types[id]
 		special := kind == typeControl || kind == typeUnknown
 		if token == "" || vocab[token] != int32(id) || !special && kind != typeUserDefined {
 			continue

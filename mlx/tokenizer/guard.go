@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-const guardMark = "\uFDD0"
+// GuardMark is the character of which guards are made.
+const GuardMark = "\uFDD0"
 
 // Guard returns user in a form in which Encode finds no special token, whatever is written before or after it;
 // Encode reads it as exactly the text of user.
 func (t *Tokenizer) Guard(user string) string {
-	user = strings.ReplaceAll(validUTF8(user), guardMark, guardMark+guardMark)
+	user = strings.ReplaceAll(validUTF8(user), GuardMark, GuardMark+GuardMark)
 	var b strings.Builder
 	done := 0
 	for i := 0; i < len(user); i++ {
@@ -26,7 +27,7 @@ func (t *Tokenizer) Guard(user string) string {
 		}
 		_, width := utf8.DecodeRuneInString(user[i:])
 		b.WriteString(user[done : i+width])
-		b.WriteString(guardMark)
+		b.WriteString(GuardMark)
 		done = i + width
 	}
 	if done == 0 {
@@ -38,12 +39,12 @@ func (t *Tokenizer) Guard(user string) string {
 
 // unguard takes the guards out again: of two marks one is text, a single one is nothing.
 func unguard(text string) string {
-	if !strings.Contains(text, guardMark) {
+	if !strings.Contains(text, GuardMark) {
 		return text
 	}
-	parts := strings.Split(text, guardMark+guardMark)
+	parts := strings.Split(text, GuardMark+GuardMark)
 	for i, part := range parts {
-		parts[i] = strings.ReplaceAll(part, guardMark, "")
+		parts[i] = strings.ReplaceAll(part, GuardMark, "")
 	}
-	return strings.Join(parts, guardMark)
+	return strings.Join(parts, GuardMark)
 }

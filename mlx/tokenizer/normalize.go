@@ -3,6 +3,8 @@ package tokenizer
 // Normalizers: they rewrite a text before it is cut into words.
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -10,6 +12,7 @@ import (
 )
 
 type normalizer interface {
+	grower
 	apply(text string) string
 }
 
@@ -23,10 +26,32 @@ func (n normalizers) apply(text string) string {
 	return text
 }
 
-// form is a Unicode normalization form.
+// form is a Unicode normalization form, as the library has it: characters that are newer than its tables stay as and
+// where they are, and nothing passes them.
 type form struct{ form norm.Form }
 
-func (f form) apply(text string) string { return f.form.String(text) }
+func (f form) apply(text string) string {
+	if f.form.IsNormalString(text) && strings.IndexFunc(text, isUnnormalized) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for text != "" {
+		n := strings.IndexFunc(text, isUnnormalized)
+		if n < 0 {
+			n = len(text)
+		}
+		b.WriteString(normal(f.form, text[:n]))
+		kept := n + width(text, n)
+		if n == len(text) {
+			kept = n
+		}
+		b.WriteString(text[n:kept])
+		text = text[kept:]
+	}
+	return b.String()
+}
+
+func isUnnormalized(r rune) bool { return r > 0x300 && unicode.Is(unnormalized, r) }
 
 // prepend writes something before every text that is not empty.
 type prepend string
@@ -38,6 +63,7 @@ func (p prepend) apply(text string) string {
 	return string(p) + text
 }
 
+// lowercase is that of each character alone, as Rust has it.
 type lowercase struct{}
 
 func (lowercase) apply(text string) string {
@@ -47,9 +73,20 @@ func (lowercase) apply(text string) string {
 			b.WriteString("i̇")
 			continue
 		}
-		b.WriteRune(unicode.ToLower(r))
+		b.WriteRune(lowerCase(r))
 	}
 	return b.String()
+}
+
+// caseRange is every step-th character from low to high, whose other case is so far away.
+type caseRange struct{ low, high, step, away rune }
+
+func lowerCase(r rune) rune {
+	i, _ := slices.BinarySearchFunc(lowerCases, r, func(c caseRange, r rune) int { return cmp.Compare(c.high, r) })
+	if i < len(lowerCases) && r >= lowerCases[i].low && (r-lowerCases[i].low)%lowerCases[i].step == 0 {
+		return r + lowerCases[i].away
+	}
+	return r
 }
 
 // strip removes white space at the ends.

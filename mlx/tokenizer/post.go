@@ -106,22 +106,25 @@ func parseDecoder(data json.RawMessage) (decoder, error) {
 	if err := decodeStrict(data, &f); err != nil {
 		return d, err
 	}
-	steps := []json.RawMessage{data}
+	list := []json.RawMessage{data}
 	if f.Type == "Sequence" {
-		steps = f.Decoders
+		list = f.Decoders
+	}
+	if err := new(steps).add(len(list)); err != nil {
+		return d, err
 	}
 	stage := 0
-	for _, step := range steps {
+	for _, step := range list {
 		next, err := d.addStep(step, stage)
 		if err != nil {
 			return d, err
 		}
 		stage = next
 	}
-	if len(steps) > 1 && d.byteLevel {
+	if len(list) > 1 && d.byteLevel {
 		return d, errors.New("ByteLevel must be alone")
 	}
-	return d, nil
+	return d, checkGrowth(&d)
 }
 
 // The order in which steps of a decoder may stand; each of them streams in this order only.

@@ -1,47 +1,244 @@
 package tokenizer
 
-// Patterns other than the known ones: a backtracking engine with look-around. It speaks .NET's dialect, files are
-// written in Oniguruma's; what the two read differently is refused.
+// Regular expressions, in the part of Oniguruma's language that vocabularies use. They are compiled
+// to a program for the matcher in match.go. What is not known here is refused, never read differently.
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
-
-	"github.com/dlclark/regexp2"
+	"unicode/utf8"
 )
 
-type regex struct{ re *regexp2.Regexp }
+type opcode int
 
-// foreign lists constructs that Oniguruma and .NET understand differently, beyond those that fail to compile.
-const foreign = `&&|\[\[:|\[[^\]]*-\[|\\[hHRXKGyYNO]|\(\?~|\(\?[a-z]*[mWDSP]`
+const (
+	opClass opcode = iota // one character of class
+	opSplit               // go on at next, or else at other
+	opJump
+	opLook   // what follows does or doesn't match the part at next, or comes after a character of class; go on at other
+	opAtomic // the part at next, without ever coming back into it; go on at other
+	opPlace  // the beginning or the end of a line or of the text
+	opEnd
+)
 
-func newPattern(source string) (pattern, error) {
-	if known, ok := knownWords(source); ok {
-		return known, nil
-	}
-	if bad := regexp.MustCompile(foreign).FindString(strings.ReplaceAll(source, `\\`, "")); bad != "" {
-		return nil, fmt.Errorf("regular expression %q: %q is not supported", source, bad)
-	}
-	re, err := regexp2.Compile(source, regexp2.Multiline)
-	if err != nil {
-		return nil, fmt.Errorf("regular expression %q: %w", source, err)
-	}
-	return regex{re}, nil
+type instruction struct {
+	op          opcode
+	class       class
+	next, other int
+	memo        int  // which memory of the matcher, for opSplit, opLook and opAtomic
+	negated     bool // opLook
+	behind      bool
+	place       byte // opPlace: ^ $ A z
 }
 
-func (x regex) each(text string, match func(start, end int)) {
-	runes := []rune(text)
-	at, offset := 0, 0 // the same place in runes and in bytes
-	advance := func(to int) int {
-		offset += len(string(runes[at:to]))
-		at = to
-		return offset
+const (
+	mostInstructions = 4000
+	mostRepeats      = 1000
+	deepestRegex     = 100
+)
+
+// newPattern reads a regular expression of a tokenizer.json.
+func newPattern(source string) (pattern, error) { return compile(source) }
+
+func compile(source string) (*regex, error) {
+	c := &compiler{source: source}
+	if err := c.alternatives(); err != nil {
+		return nil, fmt.Errorf("regular expression %.200q: %w", source, err)
 	}
-	m, err := x.re.FindRunesMatch(runes) // an error would be a timeout, and none is set
-	for err == nil && m != nil {
-		start := advance(m.Index)
-		match(start, advance(m.Index+m.Length))
-		m, err = x.re.FindNextMatch(m)
+	if c.at < len(source) {
+		return nil, fmt.Errorf("regular expression %.200q: %q has no beginning", source, source[c.at])
 	}
+	c.emit(instruction{op: opEnd})
+	return &regex{program: c.program, memories: c.memories, quick: newAutomaton(c.program)}, nil
+}
+
+type compiler struct {
+	source string
+	at     int
+	fold   bool
+	depth  int
+	assembler
+	before rune            // the character that the last atom was, where case doesn't matter; 0: another atom
+	folded map[rune]string // see many
+}
+
+func (c *compiler) accept(text string) bool {
+	if !strings.HasPrefix(c.source[c.at:], text) {
+		return false
+	}
+	c.at += len(text)
+	return true
+}
+
+// alternatives are a|b|c, up to a bracket or the end.
+func (c *compiler) alternatives() error {
+	if c.depth++; c.depth > deepestRegex {
+		return fmt.Errorf("brackets deeper than %d", deepestRegex)
+	}
+	defer func() { c.depth-- }()
+	var ends []int
+	for {
+		start := c.here()
+		if err := c.sequence(); err != nil {
+			return err
+		}
+		if !c.accept("|") {
+			break
+		}
+		c.before = 0
+		c.insert(start, instruction{op: opSplit, next: start + 1})
+		ends = append(ends, c.emit(instruction{op: opJump}))
+		c.program[start].other = c.here()
+	}
+	for _, end := range ends {
+		c.program[end].next = c.here()
+	}
+	return nil
+}
+
+func shifted(target, at int) int {
+	if target >= at {
+		return target + 1
+	}
+	return target
+}
+
+func (c *compiler) sequence() error {
+	for c.at < len(c.source) && c.source[c.at] != '|' && c.source[c.at] != ')' {
+		start, from := c.here(), c.at
+		if err := c.atom(); err != nil {
+			return err
+		}
+		if err := c.quantifiers(start, from); err != nil {
+			return err
+		}
+		if c.here() > mostInstructions {
+			return fmt.Errorf("it is longer than %d steps", mostInstructions)
+		}
+	}
+	return nil
+}
+
+func (c *compiler) atom() error {
+	before := c.before
+	if c.source[c.at] == '(' {
+		return c.group()
+	}
+	c.before = 0
+	switch ch := c.source[c.at]; ch {
+	case '[':
+		set, err := c.set()
+		c.emit(instruction{op: opClass, class: set})
+		return err
+	case '.':
+		c.at++
+		c.emit(instruction{op: opClass, class: newClass(runeSet{{'\n', '\n'}}.others())})
+		return nil
+	case '^', '$':
+		c.at++
+		c.emit(instruction{op: opPlace, place: ch})
+		return nil
+	case '\\':
+		return c.escaped(before)
+	case '*', '+', '?', '{':
+		return fmt.Errorf("%q repeats nothing", ch)
+	}
+	r, n := utf8.DecodeRuneInString(c.source[c.at:])
+	c.at += n
+	return c.single(before, r)
+}
+
+func (c *compiler) escaped(before rune) error {
+	if c.at+1 < len(c.source) && strings.IndexByte("Az", c.source[c.at+1]) >= 0 {
+		c.emit(instruction{op: opPlace, place: c.source[c.at+1]})
+		c.at += 2
+		return nil
+	}
+	set, r, err := c.escape()
+	if err != nil {
+		return err
+	}
+	if set == nil {
+		return c.single(before, r)
+	}
+	c.emit(instruction{op: opClass, class: newClass(set)})
+	return nil
+}
+
+// single is one character, in any case where that doesn't matter, and then it may be one with the character before it.
+func (c *compiler) single(before, r rune) error {
+	if c.fold && before != 0 {
+		if err := c.checkPair(before, r); err != nil {
+			return err
+		}
+	}
+	if c.fold {
+		c.before = r
+	}
+	set, err := c.between(r, r)
+	c.emit(instruction{op: opClass, class: newClass(set)})
+	return err
+}
+
+func (c *compiler) group() error {
+	fold := c.fold
+	defer func() { c.fold = fold }()
+	switch {
+	case c.accept("(?:"):
+		return c.closed()
+	case c.accept("(?i:"):
+		c.fold = true
+		return c.closed()
+	case c.accept("(?-i:"):
+		c.fold = false
+		return c.closed()
+	case c.accept("(?="):
+		return c.part(instruction{op: opLook})
+	case c.accept("(?!"):
+		return c.part(instruction{op: opLook, negated: true})
+	case c.accept("(?>"):
+		return c.part(instruction{op: opAtomic})
+	case c.accept("(?<="):
+		return c.behind(false)
+	case c.accept("(?<!"):
+		return c.behind(true)
+	case strings.HasPrefix(c.source[c.at:], "(?"):
+		return fmt.Errorf("%.5q is not supported", c.source[c.at:])
+	}
+	c.at++
+	return c.closed()
+}
+
+func (c *compiler) closed() error {
+	err := c.alternatives()
+	if err == nil && !c.accept(")") {
+		err = fmt.Errorf("a bracket is not closed")
+	}
+	return err
+}
+
+// part is a piece of the program that is run on its own.
+func (c *compiler) part(i instruction) error {
+	at := c.emit(i)
+	c.program[at].next = c.here()
+	err := c.closed()
+	c.emit(instruction{op: opEnd})
+	c.program[at].other = c.here()
+	return err
+}
+
+// behind looks at the character before this place; more than one is not supported.
+func (c *compiler) behind(negated bool) error {
+	start := c.here()
+	if err := c.closed(); err != nil {
+		return err
+	}
+	if c.here() != start+1 || c.program[start].op != opClass {
+		return fmt.Errorf("a look behind at anything but one character is not supported")
+	}
+	set := c.program[start].class
+	c.program = c.program[:start]
+	at := c.emit(instruction{op: opLook, class: set, negated: negated, behind: true})
+	c.program[at].other = c.here()
+	return nil
 }

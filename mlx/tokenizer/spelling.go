@@ -1,12 +1,16 @@
 package tokenizer
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Speller knows every way in which tokens can spell a text. It is immutable and safe for concurrent use.
 type Speller struct {
 	tokenizer *Tokenizer
 	byText    map[string][]int32 // ordinary tokens by the text that they stand for inside a text
 	longest   int                // bytes of the longest
+	kept      []int32            // special tokens that carry text nevertheless
 }
 
 // NewSpeller lists the texts of all ordinary tokens.
@@ -23,11 +27,18 @@ func (t *Tokenizer) NewSpeller() *Speller {
 	return s
 }
 
+// Keep returns a speller that knows some special tokens as text too, as a Decoder that keeps them.
+func (s *Speller) Keep(ids []int32) *Speller {
+	kept := *s
+	kept.kept = ids
+	return &kept
+}
+
 // Text returns the bytes that a token stands for inside a text, and false for special and unknown tokens and for
 // those without any text.
 func (s *Speller) Text(id int32) (string, bool) {
 	t := s.tokenizer
-	if !t.has(id) || t.special[id] {
+	if !t.has(id) || t.special[id] && !slices.Contains(s.kept, id) {
 		return "", false
 	}
 	text, _ := t.decoder.token(t.tokens[id], false)
@@ -37,11 +48,13 @@ func (s *Speller) Text(id int32) (string, bool) {
 // Beginnings returns the tokens that a spelling of text can begin with, the longest first.
 func (s *Speller) Beginnings(text string) []int32 {
 	var ids []int32
+	for _, id := range s.kept {
+		if own, ok := s.Text(id); ok && strings.HasPrefix(text, own) {
+			ids = append(ids, id)
+		}
+	}
 	for n := min(len(text), s.longest); n > 0; n-- {
 		ids = append(ids, s.byText[text[:n]]...)
 	}
 	return slices.Clip(ids)
 }
-
-// Longest is the number of bytes of the longest token: as much of a text as Beginnings looks at.
-func (s *Speller) Longest() int { return s.longest }

@@ -5,6 +5,7 @@ package tokenizer
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -32,11 +33,22 @@ func (whole) split(p piece, visit func(piece)) {
 type inTurn []splitter
 
 func (s inTurn) split(p piece, visit func(piece)) {
-	if len(s) == 0 {
-		whole{}.split(p, visit)
-		return
+	for len(s) > 0 {
+		last, then := s[len(s)-1], visit
+		visit = func(part piece) { last.split(part, then) }
+		s = s[:len(s)-1]
 	}
-	s[0].split(p, func(part piece) { s[1:].split(part, visit) })
+	if p.text != "" {
+		visit(p)
+	}
+}
+
+// with appends a step, the steps of a sequence one by one.
+func (s inTurn) with(step splitter) inTurn {
+	if steps, ok := step.(inTurn); ok {
+		return append(s, steps...)
+	}
+	return append(s, step)
 }
 
 // prefixSpace makes every piece begin with a space, as ByteLevel does with add_prefix_space.
@@ -170,12 +182,12 @@ func (l literal) each(text string, match func(start, end int)) {
 	}
 }
 
-// numeric matches each character of category N.
+// numeric matches each character that Rust takes for a number.
 type numeric struct{}
 
 func (numeric) each(text string, match func(start, end int)) {
 	for i, r := range text {
-		if isNumber(r) {
+		if r >= '0' && r <= '9' || r >= utf8.RuneSelf && unicode.Is(numbersOfRust, r) {
 			match(i, i+utf8.RuneLen(r))
 		}
 	}

@@ -1,5 +1,6 @@
-// Package tokenizer turns text into token ids and back, exactly as the Hugging Face tokenizers library does, for
-// BPE vocabularies that come as tokenizer.json or inside a GGUF file.
+// Package tokenizer turns text into token ids as the Hugging Face tokenizers library does, and back, for BPE
+// vocabularies that come as tokenizer.json or inside a GGUF file. Ids that the library never gives may be decoded
+// otherwise: bytes of byte fallback that are no UTF-8 become U+FFFD one by one, and valid characters beside them stay.
 //
 // A Tokenizer is immutable and safe for concurrent use. What a file asks for and this package does not know is
 // refused when the file is loaded, never ignored.
@@ -42,6 +43,11 @@ func (t *Tokenizer) Encode(text string) []int32 {
 
 // EncodeWith is Encode with options.
 func (t *Tokenizer) EncodeWith(text string, options EncodeOptions) []int32 {
+	return t.encode(text, options, nil, nil)
+}
+
+// encode tells each, if it is not nil, the parts of the text with their tokens, ids[first:last].
+func (t *Tokenizer) encode(text string, options EncodeOptions, within *bound, each func(s span, first, last int)) []int32 {
 	text = validUTF8(text)
 	if options.Ordinary {
 		text = t.Guard(text)
@@ -51,11 +57,15 @@ func (t *Tokenizer) EncodeWith(text string, options EncodeOptions) []int32 {
 		ids = append(ids, t.prefix...)
 	}
 	t.raw.each(text, func(s span) {
+		first := len(ids)
 		if s.id >= 0 {
 			ids = append(ids, s.id)
-			return
+		} else {
+			ids = t.appendPlain(ids, text[s.start:s.end], s.start == 0, within)
 		}
-		ids = t.appendPlain(ids, text[s.start:s.end], s.start == 0)
+		if each != nil {
+			each(s, first, len(ids))
+		}
 	})
 	if options.AddSpecial {
 		ids = append(ids, t.suffix...)
@@ -65,7 +75,7 @@ func (t *Tokenizer) EncodeWith(text string, options EncodeOptions) []int32 {
 
 // appendPlain encodes text between the added tokens that are matched raw. The guards go before normalization,
 // except where special tokens are matched after it: there they must still do their work.
-func (t *Tokenizer) appendPlain(ids []int32, text string, first bool) []int32 {
+func (t *Tokenizer) appendPlain(ids []int32, text string, first bool, within *bound) []int32 {
 	if !t.late.special {
 		text = unguard(text)
 	}
@@ -80,7 +90,9 @@ func (t *Tokenizer) appendPlain(ids []int32, text string, first bool) []int32 {
 			plain = unguard(plain)
 		}
 		t.split.split(piece{plain, first && s.start == 0}, func(p piece) {
-			ids = t.model.appendWord(ids, p.text)
+			if within == nil || within.admits(len(ids), p.text) {
+				ids = t.model.appendWord(ids, p.text)
+			}
 		})
 	})
 	return ids

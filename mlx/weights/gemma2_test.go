@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/agent-memory/agent-memory/mlx/arch"
 	"github.com/agent-memory/agent-memory/mlx/weights"
 	"github.com/agent-memory/agent-memory/mlx/weights/weightstest"
 )
@@ -26,19 +27,29 @@ func open(t *testing.T, path string) *weights.Model {
 
 func TestAFolderOfGemma2IsRead(t *testing.T) {
 	c := open(t, weightstest.Write(t, weightstest.DefaultGemma2())).Config
-	if c.Activation != weights.GELUTanh || !c.PostNorms || c.NormOffset != 1 || c.EmbedScale != 8 || c.AttentionCap != 2 || c.FinalCap != 3 {
+	l := c.Layers[0]
+	if l.Activation != arch.GELUTanh || !l.PostNorms || c.NormOffset != 1 || c.EmbedScale != 8 || l.ScoreCap != 2 || c.FinalCap != 3 {
 		t.Errorf("config %+v", c)
 	}
-	if !slices.Equal(c.Windows, []int{48, 0, 48, 0}) || c.Window(0) != 48 || c.Window(3) != 0 {
-		t.Errorf("windows %v", c.Windows)
+	if !slices.Equal(windows(c), []int{48, 0, 48, 0}) {
+		t.Errorf("windows %v", windows(c))
 	}
-	if !slices.Equal(c.StopTokens, []int32{1, 107}) || math.Abs(c.ScoreScale()-1/math.Sqrt(24)) > 1e-12 {
-		t.Errorf("stop tokens %v, scale %g", c.StopTokens, c.ScoreScale())
+	if !slices.Equal(c.StopTokens, []int32{1, 107}) || math.Abs(l.ScoreScale()-1/math.Sqrt(24)) > 1e-12 {
+		t.Errorf("stop tokens %v, scale %g", c.StopTokens, l.ScoreScale())
 	}
 	llama := open(t, weightstest.Write(t, weightstest.Default())).Config
-	if llama.Window(1) != 0 || llama.ScoreScale() != 0.25 || llama.PostNorms || llama.EmbedScale != 0 {
+	if l := llama.Layers[1]; l.Window != 0 || l.ScoreScale() != 0.25 || l.PostNorms || llama.EmbedScale != 0 || l.ScoreCap != 0 || llama.FinalCap != 0 {
 		t.Errorf("Llama got Gemma's differences: %+v", llama)
 	}
+}
+
+// windows are those of all layers.
+func windows(c arch.Config) []int {
+	out := make([]int, len(c.Layers))
+	for i, l := range c.Layers {
+		out[i] = l.Window
+	}
+	return out
 }
 
 func TestGemma2sKeysMayBeAbsentOrNull(t *testing.T) {
@@ -51,7 +62,7 @@ func TestGemma2sKeysMayBeAbsentOrNull(t *testing.T) {
 	}{
 		{`"attn_logit_softcapping":2,`, ``, 50, 3, []int{48, 0, 48, 0}, ""},
 		{`"final_logit_softcapping":3,`, `"final_logit_softcapping":null,`, 2, 0, []int{48, 0, 48, 0}, ""},
-		{`"sliding_window":48,`, `"sliding_window":null,`, 2, 3, nil, ""},
+		{`"sliding_window":48,`, `"sliding_window":null,`, 2, 3, []int{0, 0, 0, 0}, ""},
 		{`"sliding_window":48,`, ``, 2, 3, []int{4096, 0, 4096, 0}, ""},
 		{`"model_type"`, `"layer_types":["full_attention","full_attention","sliding_attention","full_attention"],"model_type"`, 2, 3, []int{0, 0, 48, 0}, ""},
 		{`"model_type"`, `"layer_types":["full_attention"],"model_type"`, 0, 0, nil, "1 windows for 4 layers"},
@@ -75,8 +86,8 @@ func TestGemma2sKeysMayBeAbsentOrNull(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		if g := m.Config; g.AttentionCap != c.attention || g.FinalCap != c.final || !slices.Equal(g.Windows, c.windows) {
-			t.Errorf("%s: caps %g and %g, windows %v", c.to, g.AttentionCap, g.FinalCap, g.Windows)
+		if g, l := m.Config, m.Config.Layers[0]; l.ScoreCap != c.attention || g.FinalCap != c.final || !slices.Equal(windows(g), c.windows) {
+			t.Errorf("%s: caps %g and %g, windows %v", c.to, l.ScoreCap, g.FinalCap, windows(g))
 		}
 	}
 }
@@ -144,12 +155,12 @@ func TestAGGUFOfGemma2IsRead(t *testing.T) {
 		"blk.1.ffn_norm.weight": {2304},
 	}
 	m := open(t, gguf(t, metadata, tensors))
-	c := m.Config
-	if c.HeadDim != 256 || c.PermutedQK || c.NormOffset != 0 || c.EmbedScale != 48 || !c.PostNorms || c.ScoreScale() != 1.0/16 {
+	c, l := m.Config, m.Config.Layers[0]
+	if l.HeadDim != 256 || c.PairedQK || c.NormOffset != 0 || c.EmbedScale != 48 || !l.PostNorms || l.ScoreScale() != 1.0/16 {
 		t.Errorf("config %+v", c)
 	}
-	if !slices.Equal(c.Windows, []int{4096, 0}) || !slices.Equal(c.StopTokens, []int32{1, 3}) || c.AttentionCap != 50 || c.FinalCap != 30 {
-		t.Errorf("windows %v, stop tokens %v, caps %g %g", c.Windows, c.StopTokens, c.AttentionCap, c.FinalCap)
+	if !slices.Equal(windows(c), []int{4096, 0}) || !slices.Equal(c.StopTokens, []int32{1}) || l.ScoreCap != 50 || c.FinalCap != 30 {
+		t.Errorf("windows %v, stop tokens %v, caps %g %g", windows(c), c.StopTokens, l.ScoreCap, c.FinalCap)
 	}
 	for _, name := range []string{"layers.0.attn_post_norm", "layers.1.ffn_post_norm", "layers.1.ffn_norm", "embed"} {
 		if !m.Has(name) {
@@ -158,7 +169,7 @@ func TestAGGUFOfGemma2IsRead(t *testing.T) {
 	}
 	metadata[1][1] = 46 // the 27B model's layers
 	metadata[2][1], metadata[4][1] = 4608, 32
-	if c := open(t, gguf(t, metadata, tensors)).Config; math.Abs(c.ScoreScale()-1.0/12) > 1e-12 {
-		t.Errorf("the 27B model's scores are scaled by %g, expected 1/12", c.ScoreScale())
+	if l := open(t, gguf(t, metadata, tensors)).Config.Layers[45]; math.Abs(l.ScoreScale()-1.0/12) > 1e-12 {
+		t.Errorf("the 27B model's scores are scaled by %g, expected 1/12", l.ScoreScale())
 	}
 }

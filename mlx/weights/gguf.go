@@ -1,10 +1,14 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+
+	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
 // GGUF is a parsed GGUF file of version 2 or 3. The format is described in ggml's docs/gguf.md.
@@ -172,7 +176,20 @@ func ParseGGUF(data []byte) (*GGUF, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	if err := g.isRun(); err != nil {
+		return nil, err // rather than what of its tensors is not known
+	}
 	return g, g.place(infos, data, r.at)
+}
+
+// isRun refuses a file of another architecture, and a part of a model.
+func (g *GGUF) isRun() error {
+	if n, ok := g.Uint("split.count"); ok && n > 1 {
+		part, _ := g.Uint("split.no")
+		return fmt.Errorf("the file is part %d of %d of a split model, which is %w; join the parts first (llama-gguf-split --merge)", part+1, n, ErrUnsupported)
+	}
+	_, err := arch.Find(g.file())
+	return err
 }
 
 type tensorInfo struct {
@@ -199,18 +216,36 @@ func (r *reader) tensorInfo() tensorInfo {
 func (g *GGUF) place(infos []tensorInfo, data []byte, header uint64) error {
 	align := uint64(32)
 	if v, ok := g.Metadata["general.alignment"].(uint64); ok {
-		if v == 0 || v > 1<<20 {
-			return fmt.Errorf("general.alignment is %d", v)
+		if v == 0 || v%8 != 0 || v > 1<<20 {
+			return fmt.Errorf("general.alignment is %d; GGUF allows multiples of 8", v)
 		}
 		align = v
 	}
 	base := (header + align - 1) / align * align
 	for _, info := range infos {
+		if info.offset%align != 0 {
+			return fmt.Errorf("tensor %s begins at byte %d, which is no multiple of the alignment %d; the file is damaged", info.name, info.offset, align)
+		}
 		t, err := info.tensor(data, base)
 		if err != nil {
 			return err
 		}
+		if _, twice := g.Tensors[t.Name]; twice {
+			return fmt.Errorf("there are two tensors %s; the file is damaged", t.Name)
+		}
 		g.Tensors[t.Name] = t
+	}
+	return g.apart(infos)
+}
+
+// apart refuses tensors that share bytes of the file.
+func (g *GGUF) apart(infos []tensorInfo) error {
+	slices.SortFunc(infos, func(a, b tensorInfo) int { return cmp.Compare(a.offset, b.offset) })
+	for i := 1; i < len(infos); i++ {
+		before := infos[i-1]
+		if end := before.offset + uint64(len(g.Tensors[before.name].Data)); infos[i].offset < end {
+			return fmt.Errorf("tensors %s and %s lie in the same bytes; the file is damaged", before.name, infos[i].name)
+		}
 	}
 	return nil
 }
@@ -257,9 +292,6 @@ func (g *GGUF) Uint(key string) (int, bool) {
 	}
 	return 0, false
 }
-
-// Float is a number of the metadata.
-func (g *GGUF) Float(key string) (float64, bool) { v, ok := g.Metadata[key].(float64); return v, ok }
 
 // Text is a string of the metadata, empty when absent.
 func (g *GGUF) Text(key string) string { v, _ := g.Metadata[key].(string); return v }

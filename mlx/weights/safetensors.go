@@ -1,7 +1,6 @@
 package weights
 
 import (
-	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
 // ParseSafetensors reads the header of a safetensors file; tensors' data are slices of data.
@@ -67,15 +68,27 @@ func openFolder(folder string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, tied, err := configOfJSON(raw)
+	family, config, err := describeJSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	if err := addGenerationEnds(folder, &config); err != nil {
+		return nil, fmt.Errorf("generation_config.json: %w", err)
 	}
 	files, err := shards(folder)
 	if err != nil {
 		return nil, err
 	}
 	m := &Model{Config: config, Folder: folder, tensors: map[string]Tensor{}, affine: map[string]*affine{}}
+	if err := m.mapShards(files, family.NamesIn(arch.Folder)); err != nil {
+		_ = m.close() // the first error tells
+		return nil, err
+	}
+	return m, nil
+}
+
+// mapShards maps the files and names their tensors canonically. m.close undoes it, whole or not.
+func (m *Model) mapShards(files []string, names arch.Names) error {
 	var closers []func() error
 	m.close = func() error {
 		var all []error
@@ -88,44 +101,57 @@ func openFolder(folder string) (*Model, error) {
 		data, closeFile, err := mapFile(file)
 		if err == nil {
 			closers = append(closers, closeFile)
-			err = m.addShard(data, tied)
+			err = m.addShard(data, names)
 		}
 		if err != nil {
-			m.close()
-			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
+			return fmt.Errorf("%s: %w", filepath.Base(file), err)
 		}
 	}
 	for name, a := range m.affine {
 		if err := a.complete(); err != nil {
-			m.close()
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return m, nil
+	return nil
 }
 
-func (m *Model) addShard(data []byte, tied bool) error {
+func (m *Model) addShard(data []byte, names arch.Names) error {
 	tensors, err := ParseSafetensors(data)
 	if err != nil {
 		return err
 	}
 	for name, t := range tensors {
-		if strings.HasSuffix(name, ".bias") {
-			return fmt.Errorf("tensor %s: biases are %w", name, ErrUnsupported)
-		}
 		module, part := splitLast(name)
-		c := canonicalHF(m.Config.Architecture, module)
-		switch {
-		case c == "" || c == "head" && tied:
-		case part == "weight" && t.Type != U32:
-			m.tensors[c] = t
-		default:
-			if m.affine[c] == nil {
-				m.affine[c] = &affine{}
-			}
-			m.affine[c].put(part, t)
+		if err := m.addFolder(names.Canonical(module), part, t); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// addFolder keeps a part of a module under its canonical name, if the model has it.
+func (m *Model) addFolder(name, part string, t Tensor) error {
+	switch {
+	case part == "bias":
+		return m.addBias(name, t)
+	case name == "" || name == "head" && m.Config.Tied:
+	case part == "weight" && t.Type != U32:
+		m.tensors[name] = t
+	default:
+		if m.affine[name] == nil {
+			m.affine[name] = &affine{}
+		}
+		m.affine[name].put(part, t)
+	}
+	return nil
+}
+
+// addBias keeps what is added to a product, and refuses one that no layer adds.
+func (m *Model) addBias(name string, t Tensor) error {
+	if !m.Config.HasBias(name) {
+		return fmt.Errorf("tensor %s: this bias is %w", t.Name, ErrUnsupported)
+	}
+	m.tensors[name+".bias"] = t
 	return nil
 }
 
@@ -155,37 +181,6 @@ func shards(folder string) ([]string, error) {
 		}
 	}
 	return files, nil
-}
-
-var hfParts = map[string]string{
-	"self_attn.q_proj": "q", "self_attn.k_proj": "k", "self_attn.v_proj": "v", "self_attn.o_proj": "o",
-	"mlp.gate_proj": "gate", "mlp.up_proj": "up", "mlp.down_proj": "down", "input_layernorm": "attn_norm",
-}
-
-// hfNorms are the norms whose names mean different things in different architectures.
-var hfNorms = map[string]map[string]string{
-	"llama": {"post_attention_layernorm": "ffn_norm"},
-	"gemma2": {"post_attention_layernorm": "attn_post_norm", "pre_feedforward_layernorm": "ffn_norm",
-		"post_feedforward_layernorm": "ffn_post_norm"},
-}
-
-// canonicalHF turns the module model.layers.3.self_attn.q_proj into layers.3.q.
-func canonicalHF(architecture, module string) string {
-	switch module {
-	case "model.embed_tokens":
-		return "embed"
-	case "model.norm":
-		return "norm"
-	case "lm_head":
-		return "head"
-	}
-	rest, ok := strings.CutPrefix(module, "model.layers.")
-	layer, part, _ := strings.Cut(rest, ".")
-	part = cmp.Or(hfParts[part], hfNorms[architecture][part])
-	if !ok || part == "" {
-		return ""
-	}
-	return "layers." + layer + "." + part
 }
 
 // splitLast cuts a name at its last dot.

@@ -3,16 +3,19 @@
 package weights
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
 // ErrUnsupported marks a well-formed model that this server does not run.
-var ErrUnsupported = errors.New("not supported")
+var ErrUnsupported = arch.ErrUnsupported
 
 // Type is how a tensor's elements are stored.
 type Type int
@@ -92,26 +95,10 @@ func (t Tensor) expect(shape []int) error {
 	return nil
 }
 
-// Rope describes the rotary embedding.
-type Rope struct {
-	Theta    float64
-	Dims     int       // rotated dimensions of a head
-	Type     string    // default, linear, llama3, yarn, factors
-	Factor   float64   // linear, llama3, yarn
-	Low      float64   // llama3: low_freq_factor
-	High     float64   // llama3: high_freq_factor
-	Original int       // llama3, yarn: original context
-	BetaFast float64   // yarn
-	BetaSlow float64   // yarn
-	Scale    float64   // yarn: attention factor, 0 for the default
-	Factors  []float32 // factors: a divisor for each frequency
-}
-
-// Model is an opened model: its shape and its tensors under canonical names: embed, norm, head (absent when tied),
-// and layers.N. with attn_norm, q, k, v, o, ffn_norm, gate, up, down, and with Config.PostNorms attn_post_norm and
-// ffn_post_norm.
+// Model is an opened model: its description, and its tensors under the names of package arch. A head is absent when it
+// is the embedding.
 type Model struct {
-	Config  Config
+	Config  arch.Config
 	GGUF    *GGUF  // the file, when it is one
 	Folder  string // the folder, when it is one
 	tensors map[string]Tensor
@@ -147,19 +134,33 @@ func Open(path string) (*Model, error) {
 		return nil, fmt.Errorf("open model: %w", err)
 	}
 	var m *Model
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		m, err = openFolder(path)
-	} else if strings.EqualFold(filepath.Ext(path), ".gguf") {
+	case strings.EqualFold(filepath.Ext(path), ".gguf"):
 		m, err = openGGUF(path)
-	} else {
+	default:
 		err = errors.New("neither a folder nor a .gguf file")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open model %s: %w", path, err)
 	}
-	if err := m.Config.check(); err != nil {
-		m.Close()
+	m.Config.Name = cmp.Or(m.Config.Name, nameOf(path))
+	if err := m.Config.Check(); err != nil {
+		_ = m.Close() // the first error tells
 		return nil, fmt.Errorf("open model %s: %w", path, err)
 	}
 	return m, nil
+}
+
+// nameOf is what a model is called whose files do not say: by its repository, its folder or its file.
+func nameOf(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	name := filepath.Base(path)
+	if strings.EqualFold(filepath.Ext(name), ".gguf") {
+		return name[:len(name)-len(".gguf")]
+	}
+	return strings.Replace(name, "--", "/", 1) // as Fetch names the folder of a repository
 }

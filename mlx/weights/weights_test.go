@@ -1,11 +1,8 @@
 package weights_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,8 +20,8 @@ func TestTheEmbeddedModelIsRead(t *testing.T) {
 		t.Fatalf("%v (run make deps)", err)
 	}
 	defer m.Close()
-	c := m.Config
-	if c.Layers != 30 || c.Hidden != 576 || c.Heads != 9 || c.KVHeads != 3 || c.HeadDim != 64 || c.Context != 8192 || c.Vocabulary != 49152 {
+	c, l := m.Config, m.Config.Layers[0]
+	if len(c.Layers) != 30 || c.Hidden != 576 || l.Heads != 9 || l.KVHeads != 3 || l.HeadDim != 64 || !c.PairedQK || c.Context != 8192 || c.Vocabulary != 49152 {
 		t.Errorf("config %+v", c)
 	}
 	if q, err := m.Tensor("layers.29.q", 576, 576); err != nil || q.Type != weights.Q4_1 {
@@ -130,6 +127,31 @@ func TestWrongFoldersGiveOneClearLine(t *testing.T) {
 	}
 }
 
+// TestAModelWithoutANameIsCalledByItsPlace: a model without a name answers nothing, and most folders of today have none.
+func TestAModelWithoutANameIsCalledByItsPlace(t *testing.T) {
+	from, dir := weightstest.Write(t, weightstest.Default()), t.TempDir()
+	file := weightstest.WriteGGUF(t, weightstest.Default())
+	for _, c := range []struct{ from, to, want string }{
+		{from, "my-model", "my-model"}, {from, "org--model-4bit", "org/model-4bit"}, {from, "v1.5--x--y", "v1.5/x--y"},
+		{file, "tiny.Q8_0.gguf", "tiny.Q8_0"}, {file, "a--b.GGUF", "a--b"},
+	} {
+		path := filepath.Join(dir, c.to)
+		if err := os.Symlink(c.from, path); err != nil {
+			t.Fatal(err)
+		}
+		if got := open(t, path).Config.Name; got != c.want {
+			t.Errorf("%s is called %q, expected %q", path, got, c.want)
+		}
+	}
+	t.Chdir(filepath.Join(dir, "my-model"))
+	if got := open(t, ".").Config.Name; got == "" || got == "." || got == "/" {
+		t.Errorf("the folder that one stands in is called %q", got)
+	}
+	if got := open(t, filepath.Join(dir, "my-model")+"/").Config.Name; got != "my-model" {
+		t.Errorf("with a slash behind it is called %q", got)
+	}
+}
+
 func replace(path, from, to string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -166,91 +188,6 @@ func FuzzParseSafetensors(f *testing.F) {
 			x.Floats()
 		}
 	})
-}
-
-// hub serves a folder as repository "owner/name"; the first answer for a file breaks off when broken.
-func hub(t *testing.T, dir string, broken bool) *httptest.Server {
-	cut := map[string]bool{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name, ok := strings.CutPrefix(r.URL.Path, "/owner/name/resolve/main/")
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		raw, err := os.ReadFile(filepath.Join(dir, name))
-		if err == nil && broken && !cut[name] && len(raw) > 1000 {
-			cut[name] = true
-			w.Header().Set("Content-Length", fmt.Sprint(len(raw)))
-			w.Write(raw[:1000])
-			return
-		}
-		http.ServeFile(w, r, filepath.Join(dir, name))
-	}))
-	t.Cleanup(s.Close)
-	return s
-}
-
-func repository(t *testing.T) string {
-	tiny := weightstest.Default()
-	tiny.Shards = 2
-	dir := weightstest.Write(t, tiny)
-	for _, f := range []string{"tokenizer.json", "tokenizer_config.json"} {
-		if err := os.WriteFile(filepath.Join(dir, f), []byte("{}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-func TestARepositoryIsFetchedAndOpens(t *testing.T) {
-	s := hub(t, repository(t), false)
-	folder, err := weights.Fetch(context.Background(), weights.Hub{Endpoint: s.URL, Folder: t.TempDir()}, "owner/name")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := weights.Open(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Close()
-}
-
-func TestABrokenDownloadGoesOn(t *testing.T) {
-	s, cache := hub(t, repository(t), true), t.TempDir()
-	var folder string
-	var err error
-	for range 5 {
-		if folder, err = weights.Fetch(context.Background(), weights.Hub{Endpoint: s.URL, Folder: cache}, "owner/name"); err == nil {
-			break
-		}
-		if !strings.Contains(err.Error(), "start again") {
-			t.Fatal(err)
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, err := weights.Open(folder); err != nil {
-		t.Fatal(err)
-	} else {
-		m.Close()
-	}
-}
-
-func TestRepositoriesThatCannotBeFetched(t *testing.T) {
-	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
-	defer refusing.Close()
-	empty := httptest.NewServer(http.NotFoundHandler())
-	defer empty.Close()
-	for _, c := range []struct{ endpoint, repository, want string }{
-		{refusing.URL, "owner/name", "HF_TOKEN"}, {empty.URL, "owner/name", "does not have it"},
-		{empty.URL, "../../etc", "neither a file"}, {empty.URL, "a/b/c", "neither a file"},
-	} {
-		_, err := weights.Fetch(context.Background(), weights.Hub{Endpoint: c.endpoint, Folder: t.TempDir()}, c.repository)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", c.repository, err)
-		}
-	}
 }
 
 func TestChatTemplatesAreFound(t *testing.T) {

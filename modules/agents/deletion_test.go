@@ -26,7 +26,13 @@ type tiers struct {
 
 func (m *tiers) Holdings([]kv.Chain) []kv.Holding { return nil }
 
-func (m *tiers) Delete(_ context.Context, entries []kv.Entry) (moved kv.Moved, err error) {
+func (m *tiers) Forget(context.Context, string, string) ([]kv.Chain, int, error) { return nil, 0, nil }
+
+func (m *tiers) Retain([]kv.Chain, time.Time) {}
+
+func (m *tiers) Busy(context.Context, string, string) bool { return false }
+
+func (m *tiers) Delete(_ context.Context, entries []kv.Ref) (moved kv.Moved, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failure != nil {
@@ -45,23 +51,32 @@ func (m *tiers) breakDown(err error) {
 	m.failure = err
 }
 
-// registry runs a registry over the database file until the returned function ends it.
-func registry(t *testing.T, file string, memory agents.Memory) (*agents.Registry, func()) {
+// opener returns what opens the database file.
+func opener(t *testing.T, file string) func(context.Context) (agents.Store, error) {
 	t.Helper()
 	schema, err := fs.Sub(migrations.SQLite, "sqlite")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := agents.NewRegistry(t.Context(), agents.Settings{
-		Open: func(ctx context.Context) (agents.Store, error) {
-			db, err := database.OpenSQLite(ctx, file, schema)
-			if err != nil {
-				return nil, err
-			}
-			return sqlstore.NewSQLite(db), nil
-		},
-		Memory: memory, Secret: []byte("secret"), Retry: time.Millisecond,
-	})
+	return func(ctx context.Context) (agents.Store, error) {
+		db, err := database.OpenSQLite(ctx, file, schema)
+		if err != nil {
+			return nil, err
+		}
+		return sqlstore.NewSQLite(db, time.Now), nil
+	}
+}
+
+// registry runs a registry over the database file until the returned function ends it.
+func registry(t *testing.T, file string, memory agents.Memory) (*agents.Registry, func()) {
+	t.Helper()
+	return run(t, agents.Settings{Open: opener(t, file), Memory: memory, Secret: []byte("secret"), Retry: time.Millisecond})
+}
+
+// run runs a registry until the returned function ends it.
+func run(t *testing.T, cfg agents.Settings) (*agents.Registry, func()) {
+	t.Helper()
+	r := agents.NewRegistry(t.Context(), cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = r.Run(ctx) })

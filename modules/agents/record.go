@@ -26,6 +26,7 @@ type Record struct {
 	RetainUntil time.Time     // its blocks are given up after others until then
 	TTL         time.Duration // unused for so long it is deleted; 0: the server's setting
 	Heads       []Head        // used last first
+	Damaged     int           // parts of the stored record that can't be read; the next change leaves them out
 	Version     int64         // grows with every change; 0: never stored
 }
 
@@ -55,7 +56,8 @@ type Use struct {
 
 // Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room. It returns
 // the tails that the use outgrew.
-func (r *Record) Add(use Use) (outgrown []kv.Entry) {
+func (r *Record) Add(use Use) (outgrown []kv.Ref) {
+	r.setBack(use.At)
 	if use.At.After(r.Used) {
 		r.Used = use.At
 	}
@@ -66,7 +68,7 @@ func (r *Record) Add(use Use) (outgrown []kv.Entry) {
 		if !use.continues(h.Chain) {
 			return false
 		}
-		if entries := h.Chain.Entries(); h.Chain.Tail != kv.Root && h.Chain.Tail != use.Chain.Tail {
+		if entries := h.Chain.Refs(); h.Chain.Tail != kv.Root && h.Chain.Tail != use.Chain.Tail {
 			outgrown = append(outgrown, entries[len(entries)-1])
 		}
 		return true
@@ -75,6 +77,23 @@ func (r *Record) Add(use Use) (outgrown []kv.Entry) {
 	slices.SortStableFunc(r.Heads, func(a, b Head) int { return b.Used.Compare(a.Used) })
 	r.Heads = r.Heads[:min(len(r.Heads), mostHeads)]
 	return outgrown
+}
+
+// wrongClock is how far in the future a time must lie to be taken for that of a wrong clock.
+const wrongClock = time.Hour
+
+// setBack corrects times of the record that lie far in the future.
+func (r *Record) setBack(now time.Time) (changed bool) {
+	wrong := func(t *time.Time) {
+		if t.Sub(now) > wrongClock {
+			*t, changed = now, true
+		}
+	}
+	wrong(&r.Used)
+	for i := range r.Heads {
+		wrong(&r.Heads[i].Used)
+	}
+	return changed
 }
 
 // continues tells whether the use holds all of an earlier chain.

@@ -25,6 +25,8 @@ type Config struct {
 	Name      string
 	Version   string
 	Endpoints []string // shown by GET /
+	// Reason tells why requests should not be sent here for causes outside the engine, or "". It may be nil.
+	Reason func() string
 }
 
 // Module answers for the server's health. Run keeps watching the pool.
@@ -97,6 +99,8 @@ func (m *Module) reason(status engine.Status) string {
 		return "engine not answering"
 	case m.pool.high:
 		return "pool utilization over 0.90"
+	case m.cfg.Reason != nil:
+		return m.cfg.Reason()
 	}
 	return ""
 }

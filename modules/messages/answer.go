@@ -1,83 +1,210 @@
 package messages
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/mlx/toolcall"
 )
 
-// answer is a message of the assistant as it is sent.
-type answer struct {
-	ID           string      `json:"id"`
-	Type         string      `json:"type"`
-	Role         string      `json:"role"`
-	Model        string      `json:"model"`
-	Content      []textBlock `json:"content"`
-	StopReason   *string     `json:"stop_reason"`
-	StopSequence *string     `json:"stop_sequence"`
-	Usage        usage       `json:"usage"`
+// SilenceAtMost is how long a stream may be silent before its client must see that it lives.
+const SilenceAtMost = 10 * time.Second
+
+// ErrSilence says that there was nothing to send for SilenceAtMost. The answer goes on.
+var ErrSilence = errors.New("nothing to send yet")
+
+// openingPatience is how long a stream waits for its slot before its first event, which tells what of the prompt is
+// cached.
+const openingPatience = time.Second
+
+// Block is a piece of an answer.
+type Block struct {
+	Kind     prompt.Kind
+	Text     string // with ToolUse: the arguments, a JSON object
+	ID, Name string // with ToolUse: of the call, and of its tool
 }
 
-type textBlock struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+// EventKind tells what happens to an answer's block.
+type EventKind int
+
+// What happens to a block, in this order. Blocks follow each other.
+const (
+	BlockStart EventKind = iota // the event has the block but for its text
+	BlockDelta                  // its text grows by the event's
+	BlockStop
+)
+
+// Event is a step in the growth of an answer.
+type Event struct {
+	Kind  EventKind
+	Index int // of the block, from 0
+	Block Block
 }
 
-// usage counts tokens. The three parts of the input are disjoint and add up to the prompt.
-type usage struct {
-	Input         int `json:"input_tokens"`
-	CacheCreation int `json:"cache_creation_input_tokens"`
-	CacheRead     int `json:"cache_read_input_tokens"`
-	Output        int `json:"output_tokens"`
+// Result is what a finished answer leaves beside its blocks.
+type Result struct {
+	Reason     engine.StopReason
+	StopString string // that ended it, with engine.StopString
+	Calls      int    // of tools
+	Usage      engine.Usage
 }
 
-// usageOf splits the prompt: what was read from a tier, what was computed up to the last breakpoint, and the rest.
-// What was read may be spelled in more or fewer tokens than the prompt was, which moves a breakpoint behind it.
-func usageOf(prompt Prompt, counted engine.Usage) usage {
-	created := 0
-	if prompt.Marked > 0 {
-		moved := counted.Prompt - len(prompt.Tokens)
-		created = max(0, prompt.Marked+moved-counted.Cached)
+// Answer is an answer as it grows. One goroutine may read it.
+type Answer struct {
+	stream *engine.Stream
+	parser *toolcall.Parser                  // nil: it has no calls
+	single bool                              // it shows one call at most, and nothing behind it
+	hidden bool                              // it has more than it shows
+	prefix string                            // of the ids of calls
+	whole  func(text string, blocks []Block) // takes an answer that has calls, at its end
+	closed func()                            // runs when nobody wants it any more; may be nil
+	text   strings.Builder                   // as it was sampled, with a parser
+
+	open   bool    // the last block is not complete
+	blocks []Block // without their texts' end, while open
+	last   strings.Builder
+	calls  int
+	events []Event // to be returned next
+	err    error   // to be returned after them
+}
+
+// Opening waits for what is known of the usage when the answer gets its slot, but not for long: a request in a queue
+// has nothing cached yet. The result tells the truth in any case.
+func (a *Answer) Opening(ctx context.Context) engine.Usage {
+	patience, cancel := context.WithTimeout(ctx, openingPatience)
+	defer cancel()
+	known := a.stream.Begun(patience)
+	known.Generated = 0
+	return known
+}
+
+// Next waits for the next event. It returns io.EOF after the last event of a finished answer, ErrSilence if there is
+// nothing to send for a while, the reason if the answer failed, and the context's error if ctx ends first.
+func (a *Answer) Next(ctx context.Context) (Event, error) {
+	patience, cancel := context.WithTimeoutCause(ctx, SilenceAtMost, ErrSilence)
+	defer cancel()
+	for len(a.events) == 0 {
+		if a.err != nil {
+			return Event{}, a.err
+		}
+		text, err := a.stream.Next(patience)
+		if errors.Is(err, ErrSilence) {
+			return Event{}, err
+		}
+		a.grow(text)
+		if a.err = err; err != nil {
+			a.end(errors.Is(err, io.EOF))
+		}
 	}
-	return usage{
-		Input:         counted.Prompt - counted.Cached - created,
-		CacheCreation: created,
-		CacheRead:     counted.Cached,
-		Output:        counted.Generated,
+	event := a.events[0]
+	a.events = a.events[1:]
+	return event, nil
+}
+
+// grow adds what the model wrote.
+func (a *Answer) grow(text string) {
+	if a.parser == nil {
+		a.say(text)
+		return
+	}
+	a.text.WriteString(text)
+	a.add(a.parser.Push(text))
+}
+
+// end completes the answer. One that has calls and came to its end can be recognised when it comes back.
+func (a *Answer) end(whole bool) {
+	if a.parser != nil {
+		a.add(a.parser.End())
+	}
+	a.close()
+	if whole && a.calls > 0 && !a.hidden {
+		a.whole(a.text.String(), a.blocks)
 	}
 }
 
-// opening is the message before anything is generated, with what is known of its usage.
-func (j *job) opening(known engine.Usage) answer {
-	return answer{
-		ID: j.id, Type: "message", Role: string(Assistant), Model: j.model, Content: []textBlock{},
-		Usage: usageOf(j.prompt, known),
+func (a *Answer) add(pieces []toolcall.Piece) {
+	for _, piece := range pieces {
+		switch {
+		case a.single && a.calls > 0:
+			a.hidden = true
+		case piece.Call == nil:
+			a.say(piece.Text)
+		default:
+			a.call(*piece.Call, a.text.String()[:piece.End])
+		}
 	}
 }
 
-// answer is the whole message, once it is finished.
-func (j *job) answer(text string) answer {
-	result := j.stream.Result()
-	message := j.opening(result.Usage)
-	if text != "" {
-		message.Content = []textBlock{{"text", text}}
+// say adds text to the answer's block, which it begins if there is none.
+func (a *Answer) say(text string) {
+	if text == "" {
+		return
 	}
-	message.StopReason, message.StopSequence = ending(result)
-	return message
+	if !a.open {
+		a.begin(Block{Kind: prompt.Text})
+	}
+	a.extend(text)
 }
 
-// ending tells why an answer ended, in the API's words.
-func ending(result engine.Result) (reason, sequence *string) {
-	why := string(result.StopReason)
-	if result.StopReason == engine.StopSequence {
-		sequence = &result.StopSequence
-	}
-	return &why, sequence
+// call adds a call, which is a block of its own. The text is that of the answer up to its end.
+func (a *Answer) call(c toolcall.Call, text string) {
+	a.close()
+	a.calls++
+	a.begin(Block{Kind: prompt.ToolUse, ID: a.prefix + newCallID(text), Name: c.Name})
+	a.extend(string(c.Arguments))
+	a.close()
 }
 
-func newID() string {
-	var random [12]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return "msg_" + hex.EncodeToString(random[:])
+func (a *Answer) begin(b Block) {
+	a.open = true
+	a.blocks = append(a.blocks, b)
+	a.events = append(a.events, Event{BlockStart, len(a.blocks) - 1, b})
+}
+
+func (a *Answer) extend(text string) {
+	a.last.WriteString(text)
+	at := len(a.blocks) - 1
+	a.events = append(a.events, Event{BlockDelta, at, Block{Kind: a.blocks[at].Kind, Text: text}})
+}
+
+// close completes the block that is open.
+func (a *Answer) close() {
+	if !a.open {
+		return
+	}
+	at := len(a.blocks) - 1
+	a.open, a.blocks[at].Text = false, a.last.String()
+	a.last.Reset()
+	a.events = append(a.events, Event{Kind: BlockStop, Index: at, Block: Block{Kind: a.blocks[at].Kind}})
+}
+
+// Blocks waits for the whole answer.
+func (a *Answer) Blocks(ctx context.Context) ([]Block, error) {
+	for {
+		switch _, err := a.Next(ctx); {
+		case errors.Is(err, io.EOF):
+			return a.blocks, nil
+		case err != nil && !errors.Is(err, ErrSilence):
+			return nil, err
+		}
+	}
+}
+
+// Result is what the answer leaves, once Next has returned io.EOF.
+func (a *Answer) Result() Result {
+	result := a.stream.Result()
+	return Result{result.StopReason, result.StopString, a.calls, result.Usage}
+}
+
+// Close tells the engine that nobody wants the rest. It may be called more than once.
+func (a *Answer) Close() {
+	a.stream.Close()
+	if a.closed != nil {
+		a.closed()
+	}
 }

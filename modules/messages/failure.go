@@ -6,110 +6,93 @@ import (
 	"net/http"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
-	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
 )
 
-// invalidError is a request that can't be right, told in words for the client.
-type invalidError struct {
-	status  int
-	message string
-}
+// Kind tells what kind of failure it is. Surfaces name it in the words of their API.
+type Kind int
 
-func (e *invalidError) Error() string { return e.message }
+// The kinds.
+const (
+	Internal      Kind = iota // nothing that the client could mend
+	Invalid                   // the request can't be right
+	NotJSON                   // its body is of another type
+	TooLarge                  // its body is too long
+	PromptTooLong             // its prompt is too long for the model
+	UnknownModel              // it asks for a model that is not loaded
+	Overloaded                // there is no room now, or no model yet, or none any more
+)
 
-// invalid refuses a request with 400.
-func invalid(format string, args ...any) error {
-	return &invalidError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
-}
-
-// retryAfter is what a client is told to wait, in seconds, when the server has no room.
-const retryAfter = "2"
-
-// statusClientGone is nginx's status for a client that left before its answer: no failure of the server.
-const statusClientGone = 499
-
-// errorBody is Anthropic's form of an error.
-type errorBody struct {
-	Type      string      `json:"type"`
-	Error     errorDetail `json:"error"`
-	RequestID string      `json:"request_id"`
-}
-
-type errorDetail struct {
-	Type    string `json:"type"`
-	Message string `json:"message"`
-}
-
-// Envelope is Anthropic's form of errors, for the paths of this module.
-func Envelope() httpapi.Envelope {
-	return httpapi.Envelope{Prefix: "/v1/messages", Body: func(f httpapi.Failure) any {
-		return errorBody{Type: "error", Error: errorDetail{errorType(f.Status), f.Message}, RequestID: f.RequestID}
-	}}
-}
-
-// errorType is Anthropic's name for a status.
-func errorType(status int) string {
-	switch status {
-	case http.StatusUnauthorized:
-		return "authentication_error"
-	case http.StatusForbidden:
-		return "permission_error"
-	case http.StatusNotFound:
-		return "not_found_error"
-	case http.StatusRequestEntityTooLarge:
-		return "request_too_large"
-	case http.StatusTooManyRequests:
-		return "rate_limit_error"
-	case http.StatusServiceUnavailable:
-		return "overloaded_error"
+// Status is the HTTP status of a kind.
+func (k Kind) Status() int {
+	switch k {
+	case Invalid, PromptTooLong:
+		return http.StatusBadRequest
+	case NotJSON:
+		return http.StatusUnsupportedMediaType
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case UnknownModel:
+		return http.StatusNotFound
+	case Overloaded:
+		return http.StatusServiceUnavailable
 	}
-	if status >= http.StatusInternalServerError {
-		return "api_error"
-	}
-	return "invalid_request_error"
+	return http.StatusInternalServerError
 }
 
-// statusOf maps an error to the status and the words that the client gets. What went wrong inside stays inside.
-func statusOf(err error) (status int, message string) {
-	var wrong *invalidError
-	var refused *RefusedError
+// Failure is what goes wrong with a request, in words for the client.
+type Failure struct {
+	Kind    Kind
+	Message string
+}
+
+func (f *Failure) Error() string { return f.Message }
+
+// Refuse returns a failure.
+func Refuse(kind Kind, format string, args ...any) error {
+	return &Failure{kind, fmt.Sprintf(format, args...)}
+}
+
+// StatusClientGone is nginx's status for a client that left before its answer: no failure of the server.
+const StatusClientGone = 499
+
+// RetryAfter is what a client is told to wait, in seconds, when the server has no room.
+const RetryAfter = "2"
+
+// FailureOf tells what a client is told of an error. What went wrong inside stays inside.
+func FailureOf(err error) Failure {
+	var failure *Failure
+	var refused *prompt.RefusedError
 	var tooLong *engine.TooLongError
 	var neverFits *engine.NeverFitsError
 	switch {
-	case errors.As(err, &wrong):
-		return wrong.status, wrong.message
-	case errors.As(err, &refused), errors.As(err, &tooLong), errors.As(err, &neverFits), errors.Is(err, engine.ErrInvalid):
-		return http.StatusBadRequest, err.Error()
-	case errors.Is(err, engine.ErrQueueFull):
-		return http.StatusServiceUnavailable, "the queue is full; retry after the time in retry-after"
-	case errors.Is(err, engine.ErrDraining), errors.Is(err, engine.ErrStarting):
-		return http.StatusServiceUnavailable, sentence(err)
+	case errors.As(err, &failure):
+		return *failure
+	case errors.As(err, &tooLong):
+		return Failure{PromptTooLong, err.Error()}
+	case errors.As(err, &refused), errors.As(err, &neverFits), errors.Is(err, engine.ErrInvalid):
+		return Failure{Invalid, err.Error()}
 	case errors.Is(err, engine.ErrModel):
-		return http.StatusInternalServerError, "the model failed on this request; the server's log tells more under this request id"
+		return Failure{Internal, "the model failed on this request; the server's log tells more under this request id"}
 	}
-	return http.StatusInternalServerError, "an internal error; the server's log tells more under this request id"
+	if why := crowded(err); why != "" {
+		return Failure{Overloaded, why}
+	}
+	return Failure{Internal, "an internal error; the server's log tells more under this request id"}
 }
 
-// sentence is the part of an error that is meant for clients.
-func sentence(err error) string {
-	if errors.Is(err, engine.ErrStarting) {
-		return engine.ErrStarting.Error() + "; retry after the time in retry-after"
+// crowded tells why there is no room, or "" if it is for something else.
+func crowded(err error) string {
+	const again = "; retry after the time in retry-after"
+	switch {
+	case errors.Is(err, engine.ErrQueueFull):
+		return "the queue is full" + again
+	case errors.Is(err, errCrowded):
+		return errCrowded.Error() + again
+	case errors.Is(err, engine.ErrStarting):
+		return engine.ErrStarting.Error() + again
+	case errors.Is(err, engine.ErrDraining):
+		return engine.ErrDraining.Error() + "; retry at another node, or later"
 	}
-	return engine.ErrDraining.Error() + "; retry at another node, or later"
-}
-
-// fail answers a request that has no answer yet with an error.
-func (m *Module) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil { // nobody reads the answer; the status is for the metrics
-		m.cfg.Router.Fail(w, r, statusClientGone, "the client left")
-		return
-	}
-	status, message := statusOf(err)
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
-	}
-	if status == http.StatusInternalServerError {
-		m.cfg.Log.ErrorContext(r.Context(), "request_failed", "error", err)
-	}
-	m.cfg.Router.Fail(w, r, status, message)
+	return ""
 }

@@ -1,231 +1,80 @@
 package messages
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
 
-// bodyPatience is how long a client may take to send its body.
-const bodyPatience = time.Minute
+// Request asks for an answer, whatever API it came by.
+type Request struct {
+	ID           string // for the log; set by Take
+	Tenant       string // whose memory this is; set by Take to that of the key, unless it is set
+	Agent        string // whose conversation this is, or ""
+	Model        string // as the client names it
+	Conversation prompt.Conversation
+	MaxTokens    int
+	Sampling     engine.Sampling
+	Stop         []string // strings that end the answer and are not part of it
+	CallPrefix   string   // of the ids of its answer's calls
+	SingleCall   bool     // the answer is to have one call at most; what the model writes behind it is left out
 
-// body is a request as it is sent. What has several forms is decoded in a second pass. Fields that are not listed
-// are accepted and have no effect.
-type body struct {
-	Model         *string           `json:"model"`
-	Messages      []json.RawMessage `json:"messages"`
-	System        json.RawMessage   `json:"system"`
-	MaxTokens     *int64            `json:"max_tokens"`
-	Stream        bool              `json:"stream"`
-	Temperature   *float64          `json:"temperature"`
-	TopP          *float64          `json:"top_p"`
-	TopK          *int64            `json:"top_k"`
-	MinP          *float64          `json:"min_p"`
-	Seed          *int64            `json:"seed"`
-	StopSequences []string          `json:"stop_sequences"`
-	Metadata      *metadata         `json:"metadata"`
-	Tools         []tool            `json:"tools"`
-	ToolChoice    *toolChoice       `json:"tool_choice"`
-	CacheControl  *cacheControl     `json:"cache_control"`
+	Prompt prompt.Rendered // set by Take, which drops the conversation for it
+	Retain time.Duration   // how long it wants its memory kept; set by Take
+	tools  []string        // that its answer may call
+	begun  string          // the text that its answer goes on with
 }
 
-type metadata struct {
-	UserID *string `json:"user_id"`
-}
+// agentHeaders name the agent that a request is of; the first that is present counts.
+var agentHeaders = []string{"X-Agent-Id", "X-Session-Id"}
 
-// request is a request that was found right.
-type request struct {
-	model        string
-	conversation Conversation
-	maxTokens    int
-	stream       bool
-	sampling     engine.Sampling
-	stop         []string
-	userID       string
-}
-
-// read takes a body off the connection and decodes its outer layer.
-func read(w http.ResponseWriter, r *http.Request) (*body, error) {
-	if err := checkHeaders(r.Header); err != nil {
-		return nil, err
-	}
-	connection := http.NewResponseController(w)
-	_ = connection.SetReadDeadline(time.Now().Add(bodyPatience)) // not every connection has deadlines
-	raw, err := io.ReadAll(r.Body)
-	_ = connection.SetReadDeadline(time.Time{})
-	if err != nil {
-		return nil, readError(err)
-	}
-	return decode(raw)
-}
-
-func readError(err error) error {
-	var tooLong *http.MaxBytesError
-	if errors.As(err, &tooLong) {
-		return &invalidError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)}
-	}
-	return &invalidError{http.StatusBadRequest, "the body could not be read to its end"}
-}
-
-// checkHeaders refuses API versions and body types that are not known.
-func checkHeaders(h http.Header) error {
-	versions := []string{"", "2023-06-01", "2026-10-21"}
-	if version := h.Get("Anthropic-Version"); !slices.Contains(versions, version) {
-		return invalid("anthropic-version: %q is not known; send one of %s", version, strings.Join(versions[1:], ", "))
-	}
-	if kind, _, err := mime.ParseMediaType(h.Get("Content-Type")); err != nil || kind != "application/json" {
-		return &invalidError{http.StatusUnsupportedMediaType, "content-type: send the body as application/json"}
-	}
-	return nil
-}
-
-// decode decodes the outer layer of a body.
-func decode(raw []byte) (*body, error) {
-	var b body
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if err := decoder.Decode(&b); err != nil {
-		return nil, jsonError("", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, invalid("the body has something after its JSON object")
-	}
-	if first := bytes.TrimLeft(raw, " \t\r\n"); first[0] != '{' {
-		return nil, invalid("the body is not a JSON object")
-	}
-	return &b, nil
-}
-
-// jsonError says what is wrong with JSON at a place in the body, without repeating what the client wrote.
-func jsonError(place string, err error) error {
-	var wrongType *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrongType):
-		where := cmp.Or(join(place, wrongType.Field), "body")
-		return invalid("%s: %s is not valid here; expected %s", where, wrongType.Value, kindName(wrongType))
-	case errors.As(err, &syntax):
-		return invalid("%s: invalid JSON at byte %d: %v", join(place, "body"), syntax.Offset, syntax)
-	}
-	return invalid("%s: invalid JSON: %v", join(place, "body"), err)
-}
-
-func kindName(err *json.UnmarshalTypeError) string {
-	switch kind := err.Type.Kind().String(); {
-	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
-		return "a whole number"
-	case strings.HasPrefix(kind, "float"):
-		return "a number"
-	case kind == "slice":
-		return "an array"
-	case kind == "struct", kind == "map":
-		return "an object"
-	default:
-		return "a " + kind
-	}
-}
-
-func join(place, field string) string {
-	return strings.Trim(place+"."+field, ".")
-}
-
-// understand checks a body and turns it into a request. temperature is for one that brings none.
-func (b *body) understand(temperature float64) (*request, error) {
-	if b.MaxTokens == nil {
-		return nil, invalid("max_tokens: field required")
-	}
-	if *b.MaxTokens < 0 || *b.MaxTokens > 1<<31-1 {
-		return nil, invalid("max_tokens: must be between 0 and %d", 1<<31-1)
-	}
-	sampling, err := b.sampling(temperature)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkStops(b.StopSequences); err != nil {
-		return nil, err
-	}
-	r, err := b.prompt()
-	if err != nil {
-		return nil, err
-	}
-	r.maxTokens, r.stream, r.sampling, r.stop = int(*b.MaxTokens), b.Stream, sampling, b.StopSequences
-	return r, nil
-}
-
-// prompt checks the part of a body that makes the prompt, which is all that counting needs.
-func (b *body) prompt() (*request, error) {
-	r := &request{}
-	if b.Model == nil || *b.Model == "" {
-		return nil, invalid("model: field required")
-	}
-	r.model = *b.Model
-	if b.Metadata != nil && b.Metadata.UserID != nil {
-		r.userID = *b.Metadata.UserID
-	}
-	if r.userID != "" {
-		if err := httpapi.CheckAgent(r.userID); err != nil {
-			return nil, invalid("metadata.user_id: %v", err)
+// AgentOf returns the agent that a request's headers name, or "".
+func AgentOf(r *http.Request) string {
+	for _, name := range agentHeaders {
+		if agent := r.Header.Get(name); agent != "" {
+			return agent
 		}
 	}
-	conversation, err := b.conversation()
-	if err != nil {
-		return nil, err
-	}
-	r.conversation = conversation
-	return r, nil
+	return ""
 }
 
-// sampling checks how tokens are to be chosen.
-func (b *body) sampling(temperature float64) (engine.Sampling, error) {
-	s := engine.Sampling{Temperature: temperature}
-	for _, field := range []struct {
-		name string
-		from *float64
-		to   *float64
-	}{{"temperature", b.Temperature, &s.Temperature}, {"top_p", b.TopP, &s.TopP}, {"min_p", b.MinP, &s.MinP}} {
-		if field.from == nil {
-			continue
-		}
-		if *field.from < 0 || *field.from > 1 {
-			return s, invalid("%s: must be between 0 and 1", field.name)
-		}
-		*field.to = *field.from
+// CallerOf is AgentOf for what counts the agents' requests: it refuses what can't name an agent.
+func CallerOf(r *http.Request) (string, error) {
+	agent := AgentOf(r)
+	if agent == "" {
+		return "", nil
 	}
-	if b.TopK != nil {
-		if *b.TopK < 0 || *b.TopK > 1<<31-1 {
-			return s, invalid("top_k: must be between 0 and %d", 1<<31-1)
-		}
-		s.TopK = int(*b.TopK)
-	}
-	if b.Seed != nil {
-		seed := uint64(*b.Seed)
-		s.Seed = &seed
-	}
-	return s, nil
+	return agent, CheckAgent(agent)
 }
 
-// checkStops refuses stop sequences that would end every answer or cost too much to look for.
-func checkStops(stops []string) error {
-	if len(stops) > 64 {
-		return invalid("stop_sequences: has %d entries; the most is 64", len(stops))
+// CheckAgent refuses ids that can't name an agent.
+func CheckAgent(id string) error { return httpapi.CheckID("the agent's id", id) }
+
+// begunText is the text of an assistant's turn that is to be gone on with, or "".
+func begunText(c prompt.Conversation) (text string) {
+	if !c.Continue || len(c.Turns) == 0 {
+		return ""
 	}
-	for i, stop := range stops {
-		if strings.TrimSpace(stop) == "" {
-			return invalid("stop_sequences.%d: must contain something other than white space", i)
-		}
-		if len(stop) > 1024 {
-			return invalid("stop_sequences.%d: is longer than 1024 bytes", i)
+	for _, part := range c.Turns[len(c.Turns)-1].Parts {
+		if part.Kind == prompt.Text {
+			text += part.Text
 		}
 	}
-	return nil
+	return text
+}
+
+// retention is the longest time for which a breakpoint wants the conversation's memory kept.
+func retention(c prompt.Conversation) (longest time.Duration) {
+	for _, tool := range c.Tools {
+		longest = max(longest, tool.Retain)
+	}
+	for _, turn := range c.Turns {
+		for _, part := range turn.Parts {
+			longest = max(longest, part.Retain)
+		}
+	}
+	return longest
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	kvpool "github.com/agent-memory/agent-memory/mlx/kv/pool"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -14,7 +15,7 @@ import (
 // Memory is the pool with its tiers.
 type Memory interface {
 	// Pool are the pool's figures.
-	Pool() kv.Stats
+	Pool() kvpool.Stats
 	// Tiers are the states of the tiers below.
 	Tiers() []kv.TierStatus
 	// EvictBytes takes idle blocks of at least so many bytes out of the pool.
@@ -71,7 +72,7 @@ type figuresAnswer struct{ Body figures }
 func (m *module) show(context.Context, *struct{}) (*figuresAnswer, error) {
 	stats := m.memory.Pool()
 	answer := &figuresAnswer{figures{
-		Budget: stats.Budget, Resident: stats.Resident, Busy: stats.Busy, Pending: stats.Pending, Blocks: stats.Blocks,
+		Budget: stats.Budget, Resident: stats.Resident, Busy: stats.Busy, Pending: stats.Unsaved, Blocks: stats.Blocks,
 		Utilization: stats.Utilization, Tiers: []tier{},
 	}}
 	for _, t := range m.memory.Tiers() {

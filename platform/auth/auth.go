@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// DefaultTenant owns all keys of ANTHROPIC_API_KEY, and what comes without a key over loopback.
+// DefaultTenant owns all keys of the settings, and what comes without a key over loopback.
 const DefaultTenant = "default"
 
 // Principal is who makes a request.

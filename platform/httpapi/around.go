@@ -16,16 +16,25 @@ import (
 	"github.com/rs/cors"
 )
 
+// requestID is the header with a request's id.
+const requestID = "X-Request-Id"
+
 // identify gives every request an id, the client's own if that is valid, and puts it on the answer.
-func identify(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get("X-Request-Id")
+func (r *Router) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		id := req.Header.Get(requestID)
 		if !validID(id) {
 			id = newID()
 		}
-		w.Header().Set("X-Request-Id", id)
-		w.Header().Set("Request-Id", id)
-		next.ServeHTTP(w, r.WithContext(log.WithRequestID(r.Context(), id)))
+		for _, name := range append([]string{requestID}, r.cfg.IDHeaders...) {
+			w.Header().Set(name, id)
+		}
+		if len(req.TransferEncoding) > 0 {
+			// It may have had a content-length too, which net/http has taken out by now. Two lengths are how a second
+			// request is smuggled behind the first, so nothing more is read from such a connection.
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, req.WithContext(log.WithRequestID(req.Context(), id)))
 	})
 }
 
@@ -50,7 +59,7 @@ func newID() string {
 func (r *Router) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		began, route, recorder := time.Now(), r.template(req), &recorder{ResponseWriter: w}
-		defer func() {
+		defer func() { //nolint:contextcheck // the context is the request's
 			took := time.Since(began)
 			r.cfg.Observe(req.Method, route, recorder.code(), took)
 			r.cfg.Log.InfoContext(req.Context(), "request_complete", "method", req.Method, "path", route,
@@ -89,7 +98,7 @@ func (r *recorder) code() int { return max(r.status, http.StatusOK) }
 func (r *Router) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		answer := &recorder{ResponseWriter: w}
-		defer func() {
+		defer func() { //nolint:contextcheck // the context is the request's
 			cause := recover()
 			if cause == nil {
 				return
@@ -113,17 +122,32 @@ func (r *Router) refuseStrangers(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Host == "" && probed(req.URL.Path) {
+			next.ServeHTTP(w, req) // of HTTP/1.0: no browser sends such a request, so no page can have asked for it
+			return
+		}
 		if !local(req.Host) {
-			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to localhost only; set ANTHROPIC_API_KEY to open it")
+			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to localhost only"+r.cfg.howToOpen())
 			return
 		}
 		if origin := req.Header.Get("Origin"); origin != "" && !localOrigin(origin) {
-			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to pages of localhost only; set ANTHROPIC_API_KEY to open it")
+			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to pages of localhost only"+r.cfg.howToOpen())
 			return
 		}
 		next.ServeHTTP(w, req)
 	})
 }
+
+// howToOpen tells an operator how to let others in.
+func (c *Config) howToOpen() string {
+	if c.OpenBy == "" {
+		return ""
+	}
+	return "; set " + c.OpenBy + " to open it"
+}
+
+// probed tells whether balancers and monitors ask for a path.
+func probed(path string) bool { return under(path, "/health") || under(path, "/metrics") }
 
 func localOrigin(origin string) bool {
 	parsed, err := url.Parse(origin)
@@ -149,7 +173,7 @@ func (r *Router) allowOrigins(next http.Handler) http.Handler {
 		AllowedOrigins: r.cfg.CORSOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"X-Request-Id", "Request-Id", "Retry-After"},
+		ExposedHeaders: r.cfg.exposed(),
 		MaxAge:         600,
 	}).Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -189,6 +213,17 @@ func (r *Router) requireAdmin(w http.ResponseWriter, req *http.Request, next htt
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		r.Fail(w, req, http.StatusUnauthorized, why)
 	}
+}
+
+// refuseCoded refuses bodies that are compressed: what is read would not be what was sent.
+func (r *Router) refuseCoded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if coding := strings.Join(req.Header.Values("Content-Encoding"), ","); coding != "" && !strings.EqualFold(coding, "identity") {
+			r.Fail(w, req, http.StatusUnsupportedMediaType, "content-encoding: send the body as it is, not compressed")
+			return
+		}
+		next.ServeHTTP(w, req)
+	})
 }
 
 // limitBody refuses bodies that are too long: by their announced length at once, else when they are read.

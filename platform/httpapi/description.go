@@ -13,6 +13,9 @@ var docsPage []byte
 
 // JSON returns the OpenAPI document as JSON, in a form fit for a repository.
 func (r *Router) JSON() ([]byte, error) {
+	r.describing.Lock()
+	defer r.describing.Unlock()
+	r.describeProblems()
 	raw, err := json.Marshal(r.api.OpenAPI())
 	if err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
@@ -27,6 +30,9 @@ func (r *Router) JSON() ([]byte, error) {
 
 // YAML returns the OpenAPI document as YAML.
 func (r *Router) YAML() ([]byte, error) {
+	r.describing.Lock()
+	defer r.describing.Unlock()
+	r.describeProblems()
 	raw, err := r.api.OpenAPI().YAML()
 	if err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)

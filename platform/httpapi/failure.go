@@ -15,33 +15,25 @@ type Failure struct {
 	RequestID string
 }
 
-// Envelope is the form of errors below a path.
-type Envelope struct {
-	Prefix string            // of the path, e.g. "/v1/messages"
-	Body   func(Failure) any // what is sent as JSON
-}
-
 // Fail answers with an error in the form that belongs to the path.
 func (r *Router) Fail(w http.ResponseWriter, req *http.Request, status int, message string) {
 	failure := Failure{Status: status, Message: message, RequestID: log.RequestID(req.Context())}
-	for _, envelope := range r.cfg.Envelopes {
-		if under(req.URL.Path, envelope.Prefix) {
-			WriteJSON(w, status, "application/json", envelope.Body(failure))
-			return
-		}
+	if s, ok := r.cfg.surfaceOf(req); ok && s.Error != nil {
+		WriteJSON(w, status, "application/json", s.Error(failure))
+		return
 	}
-	WriteJSON(w, status, "application/problem+json", problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: message, RequestID: failure.RequestID,
-	})
+	WriteJSON(w, status, "application/problem+json", newProblem(status, message, failure.RequestID))
 }
 
-// problem is an error in the form of RFC 9457.
-type problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	RequestID string `json:"request_id,omitempty"`
+// mostEchoed is as many bytes of what a client sent as an error repeats.
+const mostEchoed = 100
+
+// Clip shortens what a client sent to what an error repeats of it.
+func Clip(sent string) string {
+	if len(sent) > mostEchoed {
+		sent = strings.ToValidUTF8(sent[:mostEchoed], "") + "…"
+	}
+	return sent
 }
 
 // WriteJSON answers with a value as JSON.

@@ -1,10 +1,13 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +26,7 @@ type call struct {
 func router(change func(*httpapi.Config)) (http.Handler, *[]call) {
 	var seen []call
 	cfg := httpapi.Config{
-		Title: "test", Version: "1", CORSOrigins: []string{"*"}, MaxBody: 100,
+		Title: "test", Version: "1", CORSOrigins: []string{"*"}, MaxBody: 100, IDHeaders: []string{"Request-Id"},
 		Keys: auth.NewKeys([]string{"k"}), Limits: ratelimit.New(ratelimit.Config{Global: 1000}),
 		Observe: func(method, route string, status int, _ time.Duration) {
 			seen = append(seen, call{method, route, status})
@@ -42,7 +45,23 @@ func router(change func(*httpapi.Config)) (http.Handler, *[]call) {
 	handle("/v1/who", func(w http.ResponseWriter, r *http.Request) {
 		httpapi.WriteJSON(w, 200, "application/json", auth.From(r.Context()).Tenant)
 	})
+	huma.Register(r.API(), huma.Operation{OperationID: "named", Method: http.MethodPost, Path: "/named"}, takeName)
 	return r.Handler(), &seen
+}
+
+type named struct {
+	Body struct {
+		Name string `json:"name,omitempty" maxLength:"10"`
+		N    int    `json:"n,omitempty"`
+	}
+}
+
+// takeName refuses what is not named.
+func takeName(_ context.Context, in *named) (*struct{}, error) {
+	if in.Body.Name == "" {
+		return nil, huma.Error400BadRequest("nameless")
+	}
+	return nil, nil
 }
 
 func get(h http.Handler, method, path string, headers ...string) *httptest.ResponseRecorder {
@@ -168,6 +187,110 @@ func TestTheDescriptionNeedsNothingFromElsewhere(t *testing.T) {
 		}
 		if path == "/docs" && strings.Contains(answer.Body.String(), "http") && strings.Contains(answer.Body.String(), "://") {
 			t.Error("the page refers to another site")
+		}
+	}
+}
+
+// Probes of HTTP/1.0 name no host. Elsewhere such a request is still a stranger's.
+func TestProbesNeedNoHost(t *testing.T) {
+	h, _ := router(func(c *httpapi.Config) { c.LoopbackOnly, c.Keys = true, auth.NewKeys(nil) })
+	for path, status := range map[string]int{"/health/live": 404, "/metrics": 404, "/healthy": 403, "/": 403, "/v1/who": 403, "/metricsx": 403} {
+		if answer := get(h, "GET", path, "Host", ""); answer.Code != status {
+			t.Errorf("%s: %d, want %d", path, answer.Code, status)
+		}
+	}
+	if answer := get(h, "GET", "/health/live", "Host", "evil.example"); answer.Code != 403 {
+		t.Errorf("with a stranger's host: %d", answer.Code)
+	}
+}
+
+// Whatever a client sends, errors repeat little of it.
+func TestErrorsRepeatLittleOfWhatWasSent(t *testing.T) {
+	h, _ := router(func(c *httpapi.Config) { c.MaxBody = 1 << 20 })
+	long := strings.Repeat("9", 400_000)
+	if answer := get(h, "GET", "/"+long); answer.Code != 404 || answer.Body.Len() > 1000 {
+		t.Errorf("a long path: %d, %d bytes", answer.Code, answer.Body.Len())
+	}
+	if answer := get(h, strings.Repeat("M", 900_000), "/"); answer.Code != 405 || answer.Body.Len() > 1000 {
+		t.Errorf("a long method: %d, %d bytes", answer.Code, answer.Body.Len())
+	}
+	for body, mention := range map[string]string{
+		`{"n":` + long + `}`: "", `{"` + long + `":1}`: "unexpected property", `{"name":"` + long + `"}`: "length", `{"n":"` + long + `"}`: "integer",
+		`{"Name":"x"}`: "nameless", `{"NAME":"x","n":3.0}`: "nameless",
+		long: "", `{"name":"x","name":"y"}`: "twice", `{"name":"x\ud800"}`: "name: has one half", "{\"name\":\"\xff\"}": "UTF-8", `{"name":5}`: "string",
+		`{"name":{"` + long + `":"\ud800"}}`: "one half",
+	} {
+		req := httptest.NewRequest("POST", "/named", strings.NewReader(body))
+		req.Header.Set("X-Request-Id", "mine:1")
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, req)
+		checkProblem(t, answer)
+		if answer.Code < 400 || answer.Code > 422 || answer.Body.Len() > 1000 || !strings.Contains(answer.Body.String(), mention) {
+			t.Errorf("%.40s: %d, %d bytes: %.300s", body, answer.Code, answer.Body.Len(), answer.Body)
+		}
+	}
+}
+
+func TestTheDocumentIsServedToManyAtOnce(t *testing.T) {
+	router := httpapi.New(httpapi.Config{Title: "t", Version: "1"})
+	router.Handle(huma.Operation{
+		OperationID: "o", Method: http.MethodGet, Path: "/o", Responses: map[string]*huma.Response{"400": httpapi.Problem(router, "wrong")},
+	}, func(http.ResponseWriter, *http.Request) {})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := router.JSON(); err != nil {
+				t.Error(err)
+			}
+			if _, err := router.YAML(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// What an API has of its own below its path is told by it: the form of errors, the headers of limits, who calls.
+func TestSurfacesHaveTheirOwnErrorsHeadersAndCallers(t *testing.T) {
+	caller := func(r *http.Request) (string, error) {
+		name := r.Header.Get("X-Caller")
+		if name == "" {
+			return "", nil
+		}
+		return name, httpapi.CheckID("the caller", name)
+	}
+	h, _ := router(func(c *httpapi.Config) {
+		c.Limits, c.Caller = ratelimit.New(ratelimit.Config{PerCaller: 1}), caller
+		c.Surfaces = []httpapi.Surface{{
+			Prefix: "/v1/who", Exposed: []string{"X-Left", "Retry-After"},
+			Error: func(f httpapi.Failure) any { return map[string]any{"mine": f.Message, "id": f.RequestID} },
+			Pace:  func(h http.Header, d ratelimit.Decision) { h.Set("X-Left", strconv.Itoa(d.Remaining)) },
+		}}
+	})
+	as := func(caller, path string) *httptest.ResponseRecorder {
+		return get(h, "GET", path, "X-Api-Key", "k", "X-Caller", caller, "X-Request-Id", "mine:1", "Origin", "http://a.example")
+	}
+	first := as("ann", "/v1/who")
+	if first.Code != 200 || first.Header().Get("X-Left") != "0" || first.Header().Get("Retry-After") != "" {
+		t.Errorf("%d, %v", first.Code, first.Header())
+	}
+	if got := first.Header().Get("Access-Control-Expose-Headers"); got != "X-Request-Id, Retry-After, Request-Id, X-Left" {
+		t.Errorf("pages may read %q", got)
+	}
+	again := as("ann", "/v1/who")
+	if again.Code != 429 || again.Header().Get("Retry-After") != "60" || !strings.Contains(again.Body.String(), `"id":"mine:1"`) {
+		t.Errorf("%d, %v %s", again.Code, again.Header(), again.Body)
+	}
+	if got := as("bob", "/v1/who"); got.Code != 200 {
+		t.Errorf("another caller: %d", got.Code)
+	}
+	elsewhere := as("ann", "/v1/nothing")
+	if checkProblem(t, elsewhere); elsewhere.Code != 429 || elsewhere.Header().Get("X-Left") != "" || elsewhere.Header().Get("Retry-After") != "60" {
+		t.Errorf("elsewhere: %d, %v", elsewhere.Code, elsewhere.Header())
+	}
+	for name, mention := range map[string]string{"a\xff": "UTF-8", strings.Repeat("x", 257): "256", "..": "path"} {
+		if got := as(name, "/v1/who"); got.Code != 400 || !strings.Contains(got.Body.String(), "the caller") || !strings.Contains(got.Body.String(), mention) {
+			t.Errorf("%.10q: %d %s", name, got.Code, got.Body)
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,36 +15,31 @@ import (
 	"github.com/agent-memory/agent-memory/platform/ratelimit"
 )
 
-// maxAgent is the most bytes of an agent's id.
-const maxAgent = 256
+// longestID is the most bytes of an id that a client chooses.
+const longestID = 256
 
-// AgentOf returns the agent that a request's headers name, or "".
-func AgentOf(r *http.Request) string {
-	if agent := r.Header.Get("X-Agent-Id"); agent != "" {
-		return agent
-	}
-	return r.Header.Get("X-Session-Id")
-}
-
-// CheckAgent refuses ids that can't name an agent: 1 to 256 bytes of UTF-8 without control characters can.
-func CheckAgent(id string) error {
+// CheckID refuses ids that can't name a thing: 1 to 256 bytes of UTF-8 without control characters can, but for the two
+// that clients and proxies take out of a path. What names the thing in the error.
+func CheckID(what, id string) error {
 	switch {
 	case id == "":
-		return errors.New("the agent's id is empty")
-	case len(id) > maxAgent:
-		return fmt.Errorf("the agent's id is longer than %d bytes: it has %d", maxAgent, len(id))
+		return fmt.Errorf("%s is empty", what)
+	case len(id) > longestID:
+		return fmt.Errorf("%s is longer than %d bytes: it has %d", what, longestID, len(id))
 	case !utf8.ValidString(id):
-		return errors.New("the agent's id is not UTF-8")
+		return errors.New(what + " is not UTF-8")
+	case id == "." || id == "..":
+		return errors.New(what + " is . or .., which no path can name")
 	case strings.ContainsFunc(id, unicode.IsControl):
-		return errors.New("the agent's id has a control character")
+		return errors.New(what + " has a control character")
 	}
 	return nil
 }
 
 type countedKey struct{}
 
-// limitRate counts requests under /v1: all of them, and those whose headers name an agent for that agent. For the
-// others the agent may stand in the body, so their handler calls LimitCaller.
+// limitRate counts requests under /v1: all of them, and those whose headers name a caller for that caller. For the
+// others the caller may stand in the body, so their handler calls LimitCaller.
 func (r *Router) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !under(req.URL.Path, "/v1") {
@@ -53,13 +50,13 @@ func (r *Router) limitRate(next http.Handler) http.Handler {
 			r.refuse(w, req, decision, "this node has too many requests; retry after the time in retry-after")
 			return
 		}
-		agent := AgentOf(req)
-		if agent != "" {
-			if err := CheckAgent(agent); err != nil {
-				r.Fail(w, req, http.StatusBadRequest, err.Error())
-				return
-			}
-			if !r.count(w, req, "agent\x00"+agent) {
+		caller, err := r.cfg.Caller(req)
+		if err != nil {
+			r.Fail(w, req, http.StatusBadRequest, err.Error())
+			return
+		}
+		if caller != "" {
+			if !r.count(w, req, "caller\x00"+caller) {
 				return
 			}
 			req = req.WithContext(context.WithValue(req.Context(), countedKey{}, true))
@@ -68,14 +65,14 @@ func (r *Router) limitRate(next http.Handler) http.Handler {
 	})
 }
 
-// LimitCaller counts a request whose headers name no agent: for the agent that its body names, else for its key.
-// It reports whether the request may go on; if not, it has been answered.
-func (r *Router) LimitCaller(w http.ResponseWriter, req *http.Request, agent string) bool {
-	if counted, _ := req.Context().Value(countedKey{}).(bool); counted {
+// LimitCaller counts a request under /v1 whose headers name no caller: for the caller that its body names, else for its
+// key. It reports whether the request may go on; if not, it has been answered.
+func (r *Router) LimitCaller(w http.ResponseWriter, req *http.Request, caller string) bool {
+	if counted, _ := req.Context().Value(countedKey{}).(bool); counted || !under(req.URL.Path, "/v1") {
 		return true
 	}
-	if agent != "" {
-		return r.count(w, req, "agent\x00"+agent)
+	if caller != "" {
+		return r.count(w, req, "caller\x00"+caller)
 	}
 	return r.count(w, req, "key\x00"+auth.From(req.Context()).Key)
 }
@@ -83,14 +80,22 @@ func (r *Router) LimitCaller(w http.ResponseWriter, req *http.Request, agent str
 func (r *Router) count(w http.ResponseWriter, req *http.Request, caller string) bool {
 	decision := r.cfg.Limits.Caller(auth.From(req.Context()).Tenant + "\x00" + caller)
 	if !decision.Allowed {
-		r.refuse(w, req, decision, "too many requests of this agent or key; retry after the time in retry-after")
+		r.refuse(w, req, decision, "too many requests of this caller or key; retry after the time in retry-after")
 		return false
 	}
-	decision.Describe(w.Header())
+	r.pace(w, req, decision)
 	return true
 }
 
 func (r *Router) refuse(w http.ResponseWriter, req *http.Request, decision ratelimit.Decision, why string) {
-	decision.Describe(w.Header())
+	r.pace(w, req, decision)
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(max(1, decision.RetryAfter.Seconds())))))
 	r.Fail(w, req, http.StatusTooManyRequests, why)
+}
+
+// pace sets the headers by which clients of the path's surface pace themselves.
+func (r *Router) pace(w http.ResponseWriter, req *http.Request, decision ratelimit.Decision) {
+	if s, ok := r.cfg.surfaceOf(req); ok && s.Pace != nil && decision.Limit > 0 {
+		s.Pace(w.Header(), decision)
+	}
 }

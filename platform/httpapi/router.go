@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/agent-memory/agent-memory/platform/auth"
@@ -14,21 +15,26 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// DefaultMaxBody is the most bytes of a request's body, as on Anthropic's own service.
-const DefaultMaxBody = 32 << 20
+// DefaultMaxBody is the most bytes of a request's body where nothing else is set.
+const DefaultMaxBody = 1 << 20
 
 // Config describes a router.
 type Config struct {
 	Title, Version string
 	Description    string
 	CORSOrigins    []string
-	LoopbackOnly   bool  // answer 403 to a Host or Origin that is not this machine
-	MaxBody        int64 // 0 means DefaultMaxBody
+	LoopbackOnly   bool   // answer 403 to a Host or Origin that is not this machine
+	OpenBy         string // the setting that lets others in, for those who get that 403
+	MaxBody        int64  // 0 means DefaultMaxBody
 	Keys           *auth.Keys
 	Limits         *ratelimit.Limiter
-	Envelopes      []Envelope // forms of errors below a path; elsewhere RFC 9457
-	Log            *slog.Logger
-	Observe        func(method, route string, status int, took time.Duration) // may be nil
+	// Caller returns the name by which a request's headers say who calls, or "", beside its key: each has a rate limit of
+	// its own. It may be nil.
+	Caller    func(*http.Request) (string, error)
+	IDHeaders []string // names of headers that carry a request's id beside X-Request-Id
+	Surfaces  []Surface
+	Log       *slog.Logger
+	Observe   func(method, route string, status int, took time.Duration) // may be nil
 }
 
 // Router holds the routes of all modules.
@@ -36,6 +42,8 @@ type Router struct {
 	cfg Config
 	mux *http.ServeMux
 	api huma.API
+
+	describing sync.Mutex // the document is completed while it is written
 }
 
 // New returns a router with the routes of the API's own description: /openapi.json, /openapi.yaml and /docs.
@@ -45,6 +53,9 @@ func New(cfg Config) *Router {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Caller == nil {
+		cfg.Caller = func(*http.Request) (string, error) { return "", nil }
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, string, int, time.Duration) {}
@@ -59,6 +70,7 @@ func New(cfg Config) *Router {
 func describe(cfg Config) huma.Config {
 	described := huma.DefaultConfig(cfg.Title, cfg.Version)
 	described.CreateHooks = nil // no $schema links in bodies
+	described.Formats, described.Transformers = formats(), []huma.Transformer{complete}
 	described.OpenAPIPath, described.DocsPath, described.SchemasPath = "", "", ""
 	described.Info.Description = cfg.Description
 	described.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -87,13 +99,14 @@ func (r *Router) Handle(op huma.Operation, handler http.HandlerFunc) {
 func (r *Router) Handler() http.Handler {
 	var h http.Handler = http.HandlerFunc(r.route)
 	h = r.limitBody(h)
+	h = r.refuseCoded(h)
 	h = r.limitRate(h)
 	h = r.requireKey(h)
 	h = r.allowOrigins(h)
 	h = r.refuseStrangers(h)
 	h = r.recoverPanics(h)
 	h = r.observe(h)
-	return identify(h)
+	return r.identify(h)
 }
 
 // route serves a request, and answers for the mux what it knows no route for.
@@ -103,14 +116,14 @@ func (r *Router) route(w http.ResponseWriter, req *http.Request) {
 		r.mux.ServeHTTP(w, req)
 		return
 	}
-	answer := &swallow{header: http.Header{}, status: http.StatusOK}
+	answer := &discarded{header: http.Header{}, status: http.StatusOK}
 	handler.ServeHTTP(answer, req)
 	if allow := answer.header.Get("Allow"); answer.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", allow)
-		r.Fail(w, req, http.StatusMethodNotAllowed, "method "+req.Method+" is not allowed here; allowed are "+allow)
+		r.Fail(w, req, http.StatusMethodNotAllowed, "method "+Clip(req.Method)+" is not allowed here; allowed are "+allow)
 		return
 	}
-	r.Fail(w, req, http.StatusNotFound, "there is nothing at "+req.URL.Path)
+	r.Fail(w, req, http.StatusNotFound, "there is nothing at "+Clip(req.URL.Path))
 }
 
 // template is the route's path as registered, for metrics and the log.
@@ -125,12 +138,12 @@ func (r *Router) template(req *http.Request) string {
 	return strings.TrimSuffix(pattern, "{$}")
 }
 
-// swallow takes the mux's plain answer, which is not sent.
-type swallow struct {
+// discarded takes the mux's plain answer, which is not sent.
+type discarded struct {
 	header http.Header
 	status int
 }
 
-func (s *swallow) Header() http.Header         { return s.header }
-func (s *swallow) Write(p []byte) (int, error) { return len(p), nil }
-func (s *swallow) WriteHeader(status int)      { s.status = status }
+func (d *discarded) Header() http.Header         { return d.header }
+func (d *discarded) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discarded) WriteHeader(status int)      { d.status = status }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +16,15 @@ type Server struct {
 	Listener net.Listener
 	Handler  http.Handler
 	Grace    time.Duration // for answers under way when it is told to stop
+	Patience time.Duration // for a client to read some of what it is sent; 0: 30 s
 	Log      *slog.Logger
 }
 
-// Run serves until ctx ends, then waits for the answers under way, at most Grace, and closes the listener.
+// defaultPatience is how long a client may read nothing of an answer that is there.
+const defaultPatience = 30 * time.Second
+
+// Run serves until ctx ends, then waits for the answers under way, at most Grace, and closes the listener and what is
+// left: a client whose request or reading never ends is not the server's failure.
 func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           s.Handler,
@@ -27,7 +33,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.Listener) }()
+	go func() { served <- server.Serve(pressing{s.Listener, cmp.Or(s.Patience, defaultPatience)}) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve HTTP on %s: %w", s.Listener.Addr(), err)
@@ -35,10 +41,48 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Grace)
 	defer cancel()
-	err := server.Shutdown(grace)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("wait for the last answers: %w", err), server.Close())
+	if err := server.Shutdown(grace); err != nil {
+		s.Log.Warn("connections_cut", "note", "they were still open after the last answers", "error", errors.Join(err, server.Close()))
 	}
-	<-served
-	return err
+	<-served //nolint:errcheck // it always returns http.ErrServerClosed here
+	return nil
+}
+
+// pressing is a listener whose connections end when the other side stops reading.
+type pressing struct {
+	net.Listener
+	patience time.Duration
+}
+
+// Accept implements net.Listener.
+func (p pressing) Accept() (net.Conn, error) {
+	conn, err := p.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &pressed{conn, p.patience}, nil
+}
+
+// pressed is a connection on which every piece that is written must be taken in time. So the deadline follows progress:
+// a slow reader is served for as long as it reads.
+type pressed struct {
+	net.Conn
+	patience time.Duration
+}
+
+// piece is as much as must be taken within the patience.
+const piece = 16 << 10
+
+// Write implements net.Conn.
+func (p *pressed) Write(data []byte) (written int, err error) {
+	for {
+		if err := p.SetWriteDeadline(time.Now().Add(p.patience)); err != nil {
+			return written, err
+		}
+		n, err := p.Conn.Write(data[:min(piece, len(data))])
+		written, data = written+n, data[n:]
+		if err != nil || len(data) == 0 {
+			return written, err
+		}
+	}
 }

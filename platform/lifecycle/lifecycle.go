@@ -18,47 +18,67 @@ type Service struct {
 
 // Config describes a process.
 type Config struct {
-	Services []Service
-	Leave    func()                      // called first at the end: the process says that it isn't ready
-	Lag      time.Duration               // how long it goes on as before then, since balancers learn of it late
-	Drain    func(context.Context) error // then waits for work under way
-	Patience time.Duration               // at most so long
-	Grace    time.Duration               // how long services may take to end when they are told to
-	Log      *slog.Logger
+	Foundation []Service                   // what the services stand on: told to end when these have ended
+	Services   []Service                   // what does the work
+	Leave      func()                      // called first at the end: the process says that it isn't ready
+	Lag        time.Duration               // how long it goes on as before then, since balancers learn of it late
+	Drain      func(context.Context) error // then waits for work under way
+	Patience   time.Duration               // at most so long
+	Grace      time.Duration               // how long the services, and then the foundation, may take to end when told to
+	Log        *slog.Logger
 }
 
-// Run starts all services and returns when all have ended, or when their grace is over. When ctx ends it leaves, lags, drains and stops them. A
-// service that ends by itself stops the others, and its end is the error.
+// Run starts everything and returns when all has ended, or when its grace is over. When ctx ends it leaves, lags, drains
+// and stops the services, and then the foundation. What ends by itself stops all the rest, and its end is the error.
 func Run(ctx context.Context, cfg Config) error {
-	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer stop(nil)
-	var running sync.WaitGroup
-	var once sync.Once
-	var failure error
-	for _, service := range cfg.Services {
-		running.Go(func() {
-			err := service.Run(serving)
-			if err != nil || serving.Err() == nil {
-				once.Do(func() { failure = fmt.Errorf("%s ended: %w", service.Name, orUnexpected(err)) })
-			}
-			stop(nil)
-		})
-	}
+	var first failure
+	standing, fell := context.WithCancel(context.WithoutCancel(ctx))
+	defer fell()
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	foundation := first.start(standing, cfg.Foundation, stop)
+	services := first.start(serving, cfg.Services, stop)
 	select {
 	case <-serving.Done():
 	case <-ctx.Done():
 		wind(serving, cfg)
-		stop(nil)
+		stop()
 	}
-	if !waitAtMost(&running, cfg.Grace) {
-		cfg.Log.Warn("shutdown_forced", "note", "a service did not end in time", "grace_seconds", cfg.Grace.Seconds())
-	}
-	once.Do(func() {}) // from here on failure is settled
-	return failure
+	waitAtMost(services, cfg)
+	fell()
+	waitAtMost(foundation, cfg)
+	return first.settled()
 }
 
-// waitAtMost waits for the group and reports whether it ended in time. If not, its goroutines end with the process.
-func waitAtMost(running *sync.WaitGroup, grace time.Duration) bool {
+// failure is the first end of a service that nobody asked for.
+type failure struct {
+	once sync.Once
+	err  error
+}
+
+// start runs services. One that ends has the others stopped.
+func (f *failure) start(ctx context.Context, services []Service, stop func()) *sync.WaitGroup {
+	var running sync.WaitGroup
+	for _, service := range services {
+		running.Go(func() {
+			err := service.Run(ctx)
+			if err != nil || ctx.Err() == nil {
+				f.once.Do(func() { f.err = fmt.Errorf("%s ended: %w", service.Name, orUnexpected(err)) })
+			}
+			stop()
+		})
+	}
+	return &running
+}
+
+// settled returns the failure. One that comes later is none any more.
+func (f *failure) settled() error {
+	f.once.Do(func() {})
+	return f.err
+}
+
+// waitAtMost waits for the group as long as its grace is. What has not ended then ends with the process.
+func waitAtMost(running *sync.WaitGroup, cfg Config) {
 	ended := make(chan struct{})
 	go func() {
 		running.Wait()
@@ -66,9 +86,8 @@ func waitAtMost(running *sync.WaitGroup, grace time.Duration) bool {
 	}()
 	select {
 	case <-ended:
-		return true
-	case <-time.After(grace):
-		return false
+	case <-time.After(cfg.Grace):
+		cfg.Log.Warn("shutdown_forced", "note", "a service did not end in time", "grace_seconds", cfg.Grace.Seconds())
 	}
 }
 

@@ -3,9 +3,6 @@ package ratelimit
 
 import (
 	"container/list"
-	"math"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -97,17 +94,4 @@ func (l *Limiter) caller(name string) *rate.Limiter {
 	c := &caller{name: name, limit: bucket(l.cfg.PerCaller)}
 	l.callers[name] = l.recent.PushFront(c)
 	return c.limit
-}
-
-// Describe sets the headers by which clients pace themselves.
-func (d Decision) Describe(h http.Header) {
-	if d.Limit == 0 {
-		return
-	}
-	h.Set("Anthropic-Ratelimit-Requests-Limit", strconv.Itoa(d.Limit))
-	h.Set("Anthropic-Ratelimit-Requests-Remaining", strconv.Itoa(d.Remaining))
-	h.Set("Anthropic-Ratelimit-Requests-Reset", d.Reset.UTC().Format(time.RFC3339))
-	if !d.Allowed {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(max(1, d.RetryAfter.Seconds())))))
-	}
 }

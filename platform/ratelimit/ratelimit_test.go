@@ -1,7 +1,6 @@
 package ratelimit_test
 
 import (
-	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,12 +17,8 @@ func TestABucketHoldsAMinuteAndRefillsEvenly(t *testing.T) {
 			}
 		}
 		refused := limiter.Caller("a")
-		if refused.Allowed || refused.RetryAfter != 10*time.Second || refused.Remaining != 0 {
+		if refused.Allowed || refused.RetryAfter != 10*time.Second || refused.Remaining != 0 || refused.Limit != 6 {
 			t.Errorf("%+v", refused)
-		}
-		header := http.Header{}
-		if refused.Describe(header); header.Get("Retry-After") != "10" || header.Get("Anthropic-Ratelimit-Requests-Limit") != "6" {
-			t.Errorf("%v", header)
 		}
 		if !limiter.Caller("b").Allowed {
 			t.Error("one caller's limit holds for another")

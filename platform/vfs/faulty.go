@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"io"
 	"io/fs"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ const (
 	OpSyncDir Kind = "sync folder"
 	OpFree    Kind = "free"
 	OpLock    Kind = "lock"
+	OpHeld    Kind = "held"
 	OpWrite   Kind = "write"
 	OpRead    Kind = "read"
 	OpSize    Kind = "size"
@@ -154,7 +154,25 @@ func (f *Faulty) Stat(name string) (Info, error) { return answer(f, OpStat, name
 func (f *Faulty) Free(dir string) (int64, error) { return answer(f, OpFree, dir, f.inner.Free) }
 
 // Lock implements FS.
-func (f *Faulty) Lock(name string) (io.Closer, error) { return answer(f, OpLock, name, f.inner.Lock) }
+func (f *Faulty) Lock(name string) (Lock, error) {
+	lock, err := answer(f, OpLock, name, f.inner.Lock)
+	if err != nil {
+		return nil, err
+	}
+	return faultyLock{f, lock, name}, nil
+}
+
+type faultyLock struct {
+	fs    *Faulty
+	inner Lock
+	name  string
+}
+
+// Held implements Lock.
+func (l faultyLock) Held() error { return l.fs.operate(OpHeld, l.name, l.inner.Held) }
+
+// Close implements Lock.
+func (l faultyLock) Close() error { return l.inner.Close() }
 
 // answer runs an operation that returns something.
 func answer[T any](f *Faulty, kind Kind, name string, ask func(string) (T, error)) (out T, err error) {

@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -199,6 +198,9 @@ func (m *Mem) Create(name string) (file File, err error) {
 func (m *Mem) Open(name string) (file File, err error) {
 	err = m.operate("open", name, func() error {
 		found, err := m.find(name)
+		if err == nil && found.dir {
+			err = ErrNotRegular
+		}
 		file = &memFile{fs: m, node: found, name: name, boot: m.boot}
 		return err
 	})
@@ -307,6 +309,9 @@ func (m *Mem) SetModTime(name string, t time.Time) error {
 func (m *Mem) SyncDir(dir string) error {
 	return m.operate("sync folder", dir, func() error {
 		found, err := m.find(dir)
+		if err == nil && !found.dir {
+			err = syscall.ENOTDIR
+		}
 		if err == nil {
 			found.durable.names = maps.Clone(found.now.names)
 		}
@@ -328,11 +333,14 @@ func (m *Mem) Free(dir string) (free int64, err error) {
 }
 
 // Lock implements FS. A crash frees all locks.
-func (m *Mem) Lock(name string) (lock io.Closer, err error) {
+func (m *Mem) Lock(name string) (lock Lock, err error) {
 	err = m.operate("lock", name, func() error {
 		found, err := m.find(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			found, err = m.make(name, false)
+		}
+		if err == nil && found.dir {
+			err = ErrNotRegular
 		}
 		if err != nil {
 			return err
@@ -341,7 +349,7 @@ func (m *Mem) Lock(name string) (lock io.Closer, err error) {
 			return ErrLocked
 		}
 		m.locks[found] = true
-		lock = &memLock{fs: m, node: found, boot: m.boot}
+		lock = &memLock{fs: m, node: found, name: name, boot: m.boot}
 		return nil
 	})
 	return lock, err
@@ -350,7 +358,18 @@ func (m *Mem) Lock(name string) (lock io.Closer, err error) {
 type memLock struct {
 	fs   *Mem
 	node *memNode
+	name string
 	boot int
+}
+
+// Held implements Lock.
+func (l *memLock) Held() error {
+	return l.fs.operate("check lock", l.name, func() error {
+		if found, err := l.fs.find(l.name); err != nil || found != l.node {
+			return errors.Join(ErrLockLost, err)
+		}
+		return nil
+	})
 }
 
 // Close gives the lock back. It is no operation of the disk, so it works without power.

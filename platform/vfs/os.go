@@ -5,7 +5,6 @@ package vfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -30,14 +29,39 @@ func (OS) Create(name string) (File, error) {
 	return opened(os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600))
 }
 
-// Open implements FS.
-func (OS) Open(name string) (File, error) { return opened(os.Open(name)) }
+// Open implements FS. A pipe without a writer is opened without waiting, and then refused.
+func (OS) Open(name string) (File, error) { return opened(openRegular(name, os.O_RDONLY)) }
 
 func opened(f *os.File, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
 	return osFile{f}, nil
+}
+
+// openRegular opens what must be a regular file. Symbolic links and sockets fail at once.
+func openRegular(name string, how int) (*os.File, error) {
+	f, err := os.OpenFile(name, how|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, orNotRegular(name, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: ErrNotRegular}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// orNotRegular is what an attempt to open a name failed with: the error, or ErrNotRegular if it is that of no file.
+// A socket and a device say so in many ways.
+func orNotRegular(name string, err error) error {
+	if info, statErr := os.Lstat(name); statErr == nil && !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "open", Path: name, Err: ErrNotRegular}
+	}
+	return err
 }
 
 // Rename implements FS.
@@ -92,7 +116,7 @@ func describe(info fs.FileInfo) Info {
 
 // SyncDir implements FS.
 func (OS) SyncDir(dir string) error {
-	f, err := os.Open(dir)
+	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
@@ -110,8 +134,8 @@ func (OS) Free(dir string) (int64, error) {
 
 // Lock implements FS by flock. The file is open for reading only: one that is open for writing would keep an
 // administrator from remounting the volume read-only.
-func (OS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|os.O_CREATE, 0o600)
+func (OS) Lock(name string) (Lock, error) {
+	f, err := openRegular(name, os.O_RDONLY|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -122,5 +146,20 @@ func (OS) Lock(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
 	}
-	return f, nil
+	return osLock{f}, nil
+}
+
+type osLock struct{ *os.File }
+
+// Held implements Lock.
+func (l osLock) Held() error {
+	mine, err := l.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(l.Name())
+	if err == nil && os.SameFile(mine, there) {
+		return nil
+	}
+	return errors.Join(&fs.PathError{Op: "check lock", Path: l.Name(), Err: ErrLockLost}, err)
 }

@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -23,7 +24,8 @@ import (
 type FS interface {
 	// Create makes a new file for writing. It fails with fs.ErrExist if the name is taken.
 	Create(name string) (File, error)
-	// Open opens a file for reading.
+	// Open opens a file for reading, and waits for nobody. It fails with ErrNotRegular if the name is that of anything
+	// else: a folder, a symbolic link, a pipe, a socket, a device.
 	Open(name string) (File, error)
 	// Rename moves a file, over one that has the new name already.
 	Rename(from, to string) error
@@ -42,8 +44,15 @@ type FS interface {
 	// Free is the number of bytes that an ordinary user can still write on the folder's volume.
 	Free(dir string) (int64, error)
 	// Lock takes the file for this process alone, and makes it if it isn't there. It fails with ErrLocked if
-	// somebody has it. Closing gives it back; the end of the process does too.
-	Lock(name string) (io.Closer, error)
+	// somebody has it, and with ErrNotRegular like Open. Closing gives it back; the end of the process does too.
+	Lock(name string) (Lock, error)
+}
+
+// Lock is a file that this process has for itself.
+type Lock interface {
+	io.Closer
+	// Held fails if the name no longer leads to the file that is locked: then somebody else may lock what is there.
+	Held() error
 }
 
 // File is an open file: one made by Create takes bytes at its end, one from Open gives them at offsets.
@@ -66,8 +75,12 @@ type Info struct {
 	ModTime  time.Time
 }
 
-// ErrLocked says that somebody else holds a lock.
-var ErrLocked = errors.New("locked by another process")
+// Errors of an FS beside those of the operating system.
+var (
+	ErrLocked     = errors.New("locked by another process")
+	ErrNotRegular = errors.New("not a regular file")
+	ErrLockLost   = errors.New("the lock's file was removed or replaced")
+)
 
 // MkdirAll makes a folder and those above it as far as they are missing, durably.
 func MkdirAll(in FS, dir string) error {
@@ -87,8 +100,30 @@ func MkdirAll(in FS, dir string) error {
 	return in.SyncDir(filepath.Dir(dir))
 }
 
+// RemoveAll deletes a file, or a folder with all that lies in it. It follows no symbolic link.
+func RemoveAll(in FS, name string) error {
+	err := in.Remove(name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || !isNotEmpty(err) {
+		return err
+	}
+	children, err := in.List(name)
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		if err := RemoveAll(in, filepath.Join(name, child.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return in.Remove(name)
+}
+
+func isNotEmpty(err error) bool {
+	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
+}
+
 // Walk visits all that lies below a folder, folders before what they hold. Paths are relative to the folder, with
-// slashes; the folder itself is ".". What vanishes meanwhile is left out.
+// slashes; the folder itself is ".". What vanishes meanwhile is left out. For a folder visit may return fs.SkipDir.
 func Walk(in FS, dir string, visit func(path string, info Info) error) error {
 	info, err := in.Stat(dir)
 	if err != nil {
@@ -98,7 +133,11 @@ func Walk(in FS, dir string, visit func(path string, info Info) error) error {
 }
 
 func walk(in FS, root, at string, info Info, visit func(string, Info) error) error {
-	if err := visit(at, info); err != nil || !info.Dir {
+	err := visit(at, info)
+	if info.Dir && errors.Is(err, fs.SkipDir) {
+		return nil
+	}
+	if err != nil || !info.Dir {
 		return err
 	}
 	children, err := in.List(filepath.Join(root, at))

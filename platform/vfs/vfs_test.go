@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -172,7 +174,52 @@ func conformLocks(t *testing.T, in FS, dir string) {
 	must(t, lock.Close())
 	lock, err = in.Lock(name)
 	must(t, err)
-	must(t, lock.Close())
+	must(t, lock.Held())
+	must(t, in.Remove(name))
+	wants(t, lock.Held(), ErrLockLost)
+	wants(t, lock.Held(), fs.ErrNotExist)
+	other, err := in.Lock(name)
+	must(t, err)
+	wants(t, lock.Held(), ErrLockLost)
+	must(t, errors.Join(other.Held(), lock.Close(), other.Held(), other.Close()))
+	must(t, in.Mkdir(name+"2"))
+	_, err = in.Lock(name + "2")
+	wants(t, err, ErrNotRegular)
+	_, err = in.Open(name + "2")
+	wants(t, err, ErrNotRegular)
+}
+
+// What is no file is told at once, whatever it is, and removed with what it holds.
+func TestWhatIsNoFileIsTold(t *testing.T) {
+	dir := t.TempDir()
+	for name, make := range map[string]func(name string) error{
+		"pipe":    func(name string) error { return syscall.Mkfifo(name, 0o600) },
+		"link":    func(name string) error { return os.Symlink("/dev/null", name) },
+		"loop":    func(name string) error { return os.Symlink(name, name) },
+		"folder":  func(name string) error { return os.MkdirAll(filepath.Join(name, "x", "y"), 0o700) },
+		"hanging": func(name string) error { return os.Symlink("nowhere", name) },
+		"socket": func(name string) error {
+			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name})
+			if err != nil {
+				return err
+			}
+			l.SetUnlinkOnClose(false)
+			return l.Close()
+		},
+	} {
+		at := filepath.Join(dir, name)
+		must(t, make(at))
+		_, err := OS{}.Open(at)
+		wants(t, err, ErrNotRegular)
+		_, err = OS{}.Lock(at)
+		wants(t, err, ErrNotRegular)
+		if err := (OS{}).SyncDir(at); err == nil && name != "folder" {
+			t.Errorf("%s is synced as a folder", name)
+		}
+		must(t, RemoveAll(OS{}, at))
+		_, err = OS{}.Stat(at)
+		wants(t, err, fs.ErrNotExist)
+	}
 }
 
 func TestACrashKeepsWhatIsDurableOnly(t *testing.T) {

@@ -1,7 +1,8 @@
 // Package enginetest is a deterministic model in memory, for tests of everything that stands on the engine.
 //
-// Its logits are a hash of all tokens of the sequence as they are read back through the block table, so that a wrong
-// table, a lost chunk or a freed block shows in the answer.
+// Its logits are a hash of all tokens of the sequence as they are read back through the block table, and of whether each
+// came by a prefill or by a decode, so that a wrong table, a lost chunk, a freed block or KV of the wrong role shows in the
+// answer.
 package enginetest
 
 import (
@@ -13,6 +14,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
 )
 
 // The vocabulary: the 256 bytes, then the token that ends an answer, then one that marks its beginning.
@@ -33,8 +35,14 @@ type Config struct {
 	Answer func(tokens []int32) int32
 	// Copying, if set, runs within every copy of a block.
 	Copying func()
+	// Imported, if set, may change the tokens of a block that was imported.
+	Imported func(tokens []int32)
 	// NoEnd keeps the hash from ending an answer by itself.
 	NoEnd bool
+	// Vocabulary is the number of tokens, Vocabulary if it is 0.
+	Vocabulary int
+	// End is the token that ends an answer, EndToken if it is 0.
+	End int32
 }
 
 // Call describes a call of the model to Config.Before.
@@ -60,6 +68,12 @@ func New(cfg Config) *Model {
 	if cfg.Context == 0 {
 		cfg.Context = 1 << 20
 	}
+	if cfg.Vocabulary == 0 {
+		cfg.Vocabulary = Vocabulary
+	}
+	if cfg.End == 0 {
+		cfg.End = EndToken
+	}
 	return &Model{cfg: cfg}
 }
 
@@ -78,9 +92,9 @@ func (m *Model) Closed() bool { return m.closed.Load() }
 // Spec implements engine.Model.
 func (m *Model) Spec() engine.Spec {
 	return engine.Spec{
-		Name: "memory", Vocabulary: Vocabulary, Context: m.cfg.Context, BlockBytes: BlockBytes,
-		StopTokens: []int32{EndToken}, Fingerprint: kv.NewFingerprint(sha256.Sum256([]byte("memory")), kv.AtRest(16)),
-		Class: "memory", Bits: 16, Layers: []kv.Layer{{Kind: kv.FullLayer, KVHeads: 1, HeadDim: 1}},
+		Name: "memory", Vocabulary: m.cfg.Vocabulary, Context: m.cfg.Context, BlockBytes: BlockBytes,
+		StopTokens: []int32{m.cfg.End}, Fingerprint: kv.NewFingerprint(sha256.Sum256([]byte("memory")), kv.AtRest(16)),
+		Class: "memory", Bits: 16, Layers: []blockfile.Layer{{Kind: blockfile.FullLayer, KVHeads: 1, HeadDim: 1}},
 		Storable: true, AnyThread: true,
 	}
 }
@@ -97,7 +111,7 @@ func (m *Model) Close() error {
 // block remembers the tokens instead of their KV; the zero cell was never written.
 type block struct {
 	model *Model
-	cells [engine.BlockTokens]int32 // token + 1
+	cells [engine.BlockTokens]int32 // token + 1, and byDecode
 	freed bool
 }
 
@@ -151,6 +165,9 @@ func (m *Model) Import(to engine.Block, tokens int, parts [][]byte) error {
 	for i := range tokens {
 		b.cells[i] = int32(binary.LittleEndian.Uint32(parts[0][4*i:]))
 	}
+	if m.cfg.Imported != nil {
+		m.cfg.Imported(b.cells[:tokens])
+	}
 	return nil
 }
 
@@ -163,13 +180,13 @@ func (m *Model) Prefill(c engine.Chunk) ([]float32, error) {
 		return nil, errors.New("enginetest: empty chunk")
 	}
 	for i, token := range c.Tokens {
-		write(c.Table, c.Start+i, token)
+		write(c.Table, c.Start+i, token+1)
 	}
-	sequence := read(c.Table, c.Start+len(c.Tokens))
+	cells := read(c.Table, c.Start+len(c.Tokens))
 	if !c.Logits {
 		return nil, nil
 	}
-	return m.logits(sequence), nil
+	return m.logits(cells), nil
 }
 
 // Decode implements engine.Model.
@@ -179,7 +196,7 @@ func (m *Model) Decode(rows []engine.Row) ([][]float32, error) {
 	}
 	out := make([][]float32, len(rows))
 	for i, row := range rows {
-		write(row.Table, row.Position, row.Token)
+		write(row.Table, row.Position, row.Token+1|byDecode)
 		out[i] = m.logits(read(row.Table, row.Position+1))
 	}
 	return out, nil
@@ -194,20 +211,40 @@ func (m *Model) before(call Call) error {
 	return m.cfg.Before(call)
 }
 
-func write(table []engine.Block, position int, token int32) {
-	cell(table, position)[position%engine.BlockTokens] = token + 1
+// byDecode marks the cell of a token that was decoded.
+const byDecode = 1 << 24
+
+func write(table []engine.Block, position int, cellOf int32) {
+	cell(table, position)[position%engine.BlockTokens] = cellOf
 }
 
-// read returns the first n tokens of a sequence and panics if one was never written.
+// read returns the first n cells of a sequence and panics if one was never written.
 func read(table []engine.Block, n int) []int32 {
-	tokens := make([]int32, n)
-	for i := range tokens {
-		tokens[i] = cell(table, i)[i%engine.BlockTokens] - 1
-		if tokens[i] < 0 {
+	cells := make([]int32, n)
+	for i := range cells {
+		cells[i] = cell(table, i)[i%engine.BlockTokens]
+		if cells[i] == 0 {
 			panic(fmt.Sprintf("enginetest: position %d was never written", i))
 		}
 	}
-	return tokens
+	return cells
+}
+
+// First is the most likely token behind a sequence that was computed as its marks say.
+func (m *Model) First(tokens []kv.Token) int32 {
+	cells := make([]int32, len(tokens))
+	for i, token := range tokens {
+		if cells[i] = token.ID() + 1; token.Generated() {
+			cells[i] |= byDecode
+		}
+	}
+	best, logits := 0, m.logits(cells)
+	for i := range logits {
+		if logits[i] > logits[best] {
+			best = i
+		}
+	}
+	return int32(best)
 }
 
 func cell(table []engine.Block, position int) *[engine.BlockTokens]int32 {
@@ -219,12 +256,14 @@ func cell(table []engine.Block, position int) *[engine.BlockTokens]int32 {
 }
 
 // logits favours lower-case letters and the space, so that answers can be read; the end comes about every 64 tokens.
-func (m *Model) logits(tokens []int32) []float32 {
+func (m *Model) logits(cells []int32) []float32 {
 	hash := uint64(14695981039346656037)
-	for _, token := range tokens {
-		hash = mix(hash ^ uint64(token))
+	tokens := make([]int32, len(cells))
+	for i, cell := range cells {
+		hash = mix(hash ^ uint64(cell))
+		tokens[i] = cell&(byDecode-1) - 1
 	}
-	out := make([]float32, Vocabulary)
+	out := make([]float32, m.cfg.Vocabulary)
 	for i := range out {
 		out[i] = float32(mix(hash+uint64(i))>>40)/(1<<24)*4 - 8
 	}

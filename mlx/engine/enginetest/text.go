@@ -15,6 +15,25 @@ func Encode(text string) []int32 {
 	return tokens
 }
 
+// Spelling spells texts in byte tokens.
+type Spelling struct{}
+
+// Text implements prefix.Spelling.
+func (Spelling) Text(token int32) (string, bool) {
+	if token > 255 {
+		return "", false
+	}
+	return string([]byte{byte(token)}), true
+}
+
+// Beginnings implements prefix.Spelling.
+func (Spelling) Beginnings(text string) []int32 {
+	if text == "" {
+		return nil
+	}
+	return []int32{int32(text[0])}
+}
+
 // NewDecoder returns a decoder of byte tokens that lets whole characters through only.
 func NewDecoder() engine.TextDecoder { return &decoder{} }
 

@@ -24,7 +24,7 @@ func Metadata(t testing.TB) map[string]any {
 	if err != nil {
 		t.Fatalf("open the embedded model (run make deps): %v", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	r := reader{t, bufio.NewReaderSize(file, 1<<20)}
 	r.bytes(16) // magic, version, number of tensors
 	meta := make(map[string]any)

@@ -20,6 +20,14 @@ inline Rows rms_norm(const float* h, const float* w, double eps, int rows, int k
   return out;
 }
 
+// The same of one head, in place.
+inline void norm_head(double* x, const float* w, double eps, int dim) {
+  double s = 0;
+  for (int i = 0; i < dim; i++) s += x[i] * x[i];
+  double r = 1 / std::sqrt(s / dim + eps);
+  for (int i = 0; i < dim; i++) x[i] *= r * w[i];
+}
+
 inline Rows product(const Rows& x, const am::Matrix& w) {
   Rows out(x.size(), std::vector<double>(w.n));
   std::vector<float> column(w.k);

@@ -1,82 +1,107 @@
-// Package cache moves blocks between the pool and the tiers below it: it stores sealed blocks behind the engine's
-// back, fetches blocks ahead of their use, and answers in one look-up what is where.
+// Package cache moves blocks between the pool and the tiers below it: it writes published blocks back behind the
+// engine's back, fetches blocks ahead of their use, and answers in one look-up what is where.
 //
 // Invariants:
 //   - It never makes anybody wait for a tier who did not ask to: Store and Fetch return at once, and what a tier
-//     doesn't take is dropped. A block that is waiting to be stored can be taken from the pool at any time.
-//   - What comes from a tier enters the pool only after all of it was verified (kv.Tenant.Open).
-//   - A block is on its way up at most once at a time, and so on its way down.
-//   - The files in memory are at most one for each worker.
+//     doesn't take is left for later. A block that is waiting to be written can be evicted from the pool at any time.
+//   - Each tier has a writer of its own. What one tier has says nothing of another: a block is durable in a tier once
+//     that tier said so, and is written to every tier that does not have it, in that tier's own time. So a block that
+//     came from a lower tier reaches the ones above, and a tier that failed is tried again though another has it.
+//   - A block is unsaved, and counts as in use, only until the first tier has it.
+//   - What leaves the pool before a tier has it is owed to that tier, and comes from another one that has it.
+//   - A block is read from a tier only once the pool has room for it.
+//   - What comes from a tier enters the pool or another tier only after all of it was verified (blockfile.Open).
+//   - A block is on its way up at most once at a time, and on its way to each tier at most once.
+//   - A block that is deleted is nowhere afterwards, whatever was on its way or set out meanwhile.
+//   - The files in memory are at most one for each worker, and for each tier a few that were fetched from a lower one.
 //
-// Lock order: Cache.mu is never held while a tier, the pool, the device or a listener is called.
+// The parts of a cache have a file each: the catalog (lookup.go, learn.go, browse.go) tells what is where; the
+// writeback has a writer for each tier, with its queue and what it is owed; the file maker makes what they
+// write; the fetcher brings blocks up in flights; the levers are the operators'.
+//
+// Lock order: the parts share one lock, so that what spans them is seen at one moment. It is never held while a
+// tier, the pool, the device or a listener is called, and neither are those of the tenants, the tasks and the
+// rates.
 package cache
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/pool"
 )
-
-// Rows moves KV between the device's own layout and rows at rest.
-type Rows interface {
-	// Export returns the KV of a block's first tokens, one part for each layer.
-	Export(from kv.Memory, tokens int) ([][]byte, error)
-	// Import is its inverse, into a fresh block. It refuses parts of the wrong length.
-	Import(to kv.Memory, tokens int, parts [][]byte) error
-}
-
-// Form is how this process keeps blocks at rest.
-type Form struct {
-	Bits   int
-	Class  string
-	Layers []kv.Layer
-}
-
-// Listener is told what happens. Any field may be nil. Calls come from any goroutine and must return soon.
-type Listener struct {
-	Looked   func(tier string, hits, misses int)                // expected full blocks, of one look-up
-	Fetched  func(tier string, bytes int64, took time.Duration) // a block was read, verified and put into the pool
-	Stored   func(tier string, bytes int64, took time.Duration) // a block became durable
-	Dropped  func(reason string)                                // a block was not stored
-	Damaged  func(tier string, cause error)                     // a block failed its verification
-	Failed   func(tier, doing string, err error)                // a tier could not be asked
-	Reclaims func(reason string, blocks int)                    // blocks left the pool on request
-}
 
 // Config describes a cache.
 type Config struct {
-	Pool     *kv.Pool
+	Pool     *pool.Pool
 	Tiers    []kv.Tier // below the pool, the fastest first; none: nothing survives
 	Rows     Rows
 	Form     Form
 	OnDevice func(f func()) // runs f where the device allows it, and waits; nil: right here
 	Arrived  func()         // called when a fetch or a store is over
-	// Owned tells whether somebody still needs a tail that a stored block begins with: then it is not removed. It may be
-	// nil, when nobody owns anything.
-	Owned    func(ctx context.Context, tail kv.Entry) bool
+	// Owned tells whether somebody still needs a tail that a stored block begins with: then it is not removed.
+	// It may be nil, when nobody owns anything.
+	Owned func(ctx context.Context, tail kv.Ref) bool
+	// Storable tells whether blocks under a salt may be stored: not if nobody could find them after a restart.
+	// Nil: all.
+	Storable func(kv.SaltID) bool
 	Log      *slog.Logger
 	Listener Listener
+	Clock    func() time.Time // time.Now
 
-	Writers int // that store at once: 2
+	// Policies say how blocks go to tiers, by the tiers' names. A tier that is not named gets every block.
+	Policies map[string]Policy
+
+	Writers int // that write to one tier at once: 2
 	Readers int // that fetch at once: 4
 }
 
-// Cache is the stack of tiers. Its methods may be called from anywhere.
-type Cache struct {
-	cfg   Config
-	ctx   context.Context // ends with Close
-	stop  context.CancelFunc
-	works sync.WaitGroup
-	rates []*rate // of reading, one for each tier
+// Policy says how blocks go to one tier.
+type Policy struct {
+	Writers    int  // that write to it at once; 0: Config.Writers
+	OnlyWanted bool // only blocks that an agent owns or that were used again
+}
 
-	mu      sync.Mutex
-	secrets map[kv.SaltID]*kv.Tenant // of all tenants seen, to store again what was dropped
-	stores  stores
-	fetches fetches
+// complete fills in what was left out.
+func (c *Config) complete() {
+	if c.OnDevice == nil {
+		c.OnDevice = func(f func()) { f() }
+	}
+	if c.Storable == nil {
+		c.Storable = func(kv.SaltID) bool { return true }
+	}
+	if c.Arrived == nil {
+		c.Arrived = func() {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Writers < 1 {
+		c.Writers = 2
+	}
+	if c.Readers < 1 {
+		c.Readers = 4
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+}
+
+func (c *Config) since(t time.Time) time.Duration { return c.Clock().Sub(t) }
+
+// Cache is the stack of tiers. Its methods, which are those of its parts, may be called from anywhere.
+type Cache struct {
+	*catalog
+	*writeback
+	*fetcher
+	*levers
+
+	mu    *sync.Mutex // the lock that the parts share
+	tasks *tasks
+	stop  context.CancelFunc // ends the tasks' work
 }
 
 // place names a block in all tiers.
@@ -85,85 +110,35 @@ type place struct {
 	key kv.Key
 }
 
-func placeOf(e kv.Entry) place { return place{e.Space, e.Key} }
+func placeOf(e kv.Ref) place { return place{e.Space, e.Key} }
 
 // New returns a running cache. Close ends it.
 func New(cfg Config) *Cache {
-	if cfg.OnDevice == nil {
-		cfg.OnDevice = func(f func()) { f() }
+	cfg.complete()
+	c := &Cache{mu: &sync.Mutex{}, tasks: &tasks{}}
+	events, tenants, deletes := &events{&cfg}, newTenants(), deletions{}
+	c.catalog = &catalog{cfg: &cfg, events: events, tasks: c.tasks}
+	c.writeback = newWriteback(&cfg, c.mu, deletes, events, tenants, c.catalog)
+	c.fetcher = newFetcher(&cfg, newFlights(&cfg, c.mu, deletes), events, tenants, c.writeback)
+	c.levers = &levers{
+		cfg: &cfg, mu: c.mu, deletes: deletes, events: events,
+		catalog: c.catalog, writeback: c.writeback, fetcher: c.fetcher,
 	}
-	if cfg.Arrived == nil {
-		cfg.Arrived = func() {}
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Writers < 1 {
-		cfg.Writers = 2
-	}
-	if cfg.Readers < 1 {
-		cfg.Readers = 4
-	}
-	c := &Cache{cfg: cfg, secrets: map[kv.SaltID]*kv.Tenant{}}
-	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.stores.init(&c.mu)
-	c.fetches.init(&c.mu)
-	for range cfg.Tiers {
-		c.rates = append(c.rates, &rate{})
-	}
-	if len(cfg.Tiers) > 0 {
-		for range cfg.Writers {
-			c.works.Go(c.storeAll)
-		}
-		for range cfg.Readers {
-			c.works.Go(c.fetchAll)
-		}
-		c.works.Go(c.catchUp)
-	}
+	cfg.Pool.OnLeave(c.left)
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.writeback.start(ctx, c.tasks)
+	c.fetcher.start(ctx, c.tasks)
 	return c
 }
 
 // Close ends all work. What was not stored by then is not durable; Flush before.
 func (c *Cache) Close() {
 	c.stop()
+	c.tasks.close()
 	c.mu.Lock()
-	c.stores.close()
-	c.fetches.close()
+	c.writeback.close()
+	c.fetcher.close()
 	c.mu.Unlock()
-	c.works.Wait()
-}
-
-// know remembers a tenant's secrets.
-func (c *Cache) know(t *kv.Tenant) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.secrets[t.ID] = t
-}
-
-func (c *Cache) tenant(id kv.SaltID) *kv.Tenant {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.secrets[id]
-}
-
-// Tiers are the states of the tiers below the pool, the fastest first.
-func (c *Cache) Tiers() []kv.TierStatus {
-	all := make([]kv.TierStatus, len(c.cfg.Tiers))
-	for i, tier := range c.cfg.Tiers {
-		all[i] = tier.Status()
-	}
-	return all
-}
-
-// failed tells of a tier that could not be asked. A block that isn't there and a store that is refused are no such
-// failures, nor is the end of the caller's patience.
-func (c *Cache) failed(tier kv.Tier, doing string, err error) {
-	if err == nil || errors.Is(err, kv.ErrNotFound) || errors.Is(err, kv.ErrRefused) || errors.Is(err, context.Canceled) {
-		return
-	}
-	name := tier.Status().Name
-	c.cfg.Log.Debug("tier_failed", "tier", name, "doing", doing, "error", err)
-	if c.cfg.Listener.Failed != nil {
-		c.cfg.Listener.Failed(name, doing, err)
-	}
+	c.tasks.wait()
 }

@@ -4,327 +4,203 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
+	"github.com/agent-memory/agent-memory/mlx/kv/pool"
 )
 
-const (
-	readDeadline = 30 * time.Second // of one block from one tier
-	stuckAfter   = 5 * time.Second  // a tier that has been reading one block for so long is not asked for more
-	mostFetches  = 4096             // that wait
-)
-
-// Errors of a flight.
-var (
-	errClosed  = errors.New("the cache is closed")
-	errDeleted = errors.New("the block was deleted meanwhile")
-	errCrowded = errors.New("too many blocks are being fetched")
-)
-
-// Flight is a block on its way into the pool.
-type Flight struct {
-	Found
-	tenant  *kv.Tenant
-	wanted  func() bool // nil: whatever happens
-	done    chan struct{}
-	err     error // once done
-	urgent  atomic.Bool
-	deleted bool // meanwhile, everywhere; Cache.mu guards it
+// fetcher brings blocks from the tiers into the pool.
+type fetcher struct {
+	cfg       *Config
+	events    *events
+	tenants   *tenants
+	writeback *writeback
+	flights   *flights
+	rates     []*rate // of reading, one for each tier
 }
 
-// Hurry says that somebody waits for the block who has room for it.
-func (f *Flight) Hurry() { f.urgent.Store(true) }
+func newFetcher(cfg *Config, flights *flights, events *events, tenants *tenants, writeback *writeback) *fetcher {
+	f := &fetcher{cfg: cfg, events: events, tenants: tenants, writeback: writeback, flights: flights}
+	for range cfg.Tiers {
+		f.rates = append(f.rates, &rate{})
+	}
+	return f
+}
 
-// Over tells whether the flight has ended, and how: without an error the block was in the pool then.
-func (f *Flight) Over() (bool, error) {
-	select {
-	case <-f.done:
-		return true, f.err
-	default:
-		return false, nil
+// start begins the fetching, which ends with ctx and close.
+func (fe *fetcher) start(ctx context.Context, tasks *tasks) {
+	if len(fe.cfg.Tiers) == 0 {
+		return
+	}
+	for range fe.cfg.Readers {
+		tasks.run(func() { fe.run(ctx) })
 	}
 }
 
-// Wait waits for the end of the flight or of ctx.
-func (f *Flight) Wait(ctx context.Context) error {
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// fetches are the blocks on their way up. Cache.mu guards it.
-type fetches struct {
-	changed *sync.Cond
-	queue   []*Flight
-	flying  map[place]*Flight      // queued or under way
-	reading map[*Flight]inProgress // by the tier asked
-	closed  bool
-}
-
-type inProgress struct {
-	tier  int
-	since time.Time
-}
-
-func (s *fetches) init(mu *sync.Mutex) {
-	s.changed, s.flying, s.reading = sync.NewCond(mu), map[place]*Flight{}, map[*Flight]inProgress{}
-}
-
-func (s *fetches) close() {
-	s.closed = true
-	for _, f := range s.queue {
-		f.err = errClosed
-		close(f.done)
-	}
-	s.queue = nil
-	s.changed.Broadcast()
-}
+// close ends the flights that have not begun. The caller holds the cache's lock.
+func (fe *fetcher) close() { fe.flights.close() }
 
 // Fetch brings a block into the pool and returns at once. Two who want the same block share one flight. A flight that
 // has not begun when wanted says false is given up; nil always wants it.
-func (c *Cache) Fetch(t *kv.Tenant, found Found, wanted func() bool) *Flight {
-	c.know(t)
+func (fe *fetcher) Fetch(t *kv.Tenant, found Found, wanted func() bool) *Flight {
+	fe.tenants.add(t)
+	others := pool.TierSet(found.Tiers...)
 	if len(found.Tiers) == 0 { // it was in the pool only; since then it may have been stored
-		for i := range c.cfg.Tiers {
+		for i := range fe.cfg.Tiers {
 			found.Tiers = append(found.Tiers, i)
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at := placeOf(found.Entry)
-	if f := c.fetches.flying[at]; f != nil {
-		if f.wanted != nil {
-			mine, theirs := wanted, f.wanted
-			f.wanted = func() bool { return theirs() || mine == nil || mine() }
-		}
-		return f
-	}
-	f := &Flight{Found: found, tenant: t, wanted: wanted, done: make(chan struct{})}
-	if c.fetches.closed || len(c.fetches.queue) >= mostFetches {
-		f.err = errCrowded
-		close(f.done)
-		return f
-	}
-	c.fetches.flying[at] = f
-	c.fetches.queue = append(c.fetches.queue, f)
-	c.fetches.changed.Signal()
-	return f
+	return fe.flights.begin(&Flight{Found: found, others: others, tenant: t, wanted: wanted, done: make(chan struct{})})
 }
 
-func (c *Cache) fetchAll() {
-	buf := c.touched()
+// run ends one flight after the other until they are closed.
+func (fe *fetcher) run(ctx context.Context) {
+	buf := fe.cfg.Form.buffer()
 	for {
-		f := c.nextFetch()
+		f := fe.flights.next()
 		if f == nil {
 			return
 		}
-		buf = c.fetch(f, buf)
-		c.endFetch(f)
-		c.cfg.Arrived()
+		buf = fe.fetch(ctx, f, buf)
+		fe.flights.end(f)
+		fe.cfg.Arrived()
 	}
 }
 
-// touched is memory for a full block's file whose pages are there: the first fetches after a start would wait for them.
-func (c *Cache) touched() []byte {
-	size := 1 << 16 // for the header
-	for _, l := range c.cfg.Form.Layers {
-		elements := 2 * kv.BlockTokens * l.KVHeads * l.HeadDim
-		size += elements * c.cfg.Form.Bits / 8
-		if c.cfg.Form.Bits < 16 {
-			size += elements / 8 // scales and minimums
-		}
-	}
-	buf := make([]byte, size)
-	for at := 0; at < size; at += 4096 {
-		buf[at] = 1
-	}
-	return buf
-}
-
-func (c *Cache) nextFetch() *Flight {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for len(c.fetches.queue) == 0 && !c.fetches.closed {
-		c.fetches.changed.Wait()
-	}
-	if c.fetches.closed {
-		return nil
-	}
-	f := c.fetches.queue[0]
-	c.fetches.queue = c.fetches.queue[1:]
-	return f
-}
-
-func (c *Cache) endFetch(f *Flight) {
-	c.mu.Lock()
-	delete(c.fetches.flying, placeOf(f.Entry))
-	c.mu.Unlock()
-	close(f.done)
-}
-
-// fetch tries the tiers that have the block, the fastest first. It returns the buffer for the next fetch.
-func (c *Cache) fetch(f *Flight, buf []byte) []byte {
-	if c.cfg.Pool.Has(f.Space, f.Key) {
+// fetch tries the tiers that have the block, the fastest first, once the pool has room for it: nothing is read
+// in vain. It returns the buffer for the next fetch.
+func (fe *fetcher) fetch(ctx context.Context, f *Flight, buf []byte) []byte {
+	if fe.cfg.Pool.Has(f.Space, f.Key) {
 		return buf
 	}
-	c.mu.Lock()
-	wanted := f.wanted
-	c.mu.Unlock()
-	if wanted != nil && !wanted() {
+	if !fe.flights.isWanted(f) {
 		f.err = context.Canceled
 		return buf
 	}
-	f.err = kv.ErrNotFound
-	for _, i := range f.Tiers {
-		began := time.Now()
-		buf, f.err = c.fetchFrom(f, i, buf)
-		if f.err == nil {
-			c.arrived(f, i, time.Since(began))
-			return buf
-		}
-		c.failed(c.cfg.Tiers[i], "fetch", f.err)
+	room, err := fe.makeRoom(f)
+	if err != nil {
+		f.err = err
+		return buf
+	}
+	buf, entered := fe.fetchInto(ctx, f, room, buf)
+	if !entered {
+		fe.cfg.OnDevice(func() { fe.cfg.Pool.Release(room) })
 	}
 	return buf
 }
 
-func (c *Cache) arrived(f *Flight, i int, took time.Duration) {
-	c.rates[i].measure(f.Bytes, took)
-	if c.cfg.Listener.Fetched != nil {
-		c.cfg.Listener.Fetched(c.cfg.Tiers[i].Status().Name, f.Bytes, took)
+// makeRoom takes the block that a flight will fill. ErrFull is no failure of any tier.
+func (fe *fetcher) makeRoom(f *Flight) (room *pool.Block, err error) {
+	allocate := fe.cfg.Pool.AllocateSpare
+	if f.urgent.Load() {
+		allocate = fe.cfg.Pool.AllocateSafe
 	}
+	err = errClosed // after the device's end nothing runs there
+	fe.cfg.OnDevice(func() { room, err = allocate() })
+	return room, err
 }
 
-// fetchFrom reads the block from one tier, verifies it and puts it into the pool.
-func (c *Cache) fetchFrom(f *Flight, i int, buf []byte) ([]byte, error) {
-	tier := c.cfg.Tiers[i]
-	data, err := c.read(f, i, buf)
+// fetchInto fills the room from the first tier that can, and tells whether the pool has the block now.
+func (fe *fetcher) fetchInto(ctx context.Context, f *Flight, room *pool.Block, buf []byte) (_ []byte, entered bool) {
+	f.err = kv.ErrNotFound
+	for _, i := range f.Tiers {
+		began := fe.cfg.Clock()
+		buf, entered, f.err = fe.fetchFrom(ctx, f, i, room, buf)
+		if f.err == nil {
+			fe.arrived(f, i, fe.cfg.since(began))
+			if fe.writeback.promote(f.entry, i, buf) {
+				buf = fe.cfg.Form.buffer()
+			}
+		}
+		if entered {
+			return buf, true
+		}
+		f.others &^= pool.TierSet(i)
+		fe.cfg.Log.Debug("block_not_fetched", "tier", fe.cfg.Tiers[i].Name(), "key", f.Key.String(), "error", f.err)
+	}
+	return buf, false
+}
+
+func (fe *fetcher) arrived(f *Flight, i int, took time.Duration) {
+	fe.rates[i].measure(f.Bytes, took, fe.cfg.Clock())
+	fe.events.fetched(fe.cfg.Tiers[i], f.Bytes, took)
+}
+
+// fetchFrom reads the block from one tier, verifies it and puts it into the pool. What the tier could not do is its
+// failure; what is wrong with the block is not.
+func (fe *fetcher) fetchFrom(ctx context.Context, f *Flight, i int, room *pool.Block, buf []byte) (_ []byte, entered bool, err error) {
+	tier := fe.cfg.Tiers[i]
+	data, err := fe.read(ctx, f, i, buf)
+	if errors.Is(err, kv.ErrDamaged) {
+		fe.damaged(ctx, i, f.Ref, err)
+		return buf, false, err
+	}
+	if errors.Is(err, kv.ErrNotFound) {
+		fe.writeback.writers[i].lost(f.Ref) // it was believed to be there
+	}
 	if err != nil {
-		return buf, err
+		fe.events.failed(tier, "fetch", err)
+		return buf, false, err
 	}
 	f.Bytes = int64(len(data))
-	header, payload, err := f.tenant.Open(f.Entry, data)
+	header, payload, err := blockfile.Open(f.tenant, f.Ref, data)
 	if errors.Is(err, kv.ErrDamaged) {
-		c.damaged(tier, f.Entry, err)
+		fe.damaged(ctx, i, f.Ref, err)
 	}
 	if err != nil {
-		return data, err
+		return data, false, err
 	}
-	return data, c.enter(f, header, payload)
+	f.entry = header.Entry
+	entered, err = fe.enter(f, i, header, payload, room)
+	return data, entered, err
 }
 
-func (c *Cache) read(f *Flight, i int, buf []byte) ([]byte, error) {
-	c.mu.Lock()
-	c.fetches.reading[f] = inProgress{i, time.Now()}
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.fetches.reading, f)
-	}()
-	ctx, cancel := context.WithTimeout(c.ctx, readDeadline)
+func (fe *fetcher) read(ctx context.Context, f *Flight, i int, buf []byte) ([]byte, error) {
+	fe.flights.beginReading(f, i)
+	defer fe.flights.endReading(f)
+	return get(ctx, fe.cfg.Tiers[i], f.Ref, buf)
+}
+
+// damaged puts a block aside that is not what it should be.
+func (fe *fetcher) damaged(ctx context.Context, i int, ref kv.Ref, cause error) {
+	tier := fe.cfg.Tiers[i]
+	fe.events.damaged(tier, ref, cause)
+	ctx, cancel := context.WithTimeout(ctx, readDeadline)
 	defer cancel()
-	return c.cfg.Tiers[i].Read(ctx, f.Entry, buf)
-}
-
-// damaged puts a block away that is not what it should be.
-func (c *Cache) damaged(tier kv.Tier, e kv.Entry, cause error) {
-	name := tier.Status().Name
-	c.cfg.Log.Warn("block_damaged", "tier", name, "key", e.Key.String(), "error", cause, "note", "it is quarantined and computed anew")
-	if c.cfg.Listener.Damaged != nil {
-		c.cfg.Listener.Damaged(name, cause)
+	if q, quarantines := kv.As[kv.Quarantiner](tier); quarantines {
+		fe.events.failed(tier, "quarantine", q.Quarantine(ctx, ref, cause))
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, readDeadline)
-	defer cancel()
-	c.failed(tier, "quarantine", tier.Quarantine(ctx, e, cause))
+	fe.writeback.writers[i].lost(ref) // it may have been computed meanwhile, and its store have met the damaged one
 }
 
-// enter puts a verified block into the pool.
-func (c *Cache) enter(f *Flight, h *kv.Header, payload []byte) (err error) {
-	if err := c.fits(h); err != nil {
-		return err
+// enter puts a verified block into the pool. Entered without an error it can be found there.
+func (fe *fetcher) enter(f *Flight, i int, h *blockfile.Header, payload []byte, room *pool.Block) (entered bool, err error) {
+	if err := fe.cfg.Form.check(h); err != nil {
+		return false, err
 	}
 	parts := make([][]byte, len(h.Layers))
 	for i, layer := range h.Layers {
 		parts[i] = payload[layer.Offset : layer.Offset+layer.Length]
 	}
-	c.cfg.OnDevice(func() { err = c.load(f, h, parts) })
-	return err
+	err = errClosed
+	fe.cfg.OnDevice(func() { entered, err = fe.load(f, i, h, parts, room) })
+	return entered, err
 }
 
-func (c *Cache) load(f *Flight, h *kv.Header, parts [][]byte) error {
-	take := c.cfg.Pool.TakeSpare
-	if f.urgent.Load() {
-		take = c.cfg.Pool.TakeSafe
+func (fe *fetcher) load(f *Flight, i int, h *blockfile.Header, parts [][]byte, room *pool.Block) (entered bool, err error) {
+	if err := fe.cfg.Rows.Import(room.Memory(), len(h.Tags), parts); err != nil {
+		return false, fmt.Errorf("import block %s: %w", h.Key, err)
 	}
-	b, err := take()
-	if err != nil {
-		return err
+	same := fe.cfg.Pool.Publish(room, h.Entry)
+	if same == room {
+		fe.cfg.Pool.MarkFetched(room, pool.TierSet(i)|f.others)
 	}
-	if err := c.cfg.Rows.Import(b.Memory(), len(h.Tags), parts); err != nil {
-		c.cfg.Pool.Give(b)
-		return fmt.Errorf("import block %s: %w", h.Key, err)
+	fe.cfg.Pool.Release(same)
+	if fe.flights.isDeleted(f) { // before it could be found; a later deletion finds it
+		fe.cfg.Pool.Remove(f.Space, f.Key)
+		return true, errDeleted
 	}
-	same := c.cfg.Pool.Seal(b, h.Entry)
-	if same == b {
-		c.cfg.Pool.Arrived(b)
-	}
-	c.cfg.Pool.Give(same)
-	c.mu.Lock()
-	deleted := f.deleted
-	c.mu.Unlock()
-	if deleted { // before it could be found; a later deletion finds it
-		c.cfg.Pool.Forget(f.Space, f.Key)
-		return errDeleted
-	}
-	return nil
-}
-
-// fits tells whether a verified block has the form that this process imports. Blocks of another numerics class do.
-func (c *Cache) fits(h *kv.Header) error {
-	form := c.cfg.Form
-	if h.Bits != form.Bits || len(h.Layers) != len(form.Layers) {
-		return fmt.Errorf("%w: it has %d layers in %d bits, not %d in %d", kv.ErrVersion, len(h.Layers), h.Bits, len(form.Layers), form.Bits)
-	}
-	for i, l := range h.Layers {
-		if want := form.Layers[i]; l.Kind != want.Kind || l.KVHeads != want.KVHeads || l.HeadDim != want.HeadDim {
-			return fmt.Errorf("%w: layer %d has another shape", kv.ErrVersion, i)
-		}
-	}
-	return nil
-}
-
-// Estimate is how long so many bytes of a block that was found would take to fetch, by what was measured of late, and
-// false if nothing is known. A tier that is stuck takes for ever.
-func (c *Cache) Estimate(f Found, bytes int64) (time.Duration, bool) {
-	if f.InPool {
-		return 0, true
-	}
-	if len(f.Tiers) == 0 {
-		return 0, false
-	}
-	for _, i := range f.Tiers {
-		if c.isStuck(i) {
-			continue
-		}
-		took, known := c.rates[i].estimate(bytes)
-		return took / time.Duration(c.cfg.Readers), known
-	}
-	return stuckAfter, true
-}
-
-func (c *Cache) isStuck(tier int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, p := range c.fetches.reading {
-		if p.tier == tier && time.Since(p.since) > stuckAfter {
-			return true
-		}
-	}
-	return false
+	return true, nil
 }

@@ -2,125 +2,151 @@ package cache
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/pool"
 )
 
 // lookDeadline is how long a tier may take to say what it has. It then counts as having nothing.
 const lookDeadline = time.Second
 
-// Found is a block that can be had.
-type Found struct {
-	kv.Entry
-	InPool bool
-	Tiers  []int // that have it, the fastest first
+// catalog tells what is where: in the pool and in each tier below it.
+type catalog struct {
+	cfg    *Config
+	events *events
+	tasks  *tasks
 }
 
-// Lookup returns, for each parent, all blocks that continue it in any tier: in one pass, all tiers at once.
-func (c *Cache) Lookup(ctx context.Context, q kv.Query) [][]Found {
+// Found is a block with who has it.
+type Found struct {
+	kv.Ref
+	kv.Copy
+	InPool  bool
+	Tiers   []int      // that have it, the fastest first
+	Unknown pool.Tiers // that did not say whether they have it
+}
+
+// Lookup tells for each block who has it: one pass, all tiers at once. Distant tiers tell what they know
+// already; Learn has them ask.
+func (c *catalog) Lookup(ctx context.Context, refs []kv.Ref) []Found {
+	return c.lookup(ctx, refs, c.events.looked)
+}
+
+// Peek is Lookup for those who only look: it counts as nobody's hit or miss.
+func (c *catalog) Peek(ctx context.Context, refs []kv.Ref) []Found {
+	return c.lookup(ctx, refs, func(kv.Tier, []kv.Ref, []kv.Copy) {})
+}
+
+func (c *catalog) lookup(ctx context.Context, refs []kv.Ref, looked func(kv.Tier, []kv.Ref, []kv.Copy)) []Found {
+	found := make([]Found, len(refs))
+	for i, ref := range refs {
+		found[i].Ref = ref
+	}
+	if len(refs) == 0 {
+		return found
+	}
+	merge(found, c.cfg.Pool.Lookup(refs), func(f *Found) { f.InPool = true })
 	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
 	defer cancel()
-	answers := make([]chan [][]kv.Entry, len(c.cfg.Tiers))
+	answers := make([]chan []kv.Copy, len(c.cfg.Tiers))
 	for i, tier := range c.cfg.Tiers {
-		answers[i] = make(chan [][]kv.Entry, 1)
-		go func() { answers[i] <- c.ask(ctx, tier, q) }()
+		answers[i] = make(chan []kv.Copy, 1)
+		if distant, is := kv.As[kv.Distant](tier); is {
+			answers[i] <- distant.Known(refs)
+			continue
+		}
+		c.tasks.run(func() { answers[i] <- c.ask(ctx, tier, refs) })
 	}
-	m := newMerge(q)
-	m.add(c.cfg.Pool.Lookup(q), func(f *Found) { f.InPool = true })
 	for i := range answers {
+		var copies []kv.Copy
 		select {
-		case entries := <-answers[i]:
-			m.add(entries, func(f *Found) { f.Tiers = append(f.Tiers, i) })
-			c.looked(c.cfg.Tiers[i], q, entries)
+		case copies = <-answers[i]:
+			looked(c.cfg.Tiers[i], refs, copies)
 		case <-ctx.Done():
 		}
+		merge(found, copies, func(f *Found) { f.Tiers = append(f.Tiers, i) })
+		markUnknown(found, copies, i)
 	}
-	return m.found
+	return found
 }
 
-func (c *Cache) ask(ctx context.Context, tier kv.Tier, q kv.Query) [][]kv.Entry {
-	entries, err := tier.Lookup(ctx, q)
-	c.failed(tier, "look up", err)
-	return entries
-}
-
-// looked tells how many of the expected blocks a tier had, up to the first that it had not.
-func (c *Cache) looked(tier kv.Tier, q kv.Query, entries [][]kv.Entry) {
-	if c.cfg.Listener.Looked == nil || len(q.Keys) == 0 {
-		return
-	}
-	hits := 0
-	for hits < len(q.Keys) && hits < len(entries) && has(entries[hits], q.Keys[hits]) {
-		hits++
-	}
-	c.cfg.Listener.Looked(tier.Status().Name, hits, len(q.Keys)-hits)
-}
-
-func has(entries []kv.Entry, key kv.Key) bool {
-	for _, e := range entries {
-		if e.Key == key {
-			return true
-		}
-	}
-	return false
-}
-
-// merge joins what the tiers say, each block once.
-type merge struct {
-	found [][]Found
-	at    []map[kv.Key]int
-}
-
-func newMerge(q kv.Query) *merge {
-	return &merge{found: make([][]Found, len(q.Parents)), at: make([]map[kv.Key]int, len(q.Parents))}
-}
-
-func (m *merge) add(entries [][]kv.Entry, mark func(*Found)) {
-	for i := range min(len(entries), len(m.found)) {
-		if m.at[i] == nil {
-			m.at[i] = map[kv.Key]int{}
-		}
-		for _, e := range entries[i] {
-			n, known := m.at[i][e.Key]
-			if !known {
-				n = len(m.found[i])
-				m.at[i][e.Key] = n
-				m.found[i] = append(m.found[i], Found{Entry: e})
-			}
-			f := &m.found[i][n]
-			mark(f)
-			f.Bytes = max(f.Bytes, e.Bytes)
-			if e.Used.After(f.Used) {
-				f.Used = e.Used
-			}
+// markUnknown notes of which blocks a tier did not say whether it has them.
+func markUnknown(found []Found, copies []kv.Copy, tier int) {
+	for i := range found {
+		if i >= len(copies) || copies[i].IsUnknown {
+			found[i].Unknown |= pool.TierSet(tier)
 		}
 	}
 }
 
-// Quarantined tells whether a tier put a damaged form of the block away.
-func (c *Cache) Quarantined(e kv.Entry) bool {
-	for _, tier := range c.cfg.Tiers {
-		if i, is := tier.(kv.Inspector); is && i.Quarantined(e) {
-			return true
-		}
-	}
-	return false
+// ask is a tier's answer, for at most lookDeadline. A tier that fails has nothing.
+func (c *catalog) ask(ctx context.Context, tier kv.Tier, refs []kv.Ref) []kv.Copy {
+	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
+	defer cancel()
+	copies, err := tier.Lookup(ctx, refs)
+	c.events.failed(tier, "look up", err)
+	return copies
 }
 
-// Lost notes blocks of the pool that a look-up did not find below it: if they were stored once, a tier gave them up,
-// and they are stored again when the tiers have time for it.
-func (c *Cache) Lost(found []Found) {
+// merge adds what a tier says to what is known of the blocks.
+func merge(found []Found, copies []kv.Copy, mark func(*Found)) {
+	for i := range min(len(copies), len(found)) {
+		if !copies[i].Exists() {
+			continue
+		}
+		f := &found[i]
+		mark(f)
+		f.Bytes = max(f.Bytes, copies[i].Bytes)
+		if copies[i].Used.After(f.Used) {
+			f.Used = copies[i].Used
+		}
+	}
+}
+
+// Missing notes what a look-up did not find in tiers that were believed to have it: they gave it up, and it is stored
+// again when they have time for it.
+func (c *catalog) Missing(found []Found) {
 	for _, f := range found {
-		if f.InPool && len(f.Tiers) == 0 && len(c.cfg.Tiers) > 0 {
-			c.cfg.Pool.Lose(f.Space, f.Key)
+		if !f.InPool {
+			continue
+		}
+		for i := range c.cfg.Tiers {
+			if !slices.Contains(f.Tiers, i) && !f.Unknown.Has(i) {
+				c.cfg.Pool.MarkLost(f.Space, f.Key, i)
+			}
 		}
 	}
 }
 
 // Used tells the tiers that the blocks were used now, and until when they are to be given up last (zero: no wish).
-func (c *Cache) Used(entries []kv.Entry, until time.Time) {
+func (c *catalog) Used(refs []kv.Ref, until time.Time) {
 	for _, tier := range c.cfg.Tiers {
-		tier.Keep(entries, until)
+		if toucher, touches := kv.As[kv.Toucher](tier); touches {
+			toucher.Touch(refs, until)
+		}
 	}
+}
+
+// inTier tells whether the tier of that name (empty: any) has the block, and its size there.
+func (c *catalog) inTier(ctx context.Context, ref kv.Ref, name string) (bytes int64, there bool) {
+	for _, tier := range c.cfg.Tiers {
+		if name != "" && tier.Name() != name {
+			continue
+		}
+		if found := c.ask(ctx, tier, []kv.Ref{ref}); len(found) > 0 && found[0].Exists() {
+			return found[0].Bytes, true
+		}
+	}
+	return 0, false
+}
+
+// Tiers are the states of the tiers below the pool, the fastest first.
+func (c *catalog) Tiers() []kv.TierStatus {
+	all := make([]kv.TierStatus, len(c.cfg.Tiers))
+	for i, tier := range c.cfg.Tiers {
+		all[i] = tier.Status()
+	}
+	return all
 }

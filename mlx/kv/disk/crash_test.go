@@ -32,7 +32,7 @@ func newTruth() *ledgerOfTruth {
 func (l *ledgerOfTruth) store(b *bench, s stored) error {
 	l.everStored[s.Path()] = s
 	delete(l.removed, s.Path())
-	err := b.Write(context.Background(), s.Entry, s.data)
+	err := b.Put(context.Background(), s.Entry, s.data)
 	if err == nil {
 		l.acknowledged[s.Path()] = s
 	}
@@ -42,7 +42,7 @@ func (l *ledgerOfTruth) store(b *bench, s stored) error {
 
 func (l *ledgerOfTruth) remove(b *bench, s stored) error {
 	delete(l.acknowledged, s.Path()) // begun: it may be gone, even if the call fails
-	err := b.Remove(context.Background(), s.Entry)
+	err := b.Delete(context.Background(), s.Ref)
 	if err == nil {
 		l.removed[s.Path()] = s
 	}
@@ -52,7 +52,7 @@ func (l *ledgerOfTruth) remove(b *bench, s stored) error {
 // prune forgets what the tier itself gave up: it is in the index no more.
 func (l *ledgerOfTruth) prune(b *bench) {
 	for path, s := range l.acknowledged {
-		if !b.known(s.Space, s.Key) {
+		if !b.catalog.has(s.Space, s.Key) {
 			delete(l.acknowledged, path)
 			l.pruned++
 		}
@@ -81,14 +81,14 @@ func scenario(b *bench, truth *ledgerOfTruth) error {
 	note(truth.store(b, toy(kv.Root, 0)))
 	note(truth.remove(b, toy(kv.Root, 3)))
 	delete(truth.acknowledged, tail.Path())
-	note(b.Quarantine(context.Background(), tail, errors.New("test")))
+	note(b.Quarantine(context.Background(), tail.Ref, errors.New("test")))
 	if err := reopen(b); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
 	for seed := range uint64(10) {
 		note(truth.store(b, toy(kv.Root, 100+seed)))
 		if seed == 4 {
-			b.keepHouse(context.Background())
+			b.sweep(context.Background())
 		}
 	}
 	note(truth.remove(b, toy(kv.Root, 109)))
@@ -164,12 +164,12 @@ func cutAt(t *testing.T, n int, mode string, crash func(*vfs.Mem)) {
 func (b *bench) wantNothingTorn(truth *ledgerOfTruth) {
 	b.Helper()
 	var entries []kv.Entry
-	b.index.All(func(found *block) bool {
+	b.catalog.index.All(func(found *block) bool {
 		entries = append(entries, found.Entry)
 		return true
 	})
 	for _, e := range entries {
-		data, err := b.Read(context.Background(), e, nil)
+		data, err := b.Get(context.Background(), e.Ref, nil)
 		if err == nil {
 			err = tiertest.CheckToy(data)
 		}

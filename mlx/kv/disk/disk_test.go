@@ -78,7 +78,7 @@ func (b *bench) open(budget int64, change ...func(*Config)) {
 // restart opens the folder anew, as a new process does.
 func (b *bench) restart(change ...func(*Config)) {
 	b.Helper()
-	b.writeTimes(context.Background())
+	b.recency.writeTimes(context.Background())
 	b.must(b.Close())
 	b.open(b.cfg.Budget, change...)
 }
@@ -107,16 +107,16 @@ func toy(parent kv.Key, seed uint64) stored {
 
 func (b *bench) put(s stored) {
 	b.Helper()
-	b.must(b.Write(context.Background(), s.Entry, s.data))
+	b.must(b.Put(context.Background(), s.Entry, s.data))
 	b.clock.advance(time.Second)
 }
 
 // has tells whether a block is found and reads as it was stored.
 func (b *bench) has(s stored) bool {
 	b.Helper()
-	got, err := b.Read(context.Background(), s.Entry, nil)
+	got, err := b.Get(context.Background(), s.Ref, nil)
 	if errors.Is(err, kv.ErrNotFound) {
-		if b.known(s.Space, s.Key) {
+		if b.catalog.has(s.Space, s.Key) {
 			b.Error("a block is found that cannot be read")
 		}
 		return false
@@ -125,7 +125,7 @@ func (b *bench) has(s stored) bool {
 	if !bytes.Equal(got, s.data) {
 		b.Errorf("block %s reads %d other bytes", s.Key, len(got))
 	}
-	return b.known(s.Space, s.Key)
+	return b.catalog.has(s.Space, s.Key)
 }
 
 // wantHeld names the blocks that are there by their place in the list.
@@ -142,19 +142,19 @@ func (b *bench) wantHeld(want string, blocks ...stored) {
 	}
 }
 
-// wantUsage compares the account with what lies in the folder.
+// wantUsage compares the ledger with what lies in the folder.
 func (b *bench) wantUsage() {
 	b.Helper()
 	usage, err := vfs.Usage(b.mem, testDir)
 	b.must(err)
 	if got := b.Status().Bytes; got != usage {
-		b.Errorf("the account says %d bytes, the folder takes %d", got, usage)
+		b.Errorf("the ledger says %d bytes, the folder takes %d", got, usage)
 	}
-	if got := b.ledger.reserved; got != headroom {
+	if got := b.catalog.ledger.reserved; got != headroom {
 		b.Errorf("%d bytes stay reserved", got)
 	}
-	if len(b.claims) != 0 {
-		b.Errorf("%d claims are left", len(b.claims))
+	if len(b.catalog.claims) != 0 {
+		b.Errorf("%d claims are left", len(b.catalog.claims))
 	}
 }
 

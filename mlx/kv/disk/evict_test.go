@@ -33,7 +33,7 @@ func (b *bench) fill() (blocks []stored) {
 func TestTheBlocksUsedLeastRecentlyGoFirst(t *testing.T) {
 	b := newBench(t, 100)
 	old := b.several(12)
-	b.Keep([]kv.Entry{old[0].Entry}, time.Time{})
+	b.Touch([]kv.Ref{old[0].Ref}, time.Time{})
 	blocks := b.fill()
 	b.wantHeld("[0 2]", old[0], old[1], blocks[len(blocks)-1])
 	b.wantUsage()
@@ -55,8 +55,8 @@ func TestEvictionGoesDownToTheLowMark(t *testing.T) {
 	if n := b.evicted[ReasonBudget]; n < 5 {
 		t.Errorf("%d blocks were evicted at once", n)
 	}
-	if used := b.Status().Bytes; used > b.low() {
-		t.Errorf("%d bytes are used, the low mark is %d", used, b.low())
+	if used := b.Status().Bytes; used > b.evictor.lowMark() {
+		t.Errorf("%d bytes are used, the low mark is %d", used, b.evictor.lowMark())
 	}
 }
 
@@ -68,13 +68,13 @@ func TestAChainGoesFromItsEnd(t *testing.T) {
 	for _, s := range []stored{a, c, d} {
 		b.put(s)
 	}
-	b.Keep([]kv.Entry{a.Entry}, time.Time{}) // the end is older now
+	b.Touch([]kv.Ref{a.Ref}, time.Time{}) // the end is older now
 	held := 3
 	for seed := uint64(50); held > 0; seed++ {
 		b.put(toy(kv.Root, seed))
 		now := 0
 		for i, s := range []stored{a, c, d} {
-			if b.known(s.Space, s.Key) {
+			if b.catalog.has(s.Space, s.Key) {
 				if now++; now != i+1 {
 					t.Fatalf("block %d is there without its parent", i)
 				}
@@ -84,13 +84,13 @@ func TestAChainGoesFromItsEnd(t *testing.T) {
 	}
 }
 
-func TestKeptBlocksGoLast(t *testing.T) {
+func TestPinnedBlocksGoLast(t *testing.T) {
 	b := newBench(t, 100)
 	a := toy(kv.Root, 1)
 	c := toy(a.Key, 2)
 	b.put(a)
 	b.put(c)
-	b.Keep([]kv.Entry{c.Entry}, b.clock.Now().Add(time.Hour))
+	b.Touch([]kv.Ref{c.Ref}, b.clock.Now().Add(time.Hour))
 	for seed := range uint64(100) {
 		b.put(toy(kv.Root, 100+seed))
 	}
@@ -117,19 +117,19 @@ func TestWhatIsReadOrContinuedIsNotEvicted(t *testing.T) {
 	a, c := toy(kv.Root, 1), toy(kv.Root, 2)
 	b.put(a)
 	b.put(c)
-	pinned := b.pin(a.Space, a.Key)
-	b.must(b.trim(t.Context(), b.cfg.Budget))
+	pinned := b.catalog.acquire(a.Space, a.Key)
+	b.must(b.evictor.trim(t.Context(), b.cfg.Budget))
 	b.wantHeld("[0]", a, c)
 	e, data := tiertest.SizedToy(testSpace(1), a.Key, kv.BlockTokens, 9, int(b.cfg.Budget))
-	if err := b.Write(t.Context(), e, data); !errors.Is(err, kv.ErrRefused) {
+	if err := b.Put(t.Context(), e, data); !errors.Is(err, kv.ErrRefused) {
 		t.Errorf("stored more than the budget: %v", err)
 	}
-	b.unpin(pinned)
+	b.catalog.release(pinned)
 	b.wantHeld("[0]", a)
 	b.wantUsage()
 }
 
-func TestBlocksOutliveTheirTTLOnlyIfKept(t *testing.T) {
+func TestBlocksOutliveTheirTTLOnlyIfPinned(t *testing.T) {
 	b := newBench(t, 100, func(c *Config) { c.TTL = time.Hour })
 	a := toy(kv.Root, 1)
 	c := toy(a.Key, 2)
@@ -137,14 +137,14 @@ func TestBlocksOutliveTheirTTLOnlyIfKept(t *testing.T) {
 	for _, s := range []stored{a, c, d, e} {
 		b.put(s)
 	}
-	b.Keep([]kv.Entry{d.Entry}, b.clock.Now().Add(3*time.Hour))
+	b.Touch([]kv.Ref{d.Ref}, b.clock.Now().Add(3*time.Hour))
 	b.clock.advance(50 * time.Minute)
-	b.Keep([]kv.Entry{c.Entry}, time.Time{})
+	b.Touch([]kv.Ref{c.Ref}, time.Time{})
 	b.clock.advance(20 * time.Minute)
-	b.keepHouse(t.Context())
+	b.sweep(t.Context())
 	b.wantHeld("[0 1 2]", a, c, d, e)
 	b.clock.advance(time.Hour)
-	b.keepHouse(t.Context())
+	b.sweep(t.Context())
 	b.wantHeld("[2]", a, c, d, e)
 	if n := b.evicted[ReasonTTL]; n != 3 {
 		t.Errorf("%d blocks outlived their TTL", n)
@@ -158,9 +158,9 @@ func TestEmptyFoldersAreGivenBack(t *testing.T) {
 	for seed := range uint64(8) {
 		s := toy(kv.Root, seed)
 		b.put(s)
-		b.must(b.Remove(t.Context(), s.Entry))
+		b.must(b.Delete(t.Context(), s.Ref))
 	}
-	b.keepHouse(t.Context())
+	b.sweep(t.Context())
 	b.wantUsage()
 	if got := b.Status().Bytes; got != empty {
 		t.Errorf("an empty tier took %d bytes and takes %d now", empty, got)
@@ -201,10 +201,10 @@ func TestTheFloorOfFreeSpaceHolds(t *testing.T) {
 	}
 	others = 250 * unit
 	a := toy(kv.Root, 1000)
-	if err := b.Write(t.Context(), a.Entry, a.data); !errors.Is(err, kv.ErrRefused) {
+	if err := b.Put(t.Context(), a.Entry, a.data); !errors.Is(err, kv.ErrRefused) {
 		t.Errorf("stored below the floor: %v", err)
 	}
-	b.must(b.trim(t.Context(), 0))
+	b.must(b.evictor.trim(t.Context(), 0))
 	if n := b.Status().Blocks; n != 0 {
 		t.Errorf("%d blocks stay below the floor", n)
 	}
@@ -220,13 +220,13 @@ func TestConcurrentStoresHoldTheBudget(t *testing.T) {
 			parent := kv.Root
 			for n := range uint64(30) {
 				s := toy(parent, worker<<16|n)
-				err := b.Write(context.Background(), s.Entry, s.data)
+				err := b.Put(context.Background(), s.Entry, s.data)
 				if err != nil && !errors.Is(err, kv.ErrRefused) {
 					t.Error(err)
 				}
 				if parent = s.Key; n%5 == 0 {
 					parent = kv.Root
-					b.keepHouse(context.Background())
+					b.sweep(context.Background())
 				}
 			}
 		})
@@ -238,61 +238,75 @@ func TestConcurrentStoresHoldTheBudget(t *testing.T) {
 	}
 }
 
-// Whatever is done in whatever order, account and folder agree, also after a restart, and no block is lost that was
-// not given up.
+// operations draws what is done with a tier, and knows what must be there.
+type operations struct {
+	*bench
+	truth *ledgerOfTruth
+	all   []stored
+}
+
+// pick draws one of the blocks that were ever stored.
+func (o *operations) pick(r *rapid.T) stored {
+	return o.all[rapid.IntRange(0, len(o.all)-1).Draw(r, "block")]
+}
+
+// onOne does something with one of the blocks, if there is any.
+func (o *operations) onOne(do func(*rapid.T, stored)) func(*rapid.T) {
+	return func(r *rapid.T) {
+		if len(o.all) > 0 {
+			do(r, o.pick(r))
+		}
+	}
+}
+
+func (o *operations) storeNew(r *rapid.T) {
+	parent := kv.Root
+	if len(o.all) > 0 && rapid.Bool().Draw(r, "continues") {
+		parent = o.pick(r).Key
+	}
+	tokens := rapid.SampledFrom([]int{kv.BlockTokens, 10}).Draw(r, "tokens")
+	size := rapid.IntRange(0, 4*unit).Draw(r, "size")
+	e, data := tiertest.SizedToy(testSpace(1), parent, tokens, uint64(len(o.all)), size)
+	o.all = append(o.all, stored{e, data})
+	if err := o.truth.store(o.bench, o.all[len(o.all)-1]); err != nil && !errors.Is(err, kv.ErrRefused) {
+		r.Fatal(err)
+	}
+}
+
+func (o *operations) quarantineOne(_ *rapid.T, s stored) {
+	delete(o.truth.acknowledged, s.Path())
+	o.must(o.Quarantine(context.Background(), s.Ref, errors.New("test")))
+}
+
+func (o *operations) check(r *rapid.T) {
+	o.wantUsage()
+	for _, s := range o.truth.acknowledged {
+		if !o.has(s) {
+			r.Fatalf("block %s is gone", s.Key)
+		}
+	}
+}
+
+// Whatever is done in whatever order, ledger and folder agree, also after a restart, and no block is lost that was
+// not evicted.
 func TestAnyOrderOfOperations(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		b := newBench(t, int64(rapid.IntRange(0, 60).Draw(r, "units")), func(c *Config) { c.TTL = time.Hour })
-		truth := newTruth()
-		var all []stored
-		pick := func() stored { return all[rapid.IntRange(0, len(all)-1).Draw(r, "block")] }
-		store := func(r *rapid.T) {
-			parent := kv.Root
-			if len(all) > 0 && rapid.Bool().Draw(r, "continues") {
-				parent = pick().Key
-			}
-			tokens := rapid.SampledFrom([]int{kv.BlockTokens, 10}).Draw(r, "tokens")
-			e, data := tiertest.SizedToy(testSpace(1), parent, tokens, uint64(len(all)), rapid.IntRange(0, 4*unit).Draw(r, "size"))
-			all = append(all, stored{e, data})
-			if err := truth.store(b, all[len(all)-1]); err != nil && !errors.Is(err, kv.ErrRefused) {
-				r.Fatal(err)
-			}
+		withTTL := func(c *Config) { c.TTL = time.Hour }
+		b := newBench(t, int64(rapid.IntRange(0, 60).Draw(r, "units")), withTTL)
+		o := &operations{bench: b, truth: newTruth()}
+		minutes := func(r *rapid.T, from, to int) time.Duration {
+			return time.Duration(rapid.IntRange(from, to).Draw(r, "min")) * time.Minute
 		}
 		r.Repeat(map[string]func(*rapid.T){
-			"store": store,
-			"again": func(r *rapid.T) {
-				if len(all) > 0 {
-					_ = truth.store(b, pick())
-				}
-			},
-			"remove": func(r *rapid.T) {
-				if len(all) > 0 {
-					b.must(truth.remove(b, pick()))
-				}
-			},
-			"quarantine": func(r *rapid.T) {
-				if len(all) > 0 {
-					s := pick()
-					delete(truth.acknowledged, s.Path())
-					b.must(b.Quarantine(context.Background(), s.Entry, errors.New("test")))
-				}
-			},
-			"keep": func(r *rapid.T) {
-				if len(all) > 0 {
-					b.Keep([]kv.Entry{pick().Entry}, b.clock.Now().Add(time.Duration(rapid.IntRange(0, 100).Draw(r, "min"))*time.Minute))
-				}
-			},
-			"time":    func(r *rapid.T) { b.clock.advance(time.Duration(rapid.IntRange(1, 30).Draw(r, "min")) * time.Minute) },
-			"house":   func(*rapid.T) { b.keepHouse(context.Background()); truth.prune(b) },
-			"restart": func(*rapid.T) { b.restart(func(c *Config) { c.TTL = time.Hour }) },
-			"": func(r *rapid.T) {
-				b.wantUsage()
-				for _, s := range truth.acknowledged {
-					if !b.has(s) {
-						r.Fatalf("block %s is gone", s.Key)
-					}
-				}
-			},
+			"store":      o.storeNew,
+			"again":      o.onOne(func(_ *rapid.T, s stored) { _ = o.truth.store(b, s) }),
+			"remove":     o.onOne(func(_ *rapid.T, s stored) { b.must(o.truth.remove(b, s)) }),
+			"quarantine": o.onOne(o.quarantineOne),
+			"pin":        o.onOne(func(r *rapid.T, s stored) { b.Touch([]kv.Ref{s.Ref}, b.clock.Now().Add(minutes(r, 0, 100))) }),
+			"time":       func(r *rapid.T) { b.clock.advance(minutes(r, 1, 30)) },
+			"sweep":      func(*rapid.T) { b.sweep(context.Background()); o.truth.prune(b) },
+			"restart":    func(*rapid.T) { b.restart(withTTL) },
+			"":           o.check,
 		})
 	})
 }
@@ -308,9 +322,9 @@ func TestOrderOfLeaves(t *testing.T) {
 		names[s.Key] = fmt.Sprintf("%c%d", 'a'+rune(n%2), n/2)
 		b.put(s)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	leaves := b.leaves(func(*block) bool { return true })
+	b.catalog.mu.Lock()
+	defer b.catalog.mu.Unlock()
+	leaves := b.catalog.leaves(func(*block) bool { return true })
 	var order []string
 	for leaves.Len() > 0 {
 		order = append(order, names[leaves.next().Key])

@@ -36,8 +36,8 @@ func failAt(t *testing.T, n int, cause error) {
 	if err != nil && !errors.Is(err, cause) && !errors.Is(err, kv.ErrRefused) {
 		t.Errorf("operation %d: unexpected error %v", n, err)
 	}
-	if b.isDegraded() {
-		b.must(b.probe(ctx))
+	if b.health.isDegraded() {
+		b.must(b.prober.probe(ctx))
 	}
 	if !isClosed(b.indexed) { // the fault hit the restart
 		_ = b.Close()
@@ -77,11 +77,11 @@ func degradeAndHeal(t *testing.T, cause error, advice string) {
 	tier := running(t, Config{FS: faulty, Dir: testDir, Budget: minBudget, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	faulty.Inject(vfs.FailMatching(vfs.OpWrite, "", cause))
 	a := toy(kv.Root, 1)
-	if err := tier.Write(t.Context(), a.Entry, a.data); !errors.Is(err, cause) {
+	if err := tier.Put(t.Context(), a.Entry, a.data); !errors.Is(err, cause) {
 		t.Errorf("the failing store: %v", err)
 	}
 	for range 100 {
-		if err := tier.Write(t.Context(), a.Entry, a.data); !errors.Is(err, kv.ErrRefused) {
+		if err := tier.Put(t.Context(), a.Entry, a.data); !errors.Is(err, kv.ErrRefused) {
 			t.Errorf("a store while degraded: %v", err)
 		}
 	}
@@ -94,7 +94,7 @@ func degradeAndHeal(t *testing.T, cause error, advice string) {
 	if status := tier.Status(); !status.Healthy || status.Problem != "" {
 		t.Errorf("not healed: %+v", status)
 	}
-	if err := tier.Write(t.Context(), a.Entry, a.data); err != nil {
+	if err := tier.Put(t.Context(), a.Entry, a.data); err != nil {
 		t.Error(err)
 	}
 	if w, i := strings.Count(log.String(), "disk_tier_degraded"), strings.Count(log.String(), "disk_tier_healed"); w != 1 || i != 1 {
@@ -108,7 +108,7 @@ func TestAFullDiskIsCleanedUp(t *testing.T) {
 	tier := running(t, Config{FS: blindToSpace{mem}, Dir: testDir, Budget: 1 << 30})
 	before := mem.Physical()
 	a := toy(kv.Root, 1)
-	if err := tier.Write(t.Context(), a.Entry, make([]byte, 20*unit)); !errors.Is(err, syscall.ENOSPC) {
+	if err := tier.Put(t.Context(), a.Entry, make([]byte, 20*unit)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("stored on a full disk: %v", err)
 	}
 	if got := mem.Physical(); got != before {
@@ -126,18 +126,18 @@ func TestAReadErrorIsNoMiss(t *testing.T) {
 	a := toy(kv.Root, 1)
 	b.put(a)
 	b.disk.Inject(vfs.FailMatching(vfs.OpRead, "", syscall.EIO))
-	if _, err := b.Read(t.Context(), a.Entry, nil); !errors.Is(err, syscall.EIO) || errors.Is(err, kv.ErrNotFound) {
+	if _, err := b.Get(t.Context(), a.Ref, nil); !errors.Is(err, syscall.EIO) || errors.Is(err, kv.ErrNotFound) {
 		t.Errorf("read: %v", err)
 	}
 	if b.Status().Healthy {
 		t.Error("the tier is healthy")
 	}
 	b.disk.Inject(nil)
-	b.must(b.probe(t.Context()))
+	b.must(b.prober.probe(t.Context()))
 	b.wantHeld("[0]", a)
 }
 
-func TestASlowStoreIsToldAndKept(t *testing.T) {
+func TestASlowStoreIsReportedAndKept(t *testing.T) {
 	b := newBench(t, 20)
 	b.disk.Inject(func(op vfs.Op) error {
 		if op.Kind == vfs.OpSync {

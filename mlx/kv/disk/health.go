@@ -4,20 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
-// health is what the disk did of late. Tier.mu guards it.
+// health knows whether the disk works and how fast it stores.
 type health struct {
+	cfg   *Config
+	alarm *alarm
+
+	mu      sync.Mutex
 	problem string               // why the tier is degraded; empty if it isn't
-	size    int64                // bytes of the store that failed
-	writing map[string]time.Time // stores under way by temp file, with their begin
-	slow    time.Duration        // what the last store took, if that was too long
+	failed  failedStore          // what must be possible again before the tier heals
+	writing map[string]time.Time // when each store under way began, by temp file
+	slow    time.Duration        // how long the last store took, if that was too long
 }
 
-// describe tells what is wrong, or that a store took or is taking too long.
-func (h *health) describe(now time.Time, limit time.Duration) string {
+// failedStore is the largest store that failed since the tier was healthy, and where the last one failed.
+type failedStore struct {
+	size int64
+	path string // its folders must be there
+}
+
+func newHealth(cfg *Config, alarm *alarm) *health {
+	return &health{cfg: cfg, alarm: alarm, writing: map[string]time.Time{}}
+}
+
+// report tells whether the tier is healthy, and what is wrong: a failure, or a store that took or is taking
+// too long.
+func (h *health) report() (healthy bool, problem string) {
+	now := h.cfg.Clock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.problem == "", h.describe(now)
+}
+
+// describe returns the problem. The caller holds the lock.
+func (h *health) describe(now time.Time) string {
 	if h.problem != "" {
 		return h.problem
 	}
@@ -25,69 +51,75 @@ func (h *health) describe(now time.Time, limit time.Duration) string {
 	for _, begin := range h.writing {
 		slowest = max(slowest, now.Sub(begin))
 	}
-	if slowest <= limit {
+	if slowest <= h.cfg.SlowWrite {
 		return ""
 	}
 	return fmt.Sprintf("the disk is slow: a store takes %s; nothing is lost, but use a faster disk or store less",
 		slowest.Round(time.Millisecond))
 }
 
-func (t *Tier) startWrite(temp string) {
-	now := t.cfg.Clock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.health.writing[temp] = now
+func (h *health) startWrite(temp string) {
+	now := h.cfg.Clock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writing[temp] = now
 }
 
-func (t *Tier) endWrite(temp string) {
-	now := t.cfg.Clock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.health.slow = 0
-	if took := now.Sub(t.health.writing[temp]); took > t.cfg.SlowWrite {
-		t.health.slow = took
+func (h *health) endWrite(temp string) {
+	now := h.cfg.Clock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.slow = 0
+	if took := now.Sub(h.writing[temp]); took > h.cfg.SlowWrite {
+		h.slow = took
 	}
-	delete(t.health.writing, temp)
+	delete(h.writing, temp)
 }
 
-// fail wraps a failure of the disk and degrades the tier: one warning, no stores until Run finds that they work. It
-// must not be called with the lock held.
-func (t *Tier) fail(doing string, size int64, err error) error {
+// fail wraps a failure of the disk and degrades the tier: one warning, no stores until Run finds that they
+// work. The caller holds no lock.
+func (h *health) fail(doing string, size int64, err error) error {
 	err = fmt.Errorf("%s: %w", doing, err)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	advice := advise(err)
-	if !t.degrade(fmt.Sprintf("%v; %s", err, advice), size) {
+	if !h.degrade(fmt.Sprintf("%v; %s", err, advice), size) {
 		return err
 	}
-	t.cfg.Log.Warn("disk_tier_degraded", "error", err.Error(), "advice", advice)
-	if t.cfg.Listener.Degraded != nil {
-		t.cfg.Listener.Degraded(err)
+	h.cfg.Log.Warn("disk_tier_degraded", "error", err.Error(), "advice", advice)
+	if h.cfg.Listener.Degraded != nil {
+		h.cfg.Listener.Degraded(err)
 	}
 	return err
 }
 
-// degrade tells whether the tier was healthy before.
-func (t *Tier) degrade(problem string, size int64) bool {
-	t.mu.Lock()
-	was := t.health.problem == ""
-	t.health.size = max(t.health.size, size)
+// degrade notes the problem and tells whether the tier was healthy before.
+func (h *health) degrade(problem string, size int64) bool {
+	h.mu.Lock()
+	was := h.problem == ""
+	h.failed.size = max(h.failed.size, size)
 	if was {
-		t.health.problem = problem
+		h.problem = problem
 	}
-	t.mu.Unlock()
-	select {
-	case t.ailing <- struct{}{}:
-	default:
-	}
+	h.mu.Unlock()
+	h.alarm.raise()
 	return was
 }
 
-func (t *Tier) isDegraded() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.health.problem != ""
+func (h *health) isDegraded() bool { return h.failure() != "" }
+
+// failure is why the tier is degraded, or empty.
+func (h *health) failure() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.problem
+}
+
+func (h *health) failedStore() failedStore {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failed
 }
 
 // advise says what to do about a failure.
@@ -103,53 +135,27 @@ func advise(err error) string {
 		return "the disk fails: see the kernel's log, and replace it if this comes again"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "too many files are open: raise the limit"
+	case errors.Is(err, vfs.ErrLocked):
+		return "another process took the folder after it had been removed: end one of the two, or give each its own folder"
 	default:
 		return "stores are refused until the folder can be written again"
 	}
 }
 
-// probe writes a little, as a store does, and heals the tier if that works and what failed would fit now.
-func (t *Tier) probe(ctx context.Context) error {
-	t.mu.Lock()
-	size := t.health.size
-	t.mu.Unlock()
-	if err := t.ensureSpace(ctx, size); err != nil {
-		return err
+// heal takes the tier into service again.
+func (h *health) heal() {
+	h.mu.Lock()
+	h.problem, h.failed = "", failedStore{}
+	h.mu.Unlock()
+	h.cfg.Log.Info("disk_tier_healed", "note", "blocks are stored again")
+	if h.cfg.Listener.Healed != nil {
+		h.cfg.Listener.Healed()
 	}
-	if err := t.makeFolders(tempDir + "/probe"); err != nil {
-		return err
-	}
-	temp := t.newTemp()
-	_, err := t.writeTemp(temp, make([]byte, unit))
-	if err := errors.Join(err, t.discard(temp), t.cfg.FS.SyncDir(t.at(tempDir))); err != nil {
-		return err
-	}
-	t.heal()
-	return nil
 }
 
-// ensureSpace evicts if the volume lacks the bytes, and fails if it still does then.
-func (t *Tier) ensureSpace(ctx context.Context, size int64) error {
-	room := roomFor(int(size))
-	free, err := t.free()
-	if err != nil || free >= room {
-		return err
-	}
-	if err := t.trim(ctx, room); err != nil {
-		return err
-	}
-	if free, err = t.free(); err == nil && free < room {
-		err = fmt.Errorf("%d bytes are free on the volume: %w", free, syscall.ENOSPC)
-	}
-	return err
-}
-
-func (t *Tier) heal() {
-	t.mu.Lock()
-	t.health.problem, t.health.size = "", 0
-	t.mu.Unlock()
-	t.cfg.Log.Info("disk_tier_healed", "note", "blocks are stored again")
-	if t.cfg.Listener.Healed != nil {
-		t.cfg.Listener.Healed()
-	}
+// recordPath notes where a store failed, so that the tier heals only once its folders can be made.
+func (h *health) recordPath(rel string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed.path = rel
 }

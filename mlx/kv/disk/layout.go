@@ -18,22 +18,14 @@ const (
 )
 
 // at turns a path below the folder, with slashes, into a name for the file system.
-func (t *Tier) at(rel string) string { return filepath.Join(t.cfg.Dir, filepath.FromSlash(rel)) }
-
-// newTemp returns a path that no other file of this process has.
-func (t *Tier) newTemp() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.temps++
-	return path.Join(tempDir, strconv.Itoa(t.temps))
-}
+func (c *Config) at(rel string) string { return filepath.Join(c.Dir, filepath.FromSlash(rel)) }
 
 // quarantineName begins with the time, so that names sort by age, and ends with the block's name.
 func quarantineName(blockPath string, now time.Time) string {
 	return path.Join(quarantineDir, fmt.Sprintf("%020d-%s", now.UnixNano(), path.Base(blockPath)))
 }
 
-// isBlockPath tells whether a path has the form of kv.Entry.Path.
+// isBlockPath tells whether a path has the form of kv.Ref.Path.
 func isBlockPath(rel string) bool {
 	parts := strings.Split(rel, "/")
 	if len(parts) != 5 || parts[0] != currentVersion {

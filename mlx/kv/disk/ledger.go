@@ -1,13 +1,16 @@
 package disk
 
 import (
-	"errors"
-	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
-// Physical bytes as file systems allot them. folderSlack is what the folders of one store may grow by; headroom
-// stays reserved for a probe and for what the quarantine's folder grows by.
+// Physical bytes as file systems allot them. folderSlack is what the folders of one store may grow by;
+// headroom stays reserved for a probe and for what the quarantine's folder grows by.
 const (
 	unit        = 4096
 	folderSlack = 10 * unit
@@ -15,130 +18,130 @@ const (
 	minBudget   = 32 * unit
 )
 
-// ledger counts the physical bytes of all that lies in the folder. Tier.mu guards it.
+// ledger counts the physical bytes of all that lies in the folder. The catalog's lock guards it.
 type ledger struct {
-	used       int64 // by files and folders
-	reserved   int64 // by writes under way, and the headroom
-	folders    map[string]*folder
-	loose      map[string]loose // files at which the index has no block: not yet, or never
-	quarantine map[string]int64 // physical bytes of damaged blocks by path
-	tickets    int
+	used     int64 // by files and folders
+	reserved int64 // by writes under way, and the headroom
+	folders  map[string]*dirUsage
+	orphans  map[string]orphan // files without a block in the index: not yet, or never
+	damaged  map[string]int64  // physical bytes of what is in quarantine, by path
+	measured int               // measurements of folders begun so far
 }
 
-// folder is a folder's own bytes, and whether its name is known to be durable in the folder above.
-type folder struct {
+// dirUsage is what a folder itself takes, and whether its name is known to be durable in the folder above.
+type dirUsage struct {
 	physical int64
-	ticket   int // of the look that found physical; older looks don't count
+	measured int // the number of the measurement that found physical; earlier ones don't count
 	durable  bool
 }
 
-// loose is a file without a block in the index.
-type loose struct {
-	physical int64
-	modTime  time.Time
-	unread   bool // a block whose header will be read
-	first    bool // to be evicted before any block
+// orphan is a file without a block in the index.
+type orphan struct {
+	physical   int64
+	modTime    time.Time
+	unread     bool // a block whose header will be read
+	evictFirst bool // to be evicted before any block
 }
 
 func newLedger() ledger {
 	return ledger{
-		reserved:   headroom,
-		folders:    map[string]*folder{},
-		loose:      map[string]loose{},
-		quarantine: map[string]int64{},
+		reserved: headroom,
+		folders:  map[string]*dirUsage{},
+		orphans:  map[string]orphan{},
+		damaged:  map[string]int64{},
 	}
 }
 
 // roomFor is what storing so many bytes may take at most: the data, the file system's own notes, the folders.
 func roomFor(bytes int) int64 { return (int64(bytes)+unit-1)/unit*unit + unit + folderSlack }
 
-func (l *ledger) folder(rel string) *folder {
+func (l *ledger) folder(rel string) *dirUsage {
 	f := l.folders[rel]
 	if f == nil {
-		f = &folder{}
+		f = &dirUsage{}
 		l.folders[rel] = f
 	}
 	return f
 }
 
-// resize notes a folder's bytes as a look with the ticket found them.
-func (l *ledger) resize(rel string, ticket int, physical int64) {
+// resize notes what a folder takes as the measurement of that number found it.
+func (l *ledger) resize(rel string, number int, physical int64) {
 	f := l.folder(rel)
-	if ticket < f.ticket {
+	if number < f.measured {
 		return
 	}
 	l.used += physical - f.physical
-	f.physical, f.ticket = physical, ticket
+	f.physical, f.measured = physical, number
 }
 
-// dropLoose forgets a loose file that is gone, and tells whether it was known.
-func (l *ledger) dropLoose(rel string) bool {
-	file, known := l.loose[rel]
+// dropOrphan forgets a file that is gone, and tells whether it was known.
+func (l *ledger) dropOrphan(rel string) bool {
+	file, known := l.orphans[rel]
 	l.used -= file.physical
-	delete(l.loose, rel)
+	delete(l.orphans, rel)
 	return known
 }
 
-// addLoose takes a file into the count.
-func (l *ledger) addLoose(rel string, file loose) {
-	l.dropLoose(rel)
-	l.loose[rel] = file
+// addOrphan takes a file into the ledger.
+func (l *ledger) addOrphan(rel string, file orphan) {
+	l.dropOrphan(rel)
+	l.orphans[rel] = file
 	l.used += file.physical
 }
 
-// measure looks at what folders take now. Looks are numbered before they are made, so that the latest look, which
-// saw the latest change, wins whichever comes back last.
-func (t *Tier) measure(folders ...string) {
-	for _, rel := range folders {
-		t.mu.Lock()
-		t.ledger.tickets++
-		ticket := t.ledger.tickets
-		t.mu.Unlock()
-		info, err := t.cfg.FS.Stat(t.at(rel))
-		gone := errors.Is(err, fs.ErrNotExist)
-		if err != nil && !gone {
-			info.Physical = unit // cannot be told now; the next start counts again
-		}
-		t.mu.Lock()
-		t.ledger.resize(rel, ticket, info.Physical)
-		t.mu.Unlock()
-	}
+// addDamaged takes a file in quarantine into the ledger.
+func (l *ledger) addDamaged(rel string, physical int64) {
+	l.used += physical - l.damaged[rel]
+	l.damaged[rel] = physical
 }
 
-// makeFolders makes the folders above a path as far as this process does not know them to be durable.
-func (t *Tier) makeFolders(rel string) error {
-	above := "."
-	for _, dir := range foldersOf(rel) {
-		if !t.isDurable(dir) {
-			if err := t.makeFolder(above, dir); err != nil {
-				return err
-			}
+// dropDamaged forgets a file in quarantine that is gone, and tells what it took and whether it was known.
+func (l *ledger) dropDamaged(rel string) (bytes int64, known bool) {
+	bytes, known = l.damaged[rel]
+	delete(l.damaged, rel)
+	l.used -= bytes
+	return bytes, known
+}
+
+// excess returns the files in quarantine that are too many or too large together, oldest first.
+func (l *ledger) excess(files int, bytes int64) []string {
+	names := slices.Sorted(maps.Keys(l.damaged)) // which begin with the time
+	var sum int64
+	for i := len(names) - 1; i >= 0; i-- {
+		sum += l.damaged[names[i]]
+		if len(names)-i > files || sum > bytes {
+			return names[:i+1]
 		}
-		above = dir
 	}
 	return nil
 }
 
-func (t *Tier) makeFolder(above, dir string) error {
-	if err := t.cfg.FS.Mkdir(t.at(dir)); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+// unread returns the orphans whose header was not read yet, youngest first.
+func (l *ledger) unread() (files []string) {
+	for rel, file := range l.orphans {
+		if file.unread {
+			files = append(files, rel)
+		}
 	}
-	if err := t.cfg.FS.SyncDir(t.at(above)); err != nil {
-		return err
-	}
-	t.setDurable(dir, true)
-	t.measure(dir, above)
-	return nil
+	slices.SortFunc(files, func(a, b string) int { return l.byAge(b, a) })
+	return files
 }
 
-func (t *Tier) isDurable(dir string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.ledger.folder(dir).durable
+// beginMeasurement returns the number of a measurement that begins now.
+func (l *ledger) beginMeasurement() int {
+	l.measured++
+	return l.measured
 }
 
-func (t *Tier) setDurable(dir string, durable bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ledger.folder(dir).durable = durable
+// orphanOf is a block file whose header was not read yet.
+func orphanOf(info vfs.Info) orphan {
+	return orphan{physical: info.Physical, modTime: info.ModTime, unread: true}
+}
+
+// byAge orders orphans, oldest first.
+func (l *ledger) byAge(a, b string) int {
+	if c := l.orphans[a].modTime.Compare(l.orphans[b].modTime); c != 0 {
+		return c
+	}
+	return strings.Compare(a, b)
 }

@@ -30,7 +30,7 @@ func TestAParentIsNotEvictedWhileItIsContinued(t *testing.T) {
 	b.put(a)
 	b.put(other)
 	c := toy(a.Key, 3)
-	b.during(vfs.OpSync, tempDir, func() { b.must(b.trim(t.Context(), b.cfg.Budget)) })
+	b.during(vfs.OpSync, tempDir, func() { b.must(b.evictor.trim(t.Context(), b.cfg.Budget)) })
 	b.put(c)
 	b.wantHeld("[0 2]", a, other, c)
 	b.wantUsage()
@@ -43,16 +43,27 @@ func TestAUseCountsForWhatIsContinued(t *testing.T) {
 	for _, s := range []stored{a, c, d} {
 		b.put(s)
 	}
-	b.Keep([]kv.Entry{c.Entry}, time.Time{})
-	b.must(b.Remove(t.Context(), c.Entry))
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if first := b.leaves(func(*block) bool { return true }).next(); first.Key != d.Key {
+	b.Touch([]kv.Ref{c.Ref}, time.Time{})
+	b.must(b.Delete(t.Context(), c.Ref))
+	b.catalog.mu.Lock()
+	defer b.catalog.mu.Unlock()
+	if first := b.catalog.leaves(func(*block) bool { return true }).next(); first.Key != d.Key {
 		t.Error("the parent of a block just used goes first")
 	}
 }
 
+// What is deleted or quarantined while the folder is being counted, after the count has passed it, makes the count begin
+// anew.
 func TestARemovalDuringTheCountIsSeen(t *testing.T) {
+	for what, remove := range map[string]func(*bench, stored) error{
+		"deleted":     func(b *bench, s stored) error { return b.Delete(t.Context(), s.Ref) },
+		"quarantined": func(b *bench, s stored) error { return b.Quarantine(t.Context(), s.Ref, errors.New("test")) },
+	} {
+		t.Run(what, func(t *testing.T) { removeDuringTheCount(t, remove) })
+	}
+}
+
+func removeDuringTheCount(t *testing.T, remove func(*bench, stored) error) {
 	b := newBench(t, 100)
 	blocks := b.several(6)
 	b.must(b.Close())
@@ -65,13 +76,14 @@ func TestARemovalDuringTheCountIsSeen(t *testing.T) {
 			last = i
 		}
 	}
-	gone, damaged := blocks[(last+1)%len(blocks)], blocks[(last+2)%len(blocks)]
+	gone := []stored{blocks[(last+1)%len(blocks)], blocks[(last+2)%len(blocks)]}
 	b.during(vfs.OpList, filepath.FromSlash(path.Dir(blocks[last].Path())), func() {
-		b.must(b.Remove(t.Context(), gone.Entry))
-		b.must(b.Quarantine(t.Context(), damaged.Entry, errors.New("test")))
+		for _, s := range gone {
+			b.must(remove(b, s))
+		}
 	})
 	b.must(b.prepare(t.Context()))
-	b.wantHeld("[]", gone, damaged)
+	b.wantHeld("[]", gone...)
 	b.wantUsage()
 	if n := b.Status().Blocks; n != 4 {
 		t.Errorf("%d blocks", n)
@@ -97,16 +109,16 @@ func TestAStoreDuringTheEvictionOfTheSameBlock(t *testing.T) {
 	b.put(a)
 	stored := make(chan error, 1)
 	b.during(vfs.OpRemove, currentVersion, func() {
-		go func() { stored <- b.Write(t.Context(), a.Entry, a.data) }()
+		go func() { stored <- b.Put(t.Context(), a.Entry, a.data) }()
 	})
-	b.must(b.trim(t.Context(), b.cfg.Budget))
+	b.must(b.evictor.trim(t.Context(), b.cfg.Budget))
 	b.must(<-stored)
 	b.wantHeld("[0]", a)
 	b.wantUsage()
 }
 
-// Folders are looked at in any order; the look that began last counts.
-func TestAnOlderLookAtAFolderDoesNotCount(t *testing.T) {
+// Measurements of a folder end in any order; the one that began last counts.
+func TestAnEarlierMeasurementDoesNotCount(t *testing.T) {
 	l := newLedger()
 	l.resize("v1", 2, 3*unit)
 	l.resize("v1", 1, unit)

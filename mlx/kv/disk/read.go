@@ -1,91 +1,42 @@
 package disk
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
+	"sync/atomic"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
-// Lookup implements kv.Tier from memory. While the folder is still being indexed it looks at the disk for expected
-// blocks that it doesn't know yet, up to the first that isn't there.
-func (t *Tier) Lookup(ctx context.Context, q kv.Query) ([][]kv.Entry, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("look up blocks: %w", err)
-	}
-	if !isClosed(t.indexed) {
-		t.lookAhead(ctx, q)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	found := t.index.Lookup(q)
-	for _, entries := range found {
-		for i := range entries {
-			entries[i].Used = t.index.Get(q.Space, entries[i].Key).Value.used
-		}
-	}
-	return found, nil
-}
+// reader opens and checks files of blocks.
+type reader struct{ cfg *Config }
 
-// lookAhead takes expected blocks into the index before their turn has come.
-func (t *Tier) lookAhead(ctx context.Context, q kv.Query) {
-	for _, key := range q.Keys {
-		if ctx.Err() != nil || !t.known(q.Space, key) && !t.adopt(ctx, fullPath(q.Space, key)) {
-			return
-		}
-	}
-}
-
-func fullPath(s kv.Space, k kv.Key) string {
-	return kv.Entry{Space: s, Key: k, Tags: make([]kv.Tag, kv.BlockTokens)}.Path()
-}
-
-func (t *Tier) known(s kv.Space, k kv.Key) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.index.Get(s, k) != nil
-}
-
-// Read implements kv.Tier. It finds a block by its path, in the index or not.
-func (t *Tier) Read(ctx context.Context, e kv.Entry, buf []byte) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("read block %s: %w", e.Key, err)
-	}
-	pinned := t.pin(e.Space, e.Key)
-	defer t.unpin(pinned)
-	data, err := t.load(e.Path(), buf)
-	if errors.Is(err, fs.ErrNotExist) {
-		t.lose(pinned)
-		return nil, fmt.Errorf("read block %s: %w", e.Key, kv.ErrNotFound)
-	}
-	if err != nil {
-		return nil, t.fail("read block "+e.Key.String(), 0, err)
-	}
-	return data, nil
-}
-
-// load reads a whole file.
-func (t *Tier) load(rel string, buf []byte) ([]byte, error) {
-	f, size, err := t.openFile(rel)
+// load reads a whole file: the block's, if the index has it.
+func (r *reader) load(rel string, b *block, buf []byte) ([]byte, error) {
+	f, size, err := r.open(rel)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
+	if err := r.checkSize(f, rel, size, b); err != nil {
+		return nil, err
+	}
 	buf = slices.Grow(buf[:0], int(size))[:size]
 	if n, err := f.ReadAt(buf, 0); n < len(buf) {
-		return nil, fmt.Errorf("%d of %d bytes: %w", n, size, orTruncated(err))
+		return nil, orTruncated(n, size, err)
 	}
 	return buf, nil
 }
 
-// openFile opens a file and tells its size.
-func (t *Tier) openFile(rel string) (vfs.File, int64, error) {
-	f, err := t.cfg.FS.Open(t.at(rel))
+// open opens a file and tells its size. What is no regular file is no block.
+func (r *reader) open(rel string) (vfs.File, int64, error) {
+	f, err := r.cfg.FS.Open(r.cfg.at(rel))
+	if errors.Is(err, vfs.ErrNotRegular) {
+		return nil, 0, fmt.Errorf("%w: %w", kv.ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -96,22 +47,75 @@ func (t *Tier) openFile(rel string) (vfs.File, int64, error) {
 	return f, size, nil
 }
 
-func orTruncated(err error) error {
+// orTruncated is what a read that came back short failed with: the file has shrunk if the disk has no other
+// reason.
+func orTruncated(n int, size int64, err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+		return damaged("%d of %d bytes", n, size)
 	}
-	return err
+	return fmt.Errorf("%d of %d bytes: %w", n, size, err)
 }
 
-// lose forgets a block whose file somebody else deleted.
-func (t *Tier) lose(b *block) {
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{kv.ErrDamaged}, args...)...)
+}
+
+// checkSize checks that an open file has the size that its block must have.
+func (r *reader) checkSize(f vfs.File, rel string, size int64, b *block) error {
+	if size > r.cfg.Budget {
+		return damaged("a file of %d bytes, more than all may take", size)
+	}
 	if b == nil {
-		return
+		_, err := r.header(f, rel, size)
+		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.index.Get(b.Space, b.Key) == b && t.claims[b.Value.path] == nil {
-		t.index.Remove(b.Space, b.Key)
-		t.ledger.used -= b.Value.physical
+	if size != b.Bytes {
+		return damaged("a file of %d bytes, where %d were stored", size, b.Bytes)
 	}
+	return nil
+}
+
+// entry reads a header. ErrDamaged: the disk gave the bytes, and they are no header of the block named so.
+func (r *reader) entry(rel string) (e kv.Entry, err error) {
+	f, size, err := r.open(rel)
+	if err != nil {
+		return e, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return r.header(f, rel, size)
+}
+
+// header is entry for an open file.
+func (r *reader) header(f vfs.File, rel string, size int64) (e kv.Entry, err error) {
+	watched := &watchedReader{inner: f}
+	e, err = r.cfg.Header(watched, size)
+	if cause := watched.failure.Load(); cause != nil {
+		return e, *cause
+	}
+	if errors.Is(err, kv.ErrVersion) {
+		return e, err
+	}
+	if err != nil {
+		return e, fmt.Errorf("%w: %w", kv.ErrDamaged, err)
+	}
+	if e.Path() != rel {
+		return e, fmt.Errorf("%w: its header names another block", kv.ErrDamaged)
+	}
+	e.Bytes = size
+	return e, nil
+}
+
+// watchedReader tells failures of the disk from damage of what is on it.
+type watchedReader struct {
+	inner   io.ReaderAt
+	failure atomic.Pointer[error]
+}
+
+// ReadAt implements io.ReaderAt.
+func (w *watchedReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.inner.ReadAt(p, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.failure.Store(&err)
+	}
+	return n, err
 }

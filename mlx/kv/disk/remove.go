@@ -1,72 +1,89 @@
 package disk
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
+	"maps"
 	"path"
-	"strings"
+	"slices"
 
-	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
-// Remove implements kv.Tier. What of the block lies in quarantine goes too. It works while the tier is degraded, as
-// far as the disk does.
-func (t *Tier) Remove(ctx context.Context, e kv.Entry) error {
-	rel := e.Path()
-	if err := t.claim(ctx, rel); err != nil {
-		return fmt.Errorf("remove block %s: %w", e.Key, err)
+// remover deletes files durably, and takes them out of the ledger once they are gone for good.
+type remover struct {
+	cfg     *Config
+	catalog *catalog
+	folders *folders
+	health  *health
+}
+
+// erase deletes victims durably; only then do their bytes count as free. A file that cannot be deleted stays
+// counted.
+func (r *remover) erase(victims []victim, reason string) (failure error) {
+	var gone []victim
+	folders := map[string]bool{}
+	for _, v := range victims {
+		err := vfs.RemoveAll(r.cfg.FS, r.cfg.at(v.path))
+		if err != nil && !isGone(err) {
+			failure = err
+			r.keepOrphan(v)
+			continue
+		}
+		gone = append(gone, v)
+		folders[path.Dir(v.path)] = true
 	}
-	defer t.release(rel)
-	t.drop(e.Space, e.Key)
-	err := t.unlink(rel, ReasonDeleted)
-	if err == nil {
-		err = t.removeQuarantined(path.Base(rel))
+	for _, dir := range slices.Sorted(maps.Keys(folders)) {
+		if err := r.cfg.FS.SyncDir(r.cfg.at(dir)); err != nil && !isGone(err) {
+			failure = err
+		}
+		r.folders.measure(dir)
 	}
-	if err != nil {
-		return t.fail("remove block "+e.Key.String(), 0, err)
+	for _, v := range gone {
+		r.account(v, reason)
+	}
+	if failure != nil {
+		return r.health.fail("evict blocks", 0, failure)
 	}
 	return nil
 }
 
-// unlink deletes a loose file durably. One that isn't there is no error, but its absence is made durable.
-func (t *Tier) unlink(rel, reason string) error {
-	err := t.cfg.FS.Remove(t.at(rel))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// account takes a deleted file out of the ledger.
+func (r *remover) account(v victim, reason string) {
+	r.catalog.mu.Lock()
+	bytes := v.physical + r.catalog.ledger.orphans[v.path].physical
+	r.catalog.ledger.dropOrphan(v.path)
+	r.catalog.ledger.used -= v.physical
+	r.catalog.mu.Unlock()
+	r.catalog.unclaim(v.path)
+	if r.cfg.Listener.Evicted != nil {
+		r.cfg.Listener.Evicted(reason, bytes)
+	}
+}
+
+// keepOrphan keeps a file in the ledger that is no block any more and could not be deleted.
+func (r *remover) keepOrphan(v victim) {
+	now := r.cfg.Clock()
+	r.catalog.mu.Lock()
+	if v.physical > 0 {
+		r.catalog.ledger.used -= v.physical
+		r.catalog.ledger.addOrphan(v.path, orphan{physical: v.physical, modTime: now, evictFirst: true})
+	}
+	r.catalog.mu.Unlock()
+	r.catalog.unclaim(v.path)
+}
+
+// unlink deletes an orphan durably. A file that isn't there is no error, but its absence is made durable.
+func (r *remover) unlink(rel, reason string) error {
+	err := vfs.RemoveAll(r.cfg.FS, r.cfg.at(rel))
+	if err != nil && !isGone(err) {
 		return err
 	}
 	there := err == nil
-	if err := t.syncDir(path.Dir(rel)); err != nil {
+	if err := r.folders.sync(path.Dir(rel)); err != nil {
 		return err
 	}
-	bytes := t.forget(rel)
-	if there && t.cfg.Listener.Evicted != nil {
-		t.cfg.Listener.Evicted(reason, bytes)
+	bytes := r.catalog.forgetOrphan(rel)
+	if there && r.cfg.Listener.Evicted != nil {
+		r.cfg.Listener.Evicted(reason, bytes)
 	}
 	return nil
-}
-
-// syncDir makes a folder's names durable and measures it. A folder that isn't there has none.
-func (t *Tier) syncDir(rel string) error {
-	err := t.cfg.FS.SyncDir(t.at(rel))
-	t.measure(rel)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// removeQuarantined deletes all that lies in quarantine of a block with that name.
-func (t *Tier) removeQuarantined(base string) error {
-	files, err := t.cfg.FS.List(t.at(quarantineDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, file := range files {
-		if strings.HasSuffix(file.Name, "-"+base) {
-			err = errors.Join(err, t.unquarantine(path.Join(quarantineDir, file.Name), ReasonDeleted))
-		}
-	}
-	return err
 }

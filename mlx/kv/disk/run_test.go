@@ -10,18 +10,18 @@ import (
 	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
-// Run writes down times of use and gives up what outlived its TTL, without anybody asking.
-func TestRunKeepsHouse(t *testing.T) {
+// Run writes down times of use and evicts what outlived its TTL, without anybody asking.
+func TestRunSweeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem(vfs.MemConfig{})
 		tier := running(t, Config{FS: mem, Dir: testDir, Budget: minBudget, TTL: time.Hour})
 		a := toy(kv.Root, 1)
-		if err := tier.Write(t.Context(), a.Entry, a.data); err != nil {
+		if err := tier.Put(t.Context(), a.Entry, a.data); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Minute)
 		used := time.Now()
-		tier.Keep([]kv.Entry{a.Entry}, time.Time{})
+		tier.Touch([]kv.Ref{a.Ref}, time.Time{})
 		time.Sleep(2 * time.Minute)
 		info, err := mem.Stat(filepath.Join(testDir, a.Path()))
 		if err != nil || !info.ModTime.Equal(used) {

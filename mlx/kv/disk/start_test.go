@@ -28,7 +28,7 @@ func (b *bench) leave(rel string, data []byte) {
 func TestARestartKeepsBlocksUsageAndOrder(t *testing.T) {
 	b := newBench(t, 100)
 	old := b.several(12)
-	b.Keep([]kv.Entry{old[0].Entry}, time.Time{})
+	b.Touch([]kv.Ref{old[0].Ref}, time.Time{})
 	b.restart()
 	b.wantUsage()
 	b.wantHeld("[0 1]", old[0], old[1])
@@ -49,7 +49,7 @@ func TestAFolderMayMove(t *testing.T) {
 	cfg := Config{FS: vfs.OS{}, Dir: filepath.Join(root, "deep", "here"), Budget: 8 << 20, Header: tiertest.ToyHeader}
 	a := toy(kv.Root, 1)
 	b := &bench{TB: t, Tier: openReal(t, cfg)}
-	b.must(b.Write(t.Context(), a.Entry, a.data))
+	b.must(b.Put(t.Context(), a.Entry, a.data))
 	b.must(b.Close())
 	moved := filepath.Join(root, "there")
 	b.must(os.Rename(cfg.Dir, moved))
@@ -59,7 +59,7 @@ func TestAFolderMayMove(t *testing.T) {
 	usage, err := vfs.Usage(vfs.OS{}, moved)
 	b.must(err)
 	if got := b.Status().Bytes; got != usage {
-		t.Errorf("the account says %d bytes, the folder takes %d", got, usage)
+		t.Errorf("the ledger says %d bytes, the folder takes %d", got, usage)
 	}
 	b.must(b.Close())
 }
@@ -76,23 +76,23 @@ func openReal(t *testing.T, cfg Config) *Tier {
 	return tier
 }
 
-// On a real disk the account follows the folder, and the budget holds after each call.
+// On a real disk the ledger follows the folder, and the budget holds after each call.
 func TestTheBudgetHoldsOnARealDisk(t *testing.T) {
 	cfg := Config{FS: vfs.OS{}, Dir: t.TempDir(), Budget: 1 << 20, Header: tiertest.ToyHeader}
 	tier := openReal(t, cfg)
 	parent := kv.Root
 	for seed := range uint64(150) {
 		s := toy(parent, seed)
-		if err := tier.Write(t.Context(), s.Entry, s.data); err != nil {
+		if err := tier.Put(t.Context(), s.Entry, s.data); err != nil {
 			t.Fatal(err)
 		}
 		if parent = s.Key; seed%4 == 3 {
 			parent = kv.Root
-			tier.keepHouse(t.Context())
+			tier.sweep(t.Context())
 		}
 		usage, err := vfs.Usage(cfg.FS, cfg.Dir)
 		if got := tier.Status().Bytes; err != nil || got != usage || usage > cfg.Budget {
-			t.Fatalf("after %d blocks the account says %d bytes, the folder takes %d of %d: %v", seed, got, usage, cfg.Budget, err)
+			t.Fatalf("after %d blocks the ledger says %d bytes, the folder takes %d of %d: %v", seed, got, usage, cfg.Budget, err)
 		}
 	}
 	if err := tier.Close(); err != nil {
@@ -147,10 +147,10 @@ func TestDamagedFilesAreQuarantinedAtTheStart(t *testing.T) {
 		t.Errorf("quarantined for %v", causes)
 	}
 	if !b.Status().Healthy {
-		t.Error("a damaged file made the tier sick")
+		t.Error("a damaged file degraded the tier")
 	}
 	b.wantUsage()
-	b.must(b.Remove(t.Context(), c.Entry))
+	b.must(b.Delete(t.Context(), c.Ref))
 	if left, _ := b.mem.List(testDir + "/" + quarantineDir); len(left) != 1 {
 		t.Errorf("%d files are in quarantine after one block was removed for good", len(left))
 	}
@@ -176,9 +176,9 @@ func TestTheQuarantineIsBounded(t *testing.T) {
 	for seed := range uint64(40) {
 		s := toy(kv.Root, seed)
 		b.put(s)
-		b.must(b.Quarantine(t.Context(), s.Entry, errors.New("test")))
+		b.must(b.Quarantine(t.Context(), s.Ref, errors.New("test")))
 	}
-	if n := len(b.ledger.quarantine); n != quarantineFiles || b.evicted[ReasonDamaged] != 40-quarantineFiles {
+	if n := len(b.catalog.ledger.damaged); n != quarantineFiles || b.evicted[ReasonDamaged] != 40-quarantineFiles {
 		t.Errorf("%d files in quarantine, evicted %v", n, b.evicted)
 	}
 	b.wantUsage()
@@ -198,15 +198,15 @@ func TestServingWhileIndexing(t *testing.T) {
 	tier, err := Open(b.cfg)
 	b.must(err)
 	b.Tier = tier
-	if _, err := b.Read(t.Context(), a.Entry, nil); err != nil {
+	if _, err := b.Get(t.Context(), a.Ref, nil); err != nil {
 		t.Errorf("read before the start: %v", err)
 	}
-	if err := b.Write(t.Context(), toy(kv.Root, 9).Entry, nil); !errors.Is(err, kv.ErrRefused) || !b.Status().Healthy {
+	if err := b.Put(t.Context(), toy(kv.Root, 9).Entry, nil); !errors.Is(err, kv.ErrRefused) || !b.Status().Healthy {
 		t.Errorf("store before the count: %v", err)
 	}
-	b.must(b.count(t.Context()))
-	found, err := b.Lookup(t.Context(), kv.Query{Space: a.Space, Parents: []kv.Key{kv.Root, a.Key}, Keys: []kv.Key{a.Key, c.Key}})
-	if err != nil || len(found[0]) != 1 || len(found[1]) != 1 || !b.Status().Indexing {
+	b.must(b.counter.count(t.Context()))
+	found, err := b.Lookup(t.Context(), []kv.Ref{a.Ref, c.Ref})
+	if err != nil || !found[0].Exists() || !found[1].Exists() || !b.Status().Indexing {
 		t.Errorf("found %v, %v", found, err)
 	}
 	d := toy(kv.Root, 3)
@@ -227,13 +227,13 @@ func TestWhatIsFoundAtTheStartIsDurable(t *testing.T) {
 		}
 		return nil
 	})
-	if err := b.Write(context.Background(), a.Entry, a.data); err == nil {
+	if err := b.Put(context.Background(), a.Entry, a.data); err == nil {
 		t.Fatal("stored without a durable name")
 	}
 	b.disk.Inject(nil)
 	b.restart()
 	b.wantHeld("[0]", a)
-	b.must(b.Write(t.Context(), a.Entry, a.data))
+	b.must(b.Put(t.Context(), a.Entry, a.data))
 	b.mem.Crash()
 	b.must(reopen(b))
 	b.wantHeld("[0]", a)

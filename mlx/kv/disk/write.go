@@ -6,47 +6,59 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
-// placements is how often a store makes its folders anew if housekeeping removes them as empty meanwhile.
-const placements = 4
+// writer stores blocks: it writes each to a temp file, syncs it, and renames it to its path.
+type writer struct {
+	cfg        *Config
+	catalog    *catalog
+	recency    *recency
+	folders    *folders
+	quarantine *quarantine
+	evictor    *evictor
+	health     *health
+	temps      atomic.Int64 // temp files named so far
+}
 
-// Write implements kv.Tier. It may evict others first, and takes as long as the disk does; the context is heard
-// while it waits for its turn, not during I/O.
-func (t *Tier) Write(ctx context.Context, e kv.Entry, data []byte) error {
-	rel := e.Path()
-	if err := t.claim(ctx, rel); err != nil {
-		return fmt.Errorf("store block %s: %w", e.Key, err)
+// newTemp returns a path that no other file of this process has.
+func (w *writer) newTemp() string {
+	return path.Join(tempDir, strconv.FormatInt(w.temps.Add(1), 10))
+}
+
+// isStored tells whether the block is stored already, as far as its file's size says, and notes its use. A
+// file of another size goes into quarantine. The caller owns the path.
+func (w *writer) isStored(e kv.Entry, rel string) bool {
+	b := w.catalog.acquire(e.Space, e.Key)
+	if b == nil {
+		return false
 	}
-	defer t.release(rel)
-	if b := t.pin(e.Space, e.Key); b != nil {
-		t.use(time.Time{}, b)
-		t.unpin(b)
-		return nil
+	defer w.catalog.release(b)
+	info, err := w.cfg.FS.Stat(w.cfg.at(rel))
+	if err != nil && !isGone(err) || err == nil && !info.Dir && info.Size == b.Bytes {
+		w.recency.use(time.Time{}, b)
+		return true
 	}
-	t.awaitCount(ctx)
-	if err := t.refusal(); err != nil {
-		return fmt.Errorf("store block %s: %w", e.Key, err)
-	}
-	parent := t.pin(e.Space, e.Parent)
-	defer t.unpin(parent)
-	t.use(time.Time{}, parent)
-	return t.writeNew(ctx, e, rel, data)
+	_ = w.quarantine.takeClaimed(e.Ref, errChanged) // a failure degraded the tier, which refuses the store then
+	return false
 }
 
 // countPatience is how long a store waits for the folder to be counted after a start.
 const countPatience = 2 * time.Second
 
-// awaitCount waits a little for the folder to be counted, unless the disk fails meanwhile.
-func (t *Tier) awaitCount(ctx context.Context) {
+// waitCounted waits a little for the folder to be counted, unless the disk fails meanwhile.
+func (w *writer) waitCounted(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for until := time.Now().Add(countPatience); !t.isDegraded() && time.Now().Before(until); {
+	for until := time.Now().Add(countPatience); !w.health.isDegraded() && time.Now().Before(until); {
 		select {
-		case <-t.counted:
+		case <-w.catalog.counted:
 			return
 		case <-ctx.Done():
 			return
@@ -55,73 +67,55 @@ func (t *Tier) awaitCount(ctx context.Context) {
 	}
 }
 
-// refusal tells why no store is taken now.
-func (t *Tier) refusal() error {
-	if !isClosed(t.counted) {
+// refusal tells why the tier takes no store now.
+func (w *writer) refusal() error {
+	if !isClosed(w.catalog.counted) {
 		return fmt.Errorf("%w: what is in the folder is still being counted", kv.ErrRefused)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.health.problem != "" {
-		return fmt.Errorf("%w: %s", kv.ErrRefused, t.health.problem)
+	if problem := w.health.failure(); problem != "" {
+		return fmt.Errorf("%w: %s", kv.ErrRefused, problem)
 	}
 	return nil
 }
 
-// writeNew stores a block that isn't there, at a path that the caller owns.
-func (t *Tier) writeNew(ctx context.Context, e kv.Entry, rel string, data []byte) error {
+// write stores a block that isn't there, at a path that the caller owns.
+func (w *writer) write(ctx context.Context, e kv.Entry, rel string, data []byte) error {
 	room := roomFor(len(data))
-	if err := t.reserve(ctx, room); err != nil {
+	if err := w.evictor.reserve(ctx, room); err != nil {
 		return fmt.Errorf("store block %s: %w", e.Key, err)
 	}
-	temp := t.newTemp()
-	t.startWrite(temp)
-	physical, err := t.store(temp, rel, data)
-	t.endWrite(temp)
+	temp := w.newTemp()
+	w.health.startWrite(temp)
+	physical, err := w.writeDurably(temp, rel, data)
+	w.health.endWrite(temp)
 	if err != nil {
-		t.unreserve(room)
-		return t.fail("store block "+e.Key.String(), int64(len(data)), err)
+		w.evictor.unreserve(room)
+		w.health.recordPath(rel)
+		return w.health.fail("store block "+e.Key.String(), int64(len(data)), err)
 	}
 	e.Bytes = int64(len(data))
-	t.enter(e, record{path: rel, physical: physical}, room)
+	w.catalog.enter(e, record{path: rel, physical: physical}, room)
 	return nil
 }
 
-// enter makes a durable block visible and turns its reservation into usage.
-func (t *Tier) enter(e kv.Entry, r record, room int64) {
-	now := t.cfg.Clock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r.used, r.touched = t.after(now), true
-	t.ledger.dropLoose(r.path)
-	t.ledger.used += r.physical
-	t.ledger.reserved -= room
-	t.index.Add(e, r)
-}
-
-func (t *Tier) unreserve(room int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ledger.reserved -= room
-}
-
-// store makes the data durable under the path. If it fails it leaves nothing behind that is not counted.
-func (t *Tier) store(temp, rel string, data []byte) (physical int64, err error) {
-	physical, err = t.writeTemp(temp, data)
+// writeDurably makes the data durable under the path. If it fails it leaves nothing behind that is not
+// counted.
+func (w *writer) writeDurably(temp, rel string, data []byte) (physical int64, err error) {
+	physical, err = w.writeTemp(temp, data)
 	left := temp
 	if err == nil {
-		left, err = t.place(temp, rel)
+		left, err = w.place(temp, rel)
 	}
-	t.measure(tempDir, path.Dir(rel))
+	w.folders.measure(tempDir, path.Dir(rel))
 	if err != nil {
-		return 0, errors.Join(err, t.discard(left))
+		return 0, errors.Join(err, w.discard(left))
 	}
 	return physical, nil
 }
 
 // writeTemp writes and syncs a new file, and returns what it takes on the volume.
-func (t *Tier) writeTemp(temp string, data []byte) (int64, error) {
-	f, err := t.cfg.FS.Create(t.at(temp))
+func (w *writer) writeTemp(temp string, data []byte) (int64, error) {
+	f, err := w.create(temp)
 	if err != nil {
 		return 0, err
 	}
@@ -132,44 +126,73 @@ func (t *Tier) writeTemp(temp string, data []byte) (int64, error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return 0, err
 	}
-	info, err := t.cfg.FS.Stat(t.at(temp))
+	info, err := w.cfg.FS.Stat(w.cfg.at(temp))
 	return info.Physical, err
 }
 
-// place gives a synced file its durable name, and tells where it lies if that fails.
-func (t *Tier) place(temp, rel string) (left string, err error) {
-	for range placements {
-		if err = t.makeFolders(rel); err != nil {
+// create makes a temp file, in a folder that somebody may have removed and under a name that somebody may
+// have taken.
+func (w *writer) create(temp string) (f vfs.File, err error) {
+	for range attempts {
+		f, err = w.cfg.FS.Create(w.cfg.at(temp))
+		switch {
+		case err == nil:
+			return f, nil
+		case errors.Is(err, fs.ErrExist):
+			err = vfs.RemoveAll(w.cfg.FS, w.cfg.at(temp))
+		case isGone(err):
+			w.folders.recheck(temp)
+			err = w.folders.make(temp)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("make %s: somebody keeps removing its folder", temp)
+}
+
+// place gives a synced file its durable name, and tells where the file lies if that fails.
+func (w *writer) place(temp, rel string) (left string, err error) {
+	for range attempts {
+		if err = w.folders.make(rel); err != nil {
 			return temp, err
 		}
-		err = t.cfg.FS.Rename(t.at(temp), t.at(rel))
+		err = w.cfg.FS.Rename(w.cfg.at(temp), w.cfg.at(rel))
 		if err == nil {
-			return rel, t.cfg.FS.SyncDir(t.at(path.Dir(rel)))
+			return rel, w.cfg.FS.SyncDir(w.cfg.at(path.Dir(rel)))
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case isGone(err):
+			w.folders.recheck(rel)
+		case isFolderThere(err):
+			err = w.quarantine.displace(rel)
+		}
+		if err != nil && !isGone(err) {
 			return temp, err
-		}
-		for _, dir := range foldersOf(rel) {
-			t.setDurable(dir, false)
 		}
 	}
 	return temp, err
 }
 
+// isFolderThere tells whether a rename failed because a folder has the name.
+func isFolderThere(err error) bool {
+	return errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTEMPTY)
+}
+
 // discard deletes what a failed store left. If even that fails, the file is counted and evicted first.
-func (t *Tier) discard(rel string) error {
-	err := t.cfg.FS.Remove(t.at(rel))
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.forget(rel)
-		t.measure(path.Dir(rel))
+func (w *writer) discard(rel string) error {
+	err := w.cfg.FS.Remove(w.cfg.at(rel))
+	if err == nil || isGone(err) {
+		w.catalog.forgetOrphan(rel)
+		w.folders.measure(path.Dir(rel))
 		return nil
 	}
-	file := loose{first: true, modTime: t.cfg.Clock()}
-	if info, err := t.cfg.FS.Stat(t.at(rel)); err == nil {
+	file := orphan{evictFirst: true, modTime: w.cfg.Clock()}
+	if info, err := w.cfg.FS.Stat(w.cfg.at(rel)); err == nil {
 		file.physical = info.Physical
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ledger.addLoose(rel, file)
+	w.catalog.mu.Lock()
+	defer w.catalog.mu.Unlock()
+	w.catalog.ledger.addOrphan(rel, file)
 	return err
 }

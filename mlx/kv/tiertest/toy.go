@@ -48,7 +48,7 @@ func (h toyHead) append(to []byte) []byte {
 }
 
 func (h toyHead) entry(size int64) kv.Entry {
-	e := kv.Entry{Space: h.Space, Key: h.Key, Parent: h.Parent, Bytes: size}
+	e := kv.Entry{Ref: kv.Ref{Space: h.Space, Key: h.Key, Parent: h.Parent, Tokens: int(h.Tokens)}, Bytes: size}
 	for i := range h.Tokens {
 		sum := sha256.Sum256(binary.LittleEndian.AppendUint32(h.Key[:], i))
 		e.Tags = append(e.Tags, kv.Tag(sum[:len(kv.Tag{})]))

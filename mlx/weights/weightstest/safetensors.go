@@ -20,43 +20,51 @@ func (f *file) add(name, dtype string, shape []int, data []byte) {
 	f.body = append(f.body, data...)
 }
 
-// normMean is what a norm's weights lie around: their neutral value, but for Gemma's norms of what a layer returns.
-// Those are larger, so that with its tied head the model does not just answer with the last token.
-func (s Tiny) normMean(name string) float64 {
+// rowMean is what a tensor of one row lies around: a norm around its neutral value, a bias around zero.
+func (s Tiny) rowMean(name string) float64 {
 	switch {
-	case s.Gemma2 == nil:
-		return 1
-	case strings.Contains(name, ".post_"):
-		return 5
+	case strings.HasSuffix(name, ".bias"):
+		return 0
+	case s.Family != nil:
+		return s.Family.normMean(name)
 	}
-	return 0
+	return 1
 }
 
-// writeShard writes random tensors: norms around their mean, matrices with a spread of 1/sqrt(inputs).
+// values are a tensor's: norms and biases around their mean, matrices with a spread of 1/sqrt(inputs).
+func (s Tiny) values(r *rand.Rand, x tensor) []float32 {
+	n := 1
+	for _, d := range x.shape {
+		n *= d
+	}
+	spread, mean := 1/math.Sqrt(float64(x.shape[len(x.shape)-1])), 0.0
+	if len(x.shape) == 1 {
+		spread, mean = 0.1, s.rowMean(x.name)
+	}
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(mean + spread*r.NormFloat64())
+	}
+	return values
+}
+
+func floatBytes(values []float32) (data []byte) {
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return data
+}
+
+// writeShard writes random tensors.
 func (s Tiny) writeShard(path string, r *rand.Rand, tensors []tensor) error {
 	f := file{header: map[string]any{}}
 	for _, x := range tensors {
-		n := 1
-		for _, d := range x.shape {
-			n *= d
-		}
-		spread, mean := 1/math.Sqrt(float64(x.shape[len(x.shape)-1])), 0.0
-		if len(x.shape) == 1 {
-			spread, mean = 0.1, s.normMean(x.name)
-		}
-		values := make([]float32, n)
-		for i := range values {
-			values[i] = float32(mean + spread*r.NormFloat64())
-		}
+		values := s.values(r, x)
 		if s.Bits > 0 && len(x.shape) == 2 {
 			f.addQuantised(x, values, s.Bits, s.Group)
 			continue
 		}
-		var data []byte
-		for _, v := range values {
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-		}
-		f.add(x.name, "F32", x.shape, data)
+		f.add(x.name, "F32", x.shape, floatBytes(values))
 	}
 	raw, err := json.Marshal(f.header)
 	if err != nil {

@@ -5,6 +5,7 @@ package weightstest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,17 +18,22 @@ type Tiny struct {
 
 	Seed   uint64
 	Tied   bool
+	Bias   bool           // queries, keys, values and attention's output have biases
 	Shards int            // number of safetensors files; 0 and 1 make one without an index
 	Rope   map[string]any // rope_scaling, may be nil
-	Gemma2 *Gemma2        // nil for a Llama
+	Family Family         // nil for a Llama
 	Bits   int            // 4 or 8: matrices are quantised as MLX does it, in groups of Group; 0: float32
 	Group  int
 }
 
-// Gemma2 is what a Gemma 2 has beside Llama's shape; its head is always tied.
-type Gemma2 struct {
-	Window                              int
-	QueryScalar, AttentionCap, FinalCap float64
+// Family is what the models of a family have beside Llama's shape.
+type Family interface {
+	// settings replace those of a Llama's config.json.
+	settings(s Tiny) map[string]any
+	// layer are the tensors that a layer has more.
+	layer(s Tiny, prefix string) []tensor
+	// normMean is what a norm's weights lie around.
+	normMean(name string) float64
 }
 
 // Default is large enough for several heads and layers and small enough for thousands of tokens a second in any
@@ -36,22 +42,23 @@ func Default() Tiny {
 	return Tiny{Layers: 2, Hidden: 64, Intermediate: 96, Heads: 4, KVHeads: 2, HeadDim: 16, Vocabulary: 300, Context: 2048, Seed: 1}
 }
 
-// DefaultGemma2 has windows that end inside blocks, and caps that bend most scores and logits.
-func DefaultGemma2() Tiny {
-	return Tiny{
-		Layers: 4, Hidden: 64, Intermediate: 128, Heads: 4, KVHeads: 2, HeadDim: 32, Vocabulary: 300, Context: 2048, Seed: 2,
-		Gemma2: &Gemma2{Window: 48, QueryScalar: 24, AttentionCap: 2, FinalCap: 3},
-	}
-}
-
 // Golden are the models whose answers by mlx-lm are kept with package model, by name.
 func Golden() map[string]Tiny {
-	wide, four, eight, llama := DefaultGemma2(), DefaultGemma2(), DefaultGemma2(), Default()
-	wide.Gemma2.Window = 4096
-	four.Bits, four.Group = 4, 64
-	eight.Bits, eight.Group = 8, 32
+	llama, bias := Default(), Default()
 	llama.Bits, llama.Group, llama.Intermediate = 4, 32, 128
-	return map[string]Tiny{"gemma2": wide, "gemma2-window": DefaultGemma2(), "gemma2-4bit": four, "gemma2-8bit": eight, "llama-4bit": llama}
+	bias.Bias = true
+	all := map[string]Tiny{"llama-4bit": llama, "llama-bias": bias}
+	maps.Copy(all, goldenGemma2())
+	maps.Copy(all, goldenQwen3())
+	return all
+}
+
+// Families are models whose layers differ in everything that layers may differ in, by name. The numeric contract and the
+// tiers are tested with them.
+func Families() map[string]Tiny {
+	normed := DefaultQwen3()
+	normed.Bias = true
+	return map[string]Tiny{"llama": Default(), "gemma2": DefaultGemma2(), "qwen3": normed}
 }
 
 type tensor struct {
@@ -62,7 +69,7 @@ type tensor struct {
 func (s Tiny) tensors() []tensor {
 	q, kv := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	all := []tensor{{"model.embed_tokens.weight", []int{s.Vocabulary, s.Hidden}}, {"model.norm.weight", []int{s.Hidden}}}
-	if !s.Tied && s.Gemma2 == nil {
+	if !s.Tied {
 		all = append(all, tensor{"lm_head.weight", []int{s.Vocabulary, s.Hidden}})
 	}
 	for i := range s.Layers {
@@ -73,9 +80,12 @@ func (s Tiny) tensors() []tensor {
 			tensor{p + "self_attn.v_proj.weight", []int{kv, s.Hidden}}, tensor{p + "self_attn.o_proj.weight", []int{s.Hidden, q}},
 			tensor{p + "mlp.gate_proj.weight", []int{s.Intermediate, s.Hidden}}, tensor{p + "mlp.up_proj.weight", []int{s.Intermediate, s.Hidden}},
 			tensor{p + "mlp.down_proj.weight", []int{s.Hidden, s.Intermediate}})
-		if s.Gemma2 != nil {
-			all = append(all, tensor{p + "pre_feedforward_layernorm.weight", []int{s.Hidden}},
-				tensor{p + "post_feedforward_layernorm.weight", []int{s.Hidden}})
+		if s.Family != nil {
+			all = append(all, s.Family.layer(s, p)...)
+		}
+		if s.Bias {
+			all = append(all, tensor{p + "self_attn.q_proj.bias", []int{q}}, tensor{p + "self_attn.k_proj.bias", []int{kv}},
+				tensor{p + "self_attn.v_proj.bias", []int{kv}}, tensor{p + "self_attn.o_proj.bias", []int{s.Hidden}})
 		}
 	}
 	return all
@@ -88,12 +98,11 @@ func (s Tiny) config() map[string]any {
 		"max_position_embeddings": s.Context, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": s.Tied,
 		"hidden_act": "silu", "eos_token_id": 2,
 	}
-	if g := s.Gemma2; g != nil {
-		config["model_type"], config["tie_word_embeddings"] = "gemma2", true
-		config["hidden_act"], config["hidden_activation"] = "gelu_pytorch_tanh", "gelu_pytorch_tanh"
-		config["eos_token_id"] = []int{1, 107}
-		config["sliding_window"], config["query_pre_attn_scalar"] = g.Window, g.QueryScalar
-		config["attn_logit_softcapping"], config["final_logit_softcapping"] = g.AttentionCap, g.FinalCap
+	if s.Family != nil {
+		maps.Copy(config, s.Family.settings(s))
+	}
+	if s.Bias {
+		config["attention_bias"] = true
 	}
 	if s.Rope != nil {
 		config["rope_scaling"] = s.Rope

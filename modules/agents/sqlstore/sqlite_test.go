@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/agent-memory/agent-memory/migrations"
 	"github.com/agent-memory/agent-memory/modules/agents"
@@ -22,6 +23,6 @@ func TestSQLite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return sqlstore.NewSQLite(db)
+		return sqlstore.NewSQLite(db, time.Now)
 	})
 }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/migrations"
+	"github.com/agent-memory/agent-memory/modules/agents"
+	"github.com/agent-memory/agent-memory/modules/agents/pgstore"
+	"github.com/agent-memory/agent-memory/modules/agents/sqlstore"
+	"github.com/agent-memory/agent-memory/platform/database"
+)
+
+// firstPatience is how long the start waits for the database; the server then goes on trying while it runs.
+const firstPatience = 10 * time.Second
+
+// openAgents opens the registry of the agents, whose database tells the cluster's secret.
+func (s *server) openAgents(held *memory) *agents.Registry {
+	c, shared, node := s.cfg.Agent, s.cfg.DatabaseURL != "", ""
+	if shared {
+		node = s.nodeName()
+	}
+	settings := agents.Settings{
+		Open:   func(ctx context.Context) (agents.Store, error) { return openRecords(ctx, s.cfg, node) },
+		Memory: held, MostHot: c.MaxAgentsInMemory,
+		TTL: c.TTL, Log: s.deps.log, Secret: s.tenants.secret(), Settled: s.tenants.settle, Keeps: s.tenants.keeps,
+	}
+	if shared {
+		settings.OneSecret = true
+		settings.Settled = func(secret []byte) {
+			s.tenants.settle(secret)
+			s.keepSecret(secret)
+		}
+		if kept := s.keptSecret(); kept != nil {
+			s.tenants.settle(kept)
+			settings.Secret, settings.Known = kept, true
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), firstPatience)
+	defer cancel()
+	return agents.NewRegistry(ctx, settings)
+}
+
+// withoutSecret is why no requests should be sent to a node that shares a database: it doesn't know the cluster's secret,
+// or has another than the database. Empty if all is well.
+func (s *server) withoutSecret() string {
+	switch {
+	case s.cfg.DatabaseURL == "":
+		return ""
+	case errors.Is(s.agents.Problem(), agents.ErrOtherSecret):
+		return "the database has another cluster secret than this node; see cluster_secret_differs in the log"
+	case s.agents.Problem() == nil && !s.agents.CaughtUp():
+		return "deletions that other nodes took while this one was away are being carried out"
+	case !s.tenants.isStored():
+		return "the database can't be reached, and this node doesn't know the cluster's secret yet; see database_unavailable in the log"
+	}
+	return ""
+}
+
+// openRecords opens the store of agents' records: the database that nodes share, which knows this one by a name, or a file
+// in the cache folder.
+func openRecords(ctx context.Context, cfg config.Config, node string) (agents.Store, error) {
+	if cfg.DatabaseURL != "" {
+		schema, err := fs.Sub(migrations.Postgres, "postgres")
+		if err != nil {
+			return nil, err
+		}
+		return pgstore.Open(ctx, cfg.DatabaseURL, node, schema)
+	}
+	if cfg.Agent.CacheDir == "" {
+		return nil, errors.New("SEMANTIC_AGENT_CACHE_DIR: there is no folder for the database")
+	}
+	schema, err := fs.Sub(migrations.SQLite, "sqlite")
+	if err != nil {
+		return nil, err
+	}
+	db, err := database.OpenSQLite(ctx, filepath.Join(cfg.Agent.CacheDir, recordsFile), schema)
+	if err != nil {
+		return nil, err
+	}
+	return sqlstore.NewSQLite(db, time.Now), nil
+}
+
+type migrateCommand struct{ printed }
+
+// Run applies the migrations that the database lacks.
+func (c migrateCommand) Run(ctx context.Context, cfg *config.Config, to streams) error {
+	if err := cfg.Complete(); err != nil {
+		return err
+	}
+	store, err := openRecords(ctx, *cfg, "")
+	if err != nil {
+		return err
+	}
+	if err := store.Close(); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return c.print(to, map[string]string{"status": "up to date"}, func(t *tabwriter.Writer) { fmt.Fprintln(t, "the database is up to date") })
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	agentsapi "github.com/agent-memory/agent-memory/modules/agents/api"
+	"github.com/agent-memory/agent-memory/modules/explain"
+	"github.com/agent-memory/agent-memory/modules/health"
+	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/modules/messages/anthropic"
+	"github.com/agent-memory/agent-memory/modules/messages/openai"
+	"github.com/agent-memory/agent-memory/modules/pool"
+	"github.com/agent-memory/agent-memory/platform/auth"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/agent-memory/agent-memory/platform/metrics"
+	"github.com/agent-memory/agent-memory/platform/ratelimit"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// newRouter returns the router, with what the surfaces have of their own.
+func newRouter(cfg config.Config, exposition *metrics.Metrics, log *slog.Logger) *httpapi.Router {
+	return httpapi.New(httpapi.Config{
+		Title: name, Version: version, Description: about,
+		CORSOrigins:  cfg.Server.CORSOrigins,
+		LoopbackOnly: cfg.Keyless(),
+		OpenBy:       "ANTHROPIC_API_KEY",
+		MaxBody:      anthropic.MaxBody,
+		Keys:         auth.NewKeys(cfg.APIKeys).WithAdmin(cfg.AdminKey),
+		Limits:       ratelimit.New(ratelimit.Config{PerCaller: cfg.Server.RateLimitPerAgent, Global: cfg.Server.RateLimitGlobal}),
+		Caller:       messages.CallerOf,
+		IDHeaders:    []string{anthropic.RequestIDHeader},
+		Surfaces:     append(openai.Surfaces(), anthropic.Surface()),
+		Log:          log,
+		Observe:      exposition.Request,
+	})
+}
+
+// register adds the modules' routes.
+func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Handler) {
+	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, Log: s.deps.log})
+	pool.Register(s.router, mem)
+	service := messages.New(messages.Config{
+		Engine: s.engine, Renderer: renderer, Limiter: s.router, Temperature: s.cfg.MLX.Temperature,
+		Aliases: append([]string{anthropic.ModelAlias}, s.cfg.Server.ModelAliases...), Log: s.deps.log,
+	})
+	mem.messages = service
+	surface := anthropic.Register(anthropic.Config{Router: s.router, Service: service, Log: s.deps.log})
+	explain.Register(explain.Config{Router: s.router, Engine: s.engine, Text: renderer, Prompts: surface})
+	s.health = health.Register(health.Config{
+		Router: s.router, Engine: s.engine, Name: name, Version: version, Endpoints: endpoints(), Reason: s.withoutSecret,
+	})
+	s.registerMetrics(exposition)
+}
+
+// endpoints are those that GET / tells of.
+func endpoints() []string {
+	return []string{
+		"/v1/messages", "/v1/messages/count_tokens", "/v1/agents", "/admin/agents", "/admin/pool", "/admin/explain",
+		"/health/live", "/health/ready", "/health/startup", "/metrics",
+	}
+}
+
+// registerMetrics adds /metrics.
+func (s *server) registerMetrics(exposition http.Handler) {
+	s.router.Handle(huma.Operation{
+		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Summary: "Metrics for Prometheus", Tags: []string{"health"},
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The exposition",
+			Content:     map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
+		}},
+	}, exposition.ServeHTTP)
+}

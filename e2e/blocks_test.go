@@ -1,0 +1,19 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Hundreds of thousands of small blocks cost what their bytes do, not the square of it: this ran for minutes.
+func TestManyBlocksAreRefusedLikeOneLongText(t *testing.T) {
+	s := start(t)
+	block := `{"type":"text","text":"` + strings.Repeat("a", 70) + `"}`
+	status, answer := s.ask(t, "/v1/messages", `{"model":"claude-x","max_tokens":5,"messages":[{"role":"user","content":[`+
+		strings.TrimSuffix(strings.Repeat(block+",", 200_000), ",")+`]}]}`)
+	if said := fmt.Sprint(answer); status != http.StatusBadRequest || !strings.Contains(said, "prompt is too long: ") {
+		t.Errorf("%d %.300s", status, said)
+	}
+}

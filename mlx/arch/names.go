@@ -1,0 +1,82 @@
+package arch
+
+import (
+	"slices"
+	"strings"
+)
+
+// Tensors' names here: embed, norm and head, and layers.N. with attn_norm, q, k, v, o, ffn_norm, gate, up and down, with
+// QKNorm q_norm and k_norm, with PostNorms attn_post_norm and ffn_post_norm; a bias is its product's name and .bias.
+
+// outerNames are the tensors around the layers.
+func outerNames() []Name {
+	return []Name{
+		{"embed", "model.embed_tokens", "token_embd"}, {"norm", "model.norm", "output_norm"}, {"head", "lm_head", "output"},
+	}
+}
+
+// layerNames are the tensors of a layer that every family calls the same.
+func layerNames() []Name {
+	return []Name{
+		{"attn_norm", "input_layernorm", "attn_norm"},
+		{"q", "self_attn.q_proj", "attn_q"}, {"k", "self_attn.k_proj", "attn_k"}, {"v", "self_attn.v_proj", "attn_v"},
+		{"o", "self_attn.o_proj", "attn_output"},
+		{"gate", "mlp.gate_proj", "ffn_gate"}, {"up", "mlp.up_proj", "ffn_up"}, {"down", "mlp.down_proj", "ffn_down"},
+	}
+}
+
+// of is the name in a kind of file.
+func (n Name) of(kind Kind) string {
+	if kind == GGUF {
+		return n.GGUF
+	}
+	return n.Module
+}
+
+// Names finds what a family's tensors are called here.
+type Names struct {
+	kind         Kind
+	prefix       string // of a layer
+	outer, layer map[string]string
+}
+
+// NamesIn are the family's names in a kind of file.
+func (f Family) NamesIn(kind Kind) Names {
+	n := Names{kind: kind, prefix: "model.layers.", outer: map[string]string{}, layer: map[string]string{}}
+	if kind == GGUF {
+		n.prefix = "blk."
+	}
+	for _, x := range outerNames() {
+		n.outer[x.of(kind)] = x.Part
+	}
+	for _, x := range slices.Concat(layerNames(), f.Names) {
+		n.layer[x.of(kind)] = x.Part
+	}
+	return n
+}
+
+// Canonical is the name here of a module, which is a tensor's name without its last part: layers.3.q of
+// model.layers.3.self_attn.q_proj and of blk.3.attn_q. Empty: the family has no such module.
+func (n Names) Canonical(module string) string {
+	if name := n.outer[module]; name != "" {
+		return name
+	}
+	rest, inside := strings.CutPrefix(module, n.prefix)
+	layer, part, _ := strings.Cut(rest, ".")
+	if !inside || n.layer[part] == "" {
+		return ""
+	}
+	return "layers." + layer + "." + n.layer[part]
+}
+
+// HasBias reports whether the model adds a bias to what a canonical name computes.
+func (c Config) HasBias(name string) bool {
+	for i, l := range c.Layers {
+		prefix := LayerPrefix(i)
+		part, inside := strings.CutPrefix(name, prefix)
+		if inside {
+			return l.Bias.QKV && (part == "q" || part == "k" || part == "v") || l.Bias.Output && part == "o"
+		}
+	}
+	return false
+}

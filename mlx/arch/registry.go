@@ -1,0 +1,41 @@
+package arch
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Families are the architectures that are run, in the order in which messages name them.
+func Families() []Family {
+	return []Family{llama(), gemma2(), qwen3()}
+}
+
+// Find is the family of a file: by config.json's model_type, or by a GGUF's general.architecture.
+func Find(file File) (Family, error) {
+	setting := "model_type"
+	if file.Kind == GGUF {
+		setting = "general.architecture"
+	}
+	name, _ := file.Settings[setting].(string)
+	var known []string
+	for _, f := range Families() {
+		if name == f.nameIn(file.Kind) {
+			return f, nil
+		}
+		known = append(known, f.nameIn(file.Kind))
+	}
+	last := len(known) - 1
+	return Family{}, fmt.Errorf("the architecture %s is %w; %s and %s are",
+		short(name), ErrUnsupported, strings.Join(known[:last], ", "), known[last])
+}
+
+func (f Family) nameIn(kind Kind) string {
+	if kind == GGUF {
+		return f.GGUF
+	}
+	return f.ModelType
+}
+
+// LayerPrefix begins the canonical names of a layer's tensors.
+func LayerPrefix(layer int) string { return "layers." + strconv.Itoa(layer) + "." }

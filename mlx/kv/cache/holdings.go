@@ -1,0 +1,58 @@
+package cache
+
+import (
+	"context"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
+
+// poolName is the pool's name among the tiers.
+const poolName = "pool"
+
+// Holdings tells what the pool and each tier has of the chains.
+func (c *catalog) Holdings(ctx context.Context, chains []kv.Chain) []kv.Holding {
+	counts := []*count{newCount(poolName)}
+	for _, tier := range c.cfg.Tiers {
+		counts = append(counts, newCount(tier.Name()))
+	}
+	for _, chain := range chains {
+		refs := chain.Refs()
+		counts[0].add(refs, c.cfg.Pool.Lookup(refs))
+		for i, tier := range c.cfg.Tiers {
+			counts[i+1].add(refs, c.ask(ctx, tier, refs))
+		}
+	}
+	holdings := make([]kv.Holding, len(counts))
+	for i, n := range counts {
+		holdings[i] = n.Holding
+	}
+	return holdings
+}
+
+type count struct {
+	kv.Holding
+	seen map[kv.Key]bool
+}
+
+func newCount(tier string) *count {
+	return &count{kv.Holding{Tier: tier}, map[kv.Key]bool{}}
+}
+
+func (n *count) add(refs []kv.Ref, found []kv.Copy) {
+	tokens, whole := 0, true
+	for i, ref := range refs {
+		if i >= len(found) || !found[i].Exists() {
+			whole = false
+			continue
+		}
+		if whole {
+			tokens += ref.Tokens
+		}
+		if !n.seen[ref.Key] {
+			n.seen[ref.Key] = true
+			n.Blocks++
+			n.Bytes += found[i].Bytes
+		}
+	}
+	n.Tokens = max(n.Tokens, tokens)
+}

@@ -1,0 +1,73 @@
+package cache
+
+import (
+	"container/list"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+)
+
+// mostOwed is how many blocks are remembered that left the pool before a tier had them, 200 bytes each.
+const mostOwed = 1 << 16
+
+// owed are the blocks that a tier is to get from another one, the oldest first. The cache's lock guards it.
+type owed struct {
+	order *list.List // of kv.Ref
+	at    map[place]*list.Element
+}
+
+func newOwed() *owed { return &owed{list.New(), map[place]*list.Element{}} }
+
+// add remembers a block, and forgets the oldest if there are too many. It tells whether it forgot one.
+func (o *owed) add(ref kv.Ref) (forgot bool) {
+	at := placeOf(ref)
+	if o.at[at] != nil {
+		return false
+	}
+	o.at[at] = o.order.PushBack(ref)
+	if o.order.Len() <= mostOwed {
+		return false
+	}
+	o.remove(placeOf(o.order.Front().Value.(kv.Ref)))
+	return true
+}
+
+func (o *owed) remove(at place) {
+	if e := o.at[at]; e != nil {
+		o.order.Remove(e)
+		delete(o.at, at)
+	}
+}
+
+// take takes the oldest blocks out.
+func (o *owed) take(most int) (refs []kv.Ref) {
+	for e := o.order.Front(); e != nil && len(refs) < most; e = o.order.Front() {
+		ref := e.Value.(kv.Ref)
+		o.remove(placeOf(ref))
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
+// owe remembers that the tier is to get a block that the pool does not have, unless it is on its way.
+func (w *writer) owe(ref kv.Ref) {
+	w.mu.Lock()
+	forgot := w.jobs[placeOf(ref)] == nil && w.owed.add(ref)
+	w.mu.Unlock()
+	if forgot {
+		w.events.dropped("owed")
+	}
+}
+
+// payOwed has some of what is owed to the tier written to it.
+func (w *writer) payOwed(most int) {
+	w.mu.Lock()
+	refs := w.owed.take(most)
+	w.mu.Unlock()
+	for _, ref := range refs {
+		if !w.files.canMake(ref) {
+			w.owe(ref)
+			continue
+		}
+		w.addNew(&job{Entry: kv.Entry{Ref: ref}})
+	}
+}

@@ -1,0 +1,39 @@
+package prompt
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
+)
+
+// Source is what a Late stands for, such as a *Renderer.
+type Source interface {
+	Render(ctx context.Context, c Conversation) (Rendered, error)
+	NewDecoder() engine.TextDecoder
+	Spelling() prefix.Spelling
+}
+
+// Late stands for a source while the tokenizer and the chat template are loading.
+type Late struct {
+	loaded atomic.Pointer[Source]
+}
+
+// Set puts what was loaded in its place.
+func (l *Late) Set(s Source) { l.loaded.Store(&s) }
+
+// Render implements Source. Until Set it returns engine.ErrStarting.
+func (l *Late) Render(ctx context.Context, c Conversation) (Rendered, error) {
+	loaded := l.loaded.Load()
+	if loaded == nil {
+		return Rendered{}, engine.ErrStarting
+	}
+	return (*loaded).Render(ctx, c)
+}
+
+// Spelling implements Source. It is called only after a Render.
+func (l *Late) Spelling() prefix.Spelling { return (*l.loaded.Load()).Spelling() }
+
+// NewDecoder implements Source. The engine calls it only after a Render.
+func (l *Late) NewDecoder() engine.TextDecoder { return (*l.loaded.Load()).NewDecoder() }

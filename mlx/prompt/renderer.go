@@ -1,0 +1,178 @@
+package prompt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/chat"
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
+	"github.com/agent-memory/agent-memory/mlx/tokenizer"
+	"github.com/agent-memory/agent-memory/mlx/toolcall"
+)
+
+// Renderer renders conversations with a model's chat template and tokenizer.
+type Renderer struct {
+	tokens   *tokenizer.Tokenizer
+	speller  *tokenizer.Speller
+	template *chat.Template
+	turns    chat.Turns // what the template demands
+
+	calls    toolcall.Syntax    // that the template teaches
+	marks    []int32            // special tokens that are marks of calls
+	replays  bool               // the template writes an assistant's text right behind its generation prompt
+	mentions *tokenizer.Speller // the speller with the marks
+}
+
+// New returns a renderer. It asks the template once which turns it takes.
+func New(t *tokenizer.Tokenizer, template *chat.Template) *Renderer {
+	r := &Renderer{tokens: t, speller: t.NewSpeller(), template: template}
+	r.turns = template.Probe(r.settings(true, time.Now()))
+	r.learnCalls()
+	return r
+}
+
+// settings are a prompt's without its conversation.
+func (r *Renderer) settings(generate bool, now time.Time) chat.Prompt {
+	return chat.Prompt{
+		AddGenerationPrompt: generate, Guard: r.tokens.Guard, Now: now, Turns: r.turns, Marks: r.calls.Marks(),
+		BOS: r.special(r.tokens.BOS()), EOS: r.special(r.tokens.EOS()),
+	}
+}
+
+// Spelling knows the ways in which tokens spell a text.
+func (r *Renderer) Spelling() prefix.Spelling { return r.speller }
+
+// NewDecoder returns a decoder for one answer.
+func (r *Renderer) NewDecoder() engine.TextDecoder { return r.tokens.NewDecoder() }
+
+// Render renders a conversation. It returns a *RefusedError for one that the model's chat template can't express, an
+// *engine.TooLongError for one of more tokens than its Most, and ctx's error if that ends first.
+func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error) {
+	now := time.Now()
+	in := r.conversation(c, !c.Continue, now)
+	text, err := r.text(in)
+	if err != nil {
+		return Rendered{}, err
+	}
+	places := r.findAnswers(in, text, c.Continue)
+	if c.Continue {
+		if places.continued < 0 {
+			return Rendered{}, &RefusedError{Reason: "its last turn can't be continued: the template does not keep the assistant's text"}
+		}
+		text = text[:places.continued]
+	}
+	out, err := r.encode(ctx, text, places.answers, c.Most)
+	if err != nil {
+		return out, err
+	}
+	if len(c.Tools) > 0 {
+		out.Calls, out.NewDecoder, out.Spelling = r.calls, r.newCallDecoder, r.mentions
+	}
+	if head, ok := untilBreakpoint(c); ok {
+		text, err := r.text(r.conversation(head, false, now))
+		if err != nil {
+			return Rendered{}, err
+		}
+		out.Marked = common(out.Tokens, r.tokens.Encode(text))
+	}
+	return out, nil
+}
+
+// encode turns a prompt into its canonical tokens, as far as somebody waits and they are not more than most. Answers whose
+// ends lie within tokens are left out.
+func (r *Renderer) encode(ctx context.Context, text string, answers []prefix.Span, most int) (out Rendered, err error) {
+	places := make([]int, 0, 2*len(answers))
+	for _, answer := range answers {
+		places = append(places, answer.From, answer.To)
+	}
+	var at []int
+	out.Tokens, at, err = r.tokens.EncodeAt(text, places, tokenizer.Bound{
+		Most: cmp.Or(most, math.MaxInt), Alive: func() bool { return ctx.Err() == nil },
+	})
+	var over *tokenizer.OverError
+	switch {
+	case errors.As(err, &over):
+		return out, &engine.TooLongError{Prompt: over.Least, Context: most, Least: true}
+	case err != nil:
+		return out, context.Cause(ctx)
+	}
+	for i := 0; i < len(at); i += 2 {
+		if at[i] >= 0 && at[i+1] >= 0 {
+			out.Answers = append(out.Answers, prefix.Span{From: at[i], To: at[i+1]})
+		}
+	}
+	return out, nil
+}
+
+// conversation is what the template is to render.
+func (r *Renderer) conversation(c Conversation, generate bool, now time.Time) chat.Prompt {
+	in := r.settings(generate, now)
+	for _, t := range c.Turns {
+		in.Messages = append(in.Messages, r.turn(t)...)
+	}
+	for _, t := range c.Tools {
+		in.Tools = append(in.Tools, chat.Tool{Name: t.Name, Description: t.Description, Parameters: t.InputSchema})
+	}
+	return in
+}
+
+func (r *Renderer) text(in chat.Prompt) (string, error) {
+	text, err := r.template.Prompt(in)
+	var raised *chat.RaisedError
+	if errors.As(err, &raised) {
+		return "", &RefusedError{Reason: raised.Message}
+	}
+	if err != nil {
+		return "", &RefusedError{Reason: err.Error()}
+	}
+	return text, nil
+}
+
+// special is the text of a special token, empty for none.
+func (r *Renderer) special(id int32) string {
+	text, _ := r.tokens.Token(id)
+	return text
+}
+
+// turn splits a turn into the messages that templates know: results of tools become turns of their own. A turn whose
+// sampled text is known is that text.
+func (r *Renderer) turn(t Turn) []chat.Message {
+	if t.Sampled != "" && r.replays {
+		return []chat.Message{{Role: string(t.Role), Content: t.Sampled, Sampled: true}}
+	}
+	var results []chat.Message
+	m := chat.Message{Role: string(t.Role)}
+	var said, thought strings.Builder
+	for _, part := range t.Parts {
+		switch part.Kind {
+		case Text:
+			said.WriteString(part.Text)
+		case Thinking:
+			thought.WriteString(part.Text)
+		case ToolUse:
+			m.ToolCalls = append(m.ToolCalls, chat.ToolCall{ID: r.callID(part.ID), Name: part.Name, Arguments: part.Input})
+		case ToolResult:
+			results = append(results, chat.Message{Role: "tool", Content: resultOf(part), ToolCallID: r.callID(part.ID)})
+		}
+	}
+	m.Content, m.Thinking = said.String(), thought.String()
+	if len(results) > 0 && m.Content == "" {
+		return results
+	}
+	return append(results, m)
+}
+
+// failed is put before what a tool that failed answered: templates know no other way to tell.
+const failed = "The tool failed:\n"
+
+func resultOf(part Part) string {
+	if part.IsError {
+		return failed + part.Text
+	}
+	return part.Text
+}

@@ -1,0 +1,107 @@
+package tokenizer
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// Bound is how much of a text is worth encoding.
+type Bound struct {
+	Most  int         // tokens
+	Alive func() bool // whether somebody still waits for them; nil: yes
+}
+
+// OverError says that a text has more tokens than the bound.
+type OverError struct {
+	Least int // tokens that it has at least
+	Most  int
+}
+
+func (e *OverError) Error() string {
+	return fmt.Sprintf("the text has at least %d tokens; the most is %d", e.Least, e.Most)
+}
+
+// ErrLeft says that nobody waited for the tokens any more.
+var ErrLeft = fmt.Errorf("nobody waits for the tokens")
+
+// EncodeWithin is Encode for a text that may be too long. Words that can't be part of a result within the bound, because a
+// token stands for so many bytes at most, are counted and not encoded: so it costs what the bound is worth and not what
+// the text is.
+func (t *Tokenizer) EncodeWithin(text string, b Bound) ([]int32, error) {
+	within := &bound{Bound: b, model: t.model}
+	ids := t.encode(text, EncodeOptions{}, within, nil)
+	if err := within.problem(len(ids)); err != nil {
+		return nil, err
+	}
+	return ids, nil
+}
+
+// problem tells whether encoding ended before the text did.
+func (b *bound) problem(tokens int) error {
+	switch least := tokens + b.skipped; {
+	case b.left:
+		return ErrLeft
+	case least > b.Most:
+		return &OverError{Least: least, Most: b.Most}
+	}
+	return nil
+}
+
+// bound is a Bound in use.
+type bound struct {
+	Bound
+	model   *bpe
+	skipped int // tokens, at least, of words that were not encoded
+	words   int
+	left    bool
+}
+
+// wordsBetweenLooks is how many words are encoded between two questions whether somebody waits.
+const wordsBetweenLooks = 256
+
+// admits tells whether a word is to be encoded, given the tokens so far. From the first on that is not, none is.
+func (b *bound) admits(tokens int, word string) bool {
+	if b.words++; b.words%wordsBetweenLooks == 1 && b.Alive != nil && !b.Alive() {
+		b.left = true
+	}
+	least := b.least(word)
+	if b.left || b.skipped > 0 || tokens > b.Most || tokens+least > b.Most {
+		b.skipped += least
+		return false
+	}
+	return true
+}
+
+// least is how many tokens a word has at least. Bytes that the alphabet lacks may vanish, or become one unknown token.
+func (b *bound) least(word string) int {
+	if b.model.widest == 0 {
+		return 0
+	}
+	known := len(word)
+	if b.model.byteLevel {
+		for i := range len(word) {
+			if b.model.byteIDs[word[i]] < 0 {
+				known--
+			}
+		}
+	}
+	return (known + b.model.widest - 1) / b.model.widest
+}
+
+// findWidest returns the most bytes of a word that a token stands for. There is no bound where whole characters may
+// vanish or runs of them become one unknown token.
+func (m *bpe) findWidest() int {
+	if !m.byteLevel && (!m.byteFallback || slices.Contains(m.byteIDs[:], -1)) {
+		return 0
+	}
+	widest := 1
+	for token := range m.vocab {
+		n := len(token)
+		if m.byteLevel {
+			n = utf8.RuneCountInString(token) // each stands for a byte
+		}
+		widest = max(widest, n)
+	}
+	return widest
+}

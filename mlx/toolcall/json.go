@@ -1,0 +1,165 @@
+package toolcall
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/agent-memory/agent-memory/platform/exact"
+)
+
+// verdict tells what a beginning of text is.
+type verdict int
+
+const (
+	no   verdict = iota // no call, whatever comes
+	open                // more is needed
+	yes
+)
+
+// span is where the object or array that text begins with ends.
+func span(text string) (end int, found verdict) {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth == 0 {
+				return i + 1, yes
+			}
+		}
+	}
+	return 0, open
+}
+
+// keys are those that a call has, in one way or another of writing it.
+func keys() []string { return []string{"name", "arguments", "parameters", "type", "id", "function"} }
+
+// plausible tells whether an object can be a call, by as much of its first key as is there.
+func plausible(object string) bool {
+	rest := strings.TrimLeft(object[1:], space)
+	if rest == "" {
+		return true
+	}
+	if rest[0] != '"' {
+		return false
+	}
+	key, _, whole := strings.Cut(rest[1:], `"`)
+	for _, k := range keys() {
+		if key == k || !whole && strings.HasPrefix(k, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// object reads the call that text begins with.
+func (p *Parser) object(text string, bare bool) (c Call, n int, found verdict) {
+	if text == "" {
+		return c, 0, open
+	}
+	if text[0] != '{' || !plausible(text) {
+		return c, 0, no
+	}
+	n, found = span(text)
+	if found != yes {
+		return c, n, found
+	}
+	c, ok := p.decode(text[:n], bare)
+	if !ok {
+		return c, 0, no
+	}
+	return c, n, yes
+}
+
+// form is a call as it is written. Some models put all of it into "function".
+type form struct {
+	Name       *string         `json:"name"`
+	Arguments  json.RawMessage `json:"arguments"`
+	Parameters json.RawMessage `json:"parameters"`
+	Function   json.RawMessage `json:"function"`
+}
+
+// decode reads an object that is whole. A bare one must have arguments: many objects have a name.
+func (p *Parser) decode(object string, bare bool) (c Call, ok bool) {
+	var f form
+	if exact.Check([]byte(object)) != nil || exact.Fill([]byte(object), &f) != nil {
+		return c, false
+	}
+	if f.Name == nil && len(f.Function) > 0 && f.Function[0] == '{' {
+		object := f.Function
+		f = form{}
+		if exact.Fill(object, &f) != nil {
+			return c, false
+		}
+	}
+	if f.Name == nil || !p.known(*f.Name) {
+		return c, false
+	}
+	arguments := f.Arguments
+	if arguments == nil {
+		arguments = f.Parameters
+	}
+	if arguments == nil && !bare {
+		arguments = json.RawMessage("{}")
+	}
+	c.Name = *f.Name
+	c.Arguments, ok = objectOf(arguments)
+	return c, ok
+}
+
+// objectOf returns arguments that are an object, or a text that has one.
+func objectOf(arguments json.RawMessage) (json.RawMessage, bool) {
+	if len(arguments) > 0 && arguments[0] == '"' {
+		var inner string
+		if exact.Fill(arguments, &inner) != nil || exact.Check([]byte(inner)) != nil {
+			return nil, false
+		}
+		arguments = json.RawMessage(strings.Trim(inner, space))
+	}
+	return arguments, len(arguments) > 0 && arguments[0] == '{'
+}
+
+// objects reads one call, or an array of calls.
+func (p *Parser) objects(text string, bare bool) (calls []Call, n int, found verdict) {
+	if strings.HasPrefix(text, "[") {
+		return p.array(text, bare)
+	}
+	c, n, found := p.object(text, bare)
+	if found != yes {
+		return nil, n, found
+	}
+	return []Call{c}, n, yes
+}
+
+// array reads an array of calls, each of them right.
+func (p *Parser) array(text string, bare bool) (calls []Call, n int, found verdict) {
+	if n, found = span(text); found != yes {
+		return nil, n, found
+	}
+	var objects []json.RawMessage
+	if exact.Check([]byte(text[:n])) != nil || exact.Fill([]byte(text[:n]), &objects) != nil {
+		return nil, 0, no
+	}
+	for _, object := range objects {
+		c, ok := p.decode(string(object), bare)
+		if !ok {
+			return nil, 0, no
+		}
+		calls = append(calls, c)
+	}
+	if len(calls) == 0 {
+		return nil, 0, no
+	}
+	return calls, n, yes
+}
+
+// whole returns arguments that are one object of JSON.
+func whole(arguments string) (json.RawMessage, bool) {
+	return json.RawMessage(arguments), strings.HasPrefix(arguments, "{") && exact.Check([]byte(arguments)) == nil
+}

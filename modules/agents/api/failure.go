@@ -1,0 +1,38 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/modules/agents"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// refused puts an error into the form of an answer. What went wrong inside, with paths and statements, is for the log.
+func (a *API) refused(ctx context.Context, err error) error {
+	return a.refusedAs(ctx, err, "the agents' records or memory can't be reached now; retry later, the server's log tells more under this request id")
+}
+
+// unmoved is the same for memory that was to be moved.
+func (a *API) unmoved(ctx context.Context, err error) error {
+	return a.refusedAs(ctx, err, "not all of the agent's memory could be moved: there is no room for it, a tier can't be reached, or blocks are damaged; "+
+		"the server's log tells more under this request id")
+}
+
+// refusedAs puts what has no words of its own into the given ones.
+func (a *API) refusedAs(ctx context.Context, err error, otherwise string) error {
+	var unfit *agents.UnfitError
+	switch {
+	case errors.Is(err, agents.ErrNotFound):
+		return huma.Error404NotFound("there is no such agent")
+	case errors.As(err, &unfit):
+		return huma.Error400BadRequest("system: " + unfit.Reason)
+	case errors.Is(err, context.Canceled):
+		return huma.NewError(499, "the client left")
+	case errors.Is(err, engine.ErrStarting), errors.Is(err, engine.ErrDraining), errors.Is(err, engine.ErrQueueFull):
+		return huma.Error503ServiceUnavailable("the model can't take work now: it is still loading, ending, or its queue is full; retry later")
+	}
+	a.log.WarnContext(ctx, "agents_request_failed", "error", err.Error())
+	return huma.Error503ServiceUnavailable(otherwise)
+}

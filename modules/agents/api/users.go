@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/modules/agents"
+	"github.com/agent-memory/agent-memory/platform/auth"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type createInput struct {
+	Body struct {
+		ID     string  `json:"id" minLength:"1" doc:"1 to 256 bytes of UTF-8, no control characters"`
+		System string  `json:"system,omitempty" doc:"A system prompt, whose memory is computed now"`
+		TTL    float64 `json:"ttl_seconds,omitempty" minimum:"0" maximum:"3155760000" doc:"Unused for so long the agent is deleted"`
+	}
+}
+
+func (a *API) create(ctx context.Context, in *createInput) (*agentAnswer, error) {
+	if err := httpapi.CheckID("the agent's id", in.Body.ID); err != nil {
+		return nil, huma.Error400BadRequest(err.Error())
+	}
+	record, created, err := a.registry.Create(ctx, auth.From(ctx).Tenant, in.Body.ID, in.Body.System, seconds(in.Body.TTL))
+	if err != nil {
+		return nil, a.refused(ctx, err)
+	}
+	answer := a.shown(record, false)
+	if created {
+		answer.Status = http.StatusCreated
+	}
+	return answer, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func (a *API) shown(record agents.Record, tenantToo bool) *agentAnswer {
+	answer := &agentAnswer{Status: http.StatusOK, Body: a.viewOf(record, tenantToo)}
+	answer.Body.Tiers = a.holdings(record)
+	return answer
+}
+
+type idInput struct {
+	ID string `path:"id" example:"agent-1"`
+}
+
+func (a *API) show(ctx context.Context, in *idInput) (*agentAnswer, error) {
+	record, err := a.registry.Written(ctx, auth.From(ctx).Tenant, in.ID)
+	if err != nil {
+		return nil, a.refused(ctx, err)
+	}
+	return a.shown(record, false), nil
+}
+
+// Page asks for a part of a list.
+type Page struct {
+	Cursor string `query:"cursor" doc:"Where to go on: next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Prefix string `query:"prefix" doc:"Of the id"`
+}
+
+type pageAnswer struct {
+	Body struct {
+		Agents []agent `json:"agents"`
+		Next   string  `json:"next_cursor,omitempty" doc:"Missing on the last page"`
+	}
+}
+
+func (a *API) list(ctx context.Context, in *Page) (*pageAnswer, error) {
+	return a.listed(ctx, *in, agents.Filter{Tenant: auth.From(ctx).Tenant}, false)
+}
+
+func (a *API) listed(ctx context.Context, in Page, f agents.Filter, tenantToo bool) (*pageAnswer, error) {
+	f.Limit, f.Prefix = in.Limit, in.Prefix
+	if err := readCursor(in.Cursor, &f.After); err != nil {
+		return nil, huma.Error400BadRequest("the cursor is not one that a list returned")
+	}
+	records, next, err := a.registry.List(ctx, f)
+	if err != nil {
+		return nil, a.refused(ctx, err)
+	}
+	answer := &pageAnswer{}
+	answer.Body.Agents = []agent{}
+	for _, record := range records {
+		answer.Body.Agents = append(answer.Body.Agents, a.viewOf(record, tenantToo))
+	}
+	answer.Body.Next = writeCursor(next)
+	return answer, nil
+}
+
+type movedAnswer struct{ Body moved }
+
+type moved struct {
+	Blocks int   `json:"blocks"`
+	Bytes  int64 `json:"bytes"`
+}
+
+func (a *API) movedOr(ctx context.Context, m kv.Moved, err error) (*movedAnswer, error) {
+	if err != nil {
+		return nil, a.unmoved(ctx, err)
+	}
+	return &movedAnswer{moved{m.Blocks, m.Bytes}}, nil
+}
+
+func (a *API) prefetch(ctx context.Context, in *idInput) (*movedAnswer, error) {
+	moved, err := a.registry.Prefetch(ctx, auth.From(ctx).Tenant, in.ID)
+	return a.movedOr(ctx, moved, err)
+}

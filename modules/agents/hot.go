@@ -1,0 +1,57 @@
+package agents
+
+import (
+	"slices"
+	"sync"
+)
+
+// hot are the agents with blocks in the pool, the one used last at the end.
+type hot struct {
+	mu   sync.Mutex
+	refs []ref
+}
+
+// touch makes the agent the one used last.
+func (h *hot) touch(at ref) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refs = append(without(h.refs, at), at)
+}
+
+// remove notes that an agent has left the pool.
+func (h *hot) remove(at ref) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refs = without(h.refs, at)
+}
+
+// oldestBeyond takes the agent out that was used longest ago, if there are more than so many.
+func (h *hot) oldestBeyond(most int) (at ref, is bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if most <= 0 || len(h.refs) <= most {
+		return at, false
+	}
+	at = h.refs[0]
+	h.refs = h.refs[1:]
+	return at, true
+}
+
+// putBack makes the agent the one used longest ago, unless it was used meanwhile.
+func (h *hot) putBack(at ref) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Contains(h.refs, at) {
+		h.refs = slices.Insert(h.refs, 0, at)
+	}
+}
+
+func (h *hot) len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.refs)
+}
+
+func without(refs []ref, at ref) []ref {
+	return slices.DeleteFunc(refs, func(other ref) bool { return other == at })
+}

@@ -1,0 +1,123 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/agent-memory/agent-memory/modules/agents"
+	"github.com/agent-memory/agent-memory/modules/agents/pgstore/queries"
+	"github.com/jackc/pgx/v5"
+)
+
+var _ agents.Shared = (*Store)(nil)
+
+// Beat implements agents.Shared. The first beat makes the node known; one that is new has nothing to do with deletions
+// that have ended.
+func (s *Store) Beat(ctx context.Context) error {
+	err := s.in(ctx, func(ctx context.Context, q *queries.Queries) error {
+		if err := q.ForgetNodes(ctx, agents.KnownFor.Seconds()); err != nil {
+			return err
+		}
+		if !s.joined.Load() {
+			return join(ctx, q, s.node, s.boot)
+		}
+		beaten, err := q.Beat(ctx, queries.BeatParams{ID: s.node, Boot: s.boot})
+		if err == nil && beaten == 0 {
+			s.joined.Store(false) // the next one takes the name back
+			err = agents.ErrSameNode
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("tell that this node lives: %w", err)
+	}
+	s.joined.Store(true)
+	return nil
+}
+
+func join(ctx context.Context, q *queries.Queries, node, boot string) error {
+	isNew, err := q.Join(ctx, queries.JoinParams{ID: node, Boot: boot})
+	switch {
+	case err != nil:
+		return err
+	case isNew > 0:
+		return q.ConfirmEnded(ctx, node)
+	}
+	return q.Rejoin(ctx, queries.RejoinParams{ID: node, Boot: boot})
+}
+
+// leavePatience is how long the end of a node waits for the database to be told of it.
+const leavePatience = 2 * time.Second
+
+// leave has nobody wait for this node, if the database can be told.
+func leave(s *Store) {
+	if !s.joined.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
+	defer cancel()
+	_ = queries.New(s.pool).Leave(ctx, queries.LeaveParams{ID: s.node, Boot: s.boot, Seconds: agents.LivesFor.Seconds()})
+}
+
+// apart returns a connection of its own, on which something was done: for what is a state of the connection.
+func (s *Store) apart(ctx context.Context, do func(context.Context, *pgx.Conn) error) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	pooled, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn := pooled.Hijack()
+	if err := do(ctx, conn); err != nil {
+		closeSoon(ctx, conn)
+		return nil, s.seen(err)
+	}
+	return conn, nil
+}
+
+// closeSoon closes a connection, also one that leads nowhere any more.
+func closeSoon(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leavePatience)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// leadershipLock is the number of the advisory lock of the node that leads.
+const leadershipLock = 7212_0601_4435_1182
+
+// Lead implements agents.Shared. The lock belongs to a connection, so it ends with the node.
+func (s *Store) Lead(ctx context.Context, do func(context.Context)) error {
+	leads := false
+	conn, err := s.apart(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		leads, err = queries.New(conn).TryLead(ctx, leadershipLock)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ask who leads: %w", err)
+	}
+	defer closeSoon(ctx, conn)
+	if leads {
+		do(ctx)
+	}
+	return nil
+}
+
+// Watch implements agents.Shared.
+func (s *Store) Watch(ctx context.Context, changed func()) error {
+	conn, err := s.apart(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "LISTEN agent_memory")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("watch the database: %w", err)
+	}
+	defer closeSoon(ctx, conn)
+	changed() // what was told before
+	for {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("watch the database: %w", err)
+		}
+		changed()
+	}
+}

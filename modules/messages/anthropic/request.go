@@ -1,0 +1,194 @@
+package anthropic
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/platform/exact"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+)
+
+// body is a request as it is sent. What has several forms is decoded in a second pass. Fields that are not listed
+// are accepted and have no effect.
+type body struct {
+	Model         *string           `json:"model"`
+	Messages      []json.RawMessage `json:"messages"`
+	System        json.RawMessage   `json:"system"`
+	MaxTokens     *int64            `json:"max_tokens"`
+	Stream        bool              `json:"stream"`
+	Temperature   *float64          `json:"temperature"`
+	TopP          *float64          `json:"top_p"`
+	TopK          *int64            `json:"top_k"`
+	MinP          *float64          `json:"min_p"`
+	Seed          *int64            `json:"seed"`
+	StopSequences []string          `json:"stop_sequences"`
+	Metadata      *metadata         `json:"metadata"`
+	Tools         []tool            `json:"tools"`
+	ToolChoice    *toolChoice       `json:"tool_choice"`
+	CacheControl  *cacheControl     `json:"cache_control"`
+	OutputConfig  *outputConfig     `json:"output_config"`
+	OutputFormat  json.RawMessage   `json:"output_format"` // where the form was before output_config
+}
+
+// outputConfig says how the answer is to be. Of its fields only the form can't be left aside.
+type outputConfig struct {
+	Format json.RawMessage `json:"format"`
+}
+
+// checkAt refuses a form of the answer: prose instead of it would be a wrong answer.
+func (o *outputConfig) checkAt(place string) error {
+	if o == nil || absent(o.Format) {
+		return nil
+	}
+	return invalid("%s.format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt", place)
+}
+
+type metadata struct {
+	UserID *string `json:"user_id"`
+}
+
+// checkVersion refuses API versions that are not known.
+func checkVersion(h http.Header) error {
+	versions := []string{"", "2023-06-01", "2026-10-21"}
+	if version := h.Get("Anthropic-Version"); !slices.Contains(versions, version) {
+		return invalid("anthropic-version: %q is not known; send one of %s", httpapi.Clip(version), strings.Join(versions[1:], ", "))
+	}
+	return nil
+}
+
+// decode decodes the outer layer of a body.
+func decode(raw []byte) (*body, error) {
+	if err := exact.Check(raw); err != nil {
+		return nil, invalid("%v", err)
+	}
+	if first := bytes.TrimLeft(raw, " \t\r\n"); first[0] != '{' {
+		return nil, invalid("the body is not a JSON object")
+	}
+	var b body
+	return &b, fill("", raw, &b)
+}
+
+// fill decodes JSON that was checked with the whole body, and says what is wrong at a place in it without repeating
+// what the client wrote.
+func fill(place string, raw []byte, into any) error {
+	err := exact.Fill(raw, into)
+	var wrong *exact.Error
+	switch {
+	case errors.As(err, &wrong):
+		return invalid("%v", &exact.Error{Place: join(place, wrong.Place), Problem: wrong.Problem})
+	case err != nil:
+		return invalid("%s: %v", join(place, "body"), err)
+	}
+	return nil
+}
+
+func join(place, field string) string {
+	return strings.Trim(place+"."+field, ".")
+}
+
+// understand checks a body and turns it into a request. temperature is for one that brings none.
+func (b *body) understand(temperature float64) (*messages.Request, error) {
+	if b.MaxTokens == nil {
+		return nil, invalid("max_tokens: field required")
+	}
+	if *b.MaxTokens < 0 || *b.MaxTokens > 1<<31-1 {
+		return nil, invalid("max_tokens: must be between 0 and %d", 1<<31-1)
+	}
+	sampling, err := b.sampling(temperature)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStops(b.StopSequences); err != nil {
+		return nil, err
+	}
+	r, err := b.prompt()
+	if err != nil {
+		return nil, err
+	}
+	r.CallPrefix, r.SingleCall = callPrefix, b.ToolChoice.single()
+	r.MaxTokens, r.Sampling, r.Stop = int(*b.MaxTokens), sampling, b.StopSequences
+	return r, nil
+}
+
+// prompt checks the part of a body that makes the prompt, which is all that counting needs.
+func (b *body) prompt() (*messages.Request, error) {
+	r := &messages.Request{}
+	if b.Model == nil || *b.Model == "" {
+		return nil, invalid("model: field required")
+	}
+	r.Model = *b.Model
+	if err := b.OutputConfig.checkAt("output_config"); err != nil {
+		return nil, err
+	}
+	if !absent(b.OutputFormat) {
+		return nil, invalid("output_format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt")
+	}
+	if b.Metadata != nil && b.Metadata.UserID != nil {
+		r.Agent = *b.Metadata.UserID
+	}
+	if r.Agent != "" {
+		if err := messages.CheckAgent(r.Agent); err != nil {
+			return nil, invalid("metadata.user_id: %v", err)
+		}
+	}
+	conversation, err := b.conversation()
+	if err != nil {
+		return nil, err
+	}
+	r.Conversation = conversation
+	return r, nil
+}
+
+// sampling checks how tokens are to be chosen.
+func (b *body) sampling(temperature float64) (engine.Sampling, error) {
+	s := engine.Sampling{Temperature: temperature}
+	for _, field := range []struct {
+		name string
+		from *float64
+		to   *float64
+	}{{"temperature", b.Temperature, &s.Temperature}, {"top_p", b.TopP, &s.TopP}, {"min_p", b.MinP, &s.MinP}} {
+		if field.from == nil {
+			continue
+		}
+		if *field.from < 0 || *field.from > 1 {
+			return s, invalid("%s: must be between 0 and 1", field.name)
+		}
+		*field.to = *field.from
+	}
+	if b.TopP != nil && *b.TopP == 0 {
+		s.Temperature = 0 // nothing but the most likely token is left
+	}
+	if b.TopK != nil {
+		if *b.TopK < 0 || *b.TopK > 1<<31-1 {
+			return s, invalid("top_k: must be between 0 and %d", 1<<31-1)
+		}
+		s.TopK = int(*b.TopK)
+	}
+	if b.Seed != nil {
+		seed := uint64(*b.Seed)
+		s.Seed = &seed
+	}
+	return s, nil
+}
+
+// checkStops refuses stop sequences that would end every answer or cost too much to look for.
+func checkStops(stops []string) error {
+	if len(stops) > 64 {
+		return invalid("stop_sequences: has %d entries; the most is 64", len(stops))
+	}
+	for i, stop := range stops {
+		if strings.TrimSpace(stop) == "" {
+			return invalid("stop_sequences.%d: must contain something other than white space", i)
+		}
+		if len(stop) > 1024 {
+			return invalid("stop_sequences.%d: is longer than 1024 bytes", i)
+		}
+	}
+	return nil
+}

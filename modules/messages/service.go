@@ -1,0 +1,122 @@
+// Package messages answers conversations: the core that the surfaces of the APIs share. It knows no wire format. A
+// surface, in a folder of its own, reads its API's requests into a Request, and writes an Answer's events and what went
+// wrong in its API's form.
+package messages
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/mlx/toolcall"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+)
+
+// Engine answers requests.
+type Engine interface {
+	Submit(ctx context.Context, req engine.Request) (*engine.Stream, error)
+	Spec() engine.Spec
+}
+
+// Renderer turns conversations into the model's own tokens, and its tokens into text.
+type Renderer interface {
+	// Render renders a conversation. It returns a *prompt.RefusedError for one that the model's chat template can't express,
+	// an *engine.TooLongError for one of more tokens than its Most, and ctx's error if that ends first.
+	Render(ctx context.Context, c prompt.Conversation) (prompt.Rendered, error)
+	// NewDecoder returns a decoder for one answer.
+	NewDecoder() engine.TextDecoder
+	// Spelling knows the ways in which tokens spell a text, or is nil.
+	Spelling() prefix.Spelling
+}
+
+// Limiter counts a request for the caller that its body names, and answers those that are too many.
+type Limiter interface {
+	LimitCaller(w http.ResponseWriter, r *http.Request, caller string) bool
+}
+
+// Config describes a service.
+type Config struct {
+	Engine   Engine
+	Renderer Renderer
+	Limiter  Limiter
+	// Temperature is that of requests that bring none.
+	Temperature float64
+	Aliases     []string // model ids that stand for the loaded model besides its own; a * at the end is any ending
+	Log         *slog.Logger
+}
+
+// Service answers the requests of all surfaces.
+type Service struct {
+	cfg    Config
+	intake *intake
+	recall *recall
+}
+
+// New returns a service.
+func New(cfg Config) *Service { return &Service{cfg, newIntake(), newRecall()} }
+
+// Temperature is that of requests that bring none.
+func (s *Service) Temperature() float64 { return s.cfg.Temperature }
+
+// Submit hands a request that Take returned to the engine. The answer must be closed.
+func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
+	stream, err := s.cfg.Engine.Submit(ctx, engine.Request{
+		ID:         req.ID,
+		Tenant:     req.Tenant,
+		Agent:      req.Agent,
+		Tokens:     req.Prompt.Tokens,
+		Answers:    req.Prompt.Answers,
+		Marked:     req.Prompt.Marked,
+		MaxTokens:  req.MaxTokens,
+		Sampling:   req.Sampling,
+		Stop:       req.Stop,
+		NewDecoder: req.Prompt.NewDecoder,
+		Spelling:   req.Prompt.Spelling,
+		Retain:     req.Retain,
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall}
+	if len(req.tools) > 0 {
+		answer.parser = toolcall.NewParser(req.Prompt.Calls, req.tools)
+		answer.parser.Behind(req.begun)
+		asker := s.recall.begin(req.Tenant, req.Agent)
+		answer.whole = func(text string, blocks []Block) { s.recall.keep(asker, text, blocks) }
+		answer.closed = func() { s.recall.end(asker) }
+	}
+	return answer, nil
+}
+
+// Forget drops what is remembered of the answers to an agent that is deleted.
+func (s *Service) Forget(tenant, agent string) { s.recall.forget(tenant, agent) }
+
+// render turns the conversation into tokens, if the model is the one that is loaded.
+func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, error) {
+	spec := s.cfg.Engine.Spec()
+	if spec.Name == "" {
+		return prompt.Rendered{}, engine.ErrStarting
+	}
+	if !s.answersFor(req.Model, spec.Name) {
+		return prompt.Rendered{}, Refuse(UnknownModel, "model: %s is not loaded here; send %s", httpapi.Clip(req.Model), spec.Name)
+	}
+	req.Conversation.Most = countedFor * spec.Context
+	s.recall.restore(req.Tenant, req.Conversation.Turns)
+	rendered, err := s.cfg.Renderer.Render(ctx, req.Conversation)
+	if rendered.NewDecoder == nil && err == nil {
+		rendered.NewDecoder, rendered.Spelling = s.cfg.Renderer.NewDecoder, s.cfg.Renderer.Spelling()
+	}
+	return rendered, bounded(err, spec.Context)
+}
+
+func (s *Service) answersFor(model, loaded string) bool {
+	return model == loaded || slices.ContainsFunc(s.cfg.Aliases, func(alias string) bool {
+		beginning, open := strings.CutSuffix(alias, "*")
+		return alias == model || open && strings.HasPrefix(model, beginning)
+	})
+}

@@ -1,0 +1,123 @@
+package exact
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Fill decodes a value, which Check found right, into a variable. Objects become structs by the exact names in the json
+// tags; other keys are left alone, and null leaves everything as it is. A json.RawMessage shares the bytes of raw. A whole
+// number may be written as 3.0 or 3e0.
+func Fill(raw []byte, into any) error {
+	return fill(space(raw), reflect.ValueOf(into).Elem())
+}
+
+func fill(raw []byte, to reflect.Value) error {
+	raw, _ = cut(raw)
+	if to.Type() == reflect.TypeFor[json.RawMessage]() {
+		to.SetBytes(raw)
+		return nil
+	}
+	if string(raw) == "null" {
+		return nil
+	}
+	switch to.Kind() {
+	case reflect.Pointer:
+		to.Set(reflect.New(to.Type().Elem()))
+		return fill(raw, to.Elem())
+	case reflect.Struct:
+		return fillStruct(raw, to)
+	case reflect.Slice:
+		return fillSlice(raw, to)
+	}
+	return fillScalar(raw, to)
+}
+
+func fillStruct(raw []byte, to reflect.Value) error {
+	if raw[0] != '{' {
+		return &Error{"", "is not valid here; expected an object"}
+	}
+	fields := fieldsOf(to)
+	for raw = space(raw[1:]); raw[0] != '}'; raw = more(raw) {
+		text, after := cutString(raw)
+		var value []byte
+		value, raw = cut(space(space(after)[1:]))
+		name := unquote(text)
+		field, known := fields[name]
+		if !known {
+			continue
+		}
+		if err := fill(value, field); err != nil {
+			return within(name, err)
+		}
+	}
+	return nil
+}
+
+func fieldsOf(to reflect.Value) map[string]reflect.Value {
+	fields := map[string]reflect.Value{}
+	for i := range to.NumField() {
+		name, _, _ := strings.Cut(to.Type().Field(i).Tag.Get("json"), ",")
+		fields[name] = to.Field(i)
+	}
+	return fields
+}
+
+func fillSlice(raw []byte, to reflect.Value) error {
+	if raw[0] != '[' {
+		return &Error{"", "is not valid here; expected an array"}
+	}
+	to.Set(reflect.MakeSlice(to.Type(), 0, 0))
+	for raw = space(raw[1:]); raw[0] != ']'; raw = more(raw) {
+		var value []byte
+		value, raw = cut(raw)
+		element := reflect.New(to.Type().Elem()).Elem()
+		if err := fill(value, element); err != nil {
+			return within(strconv.Itoa(to.Len()), err)
+		}
+		to.Set(reflect.Append(to, element))
+	}
+	return nil
+}
+
+func fillScalar(raw []byte, to reflect.Value) error {
+	switch to.Kind() {
+	case reflect.String:
+		if raw[0] != '"' {
+			return &Error{"", "is not valid here; expected a string"}
+		}
+		to.SetString(unquote(raw))
+	case reflect.Bool:
+		if raw[0] != 't' && raw[0] != 'f' {
+			return &Error{"", "is not valid here; expected true or false"}
+		}
+		to.SetBool(raw[0] == 't')
+	case reflect.Int, reflect.Int64:
+		n, ok := whole(raw)
+		if !ok {
+			return &Error{"", "is not valid here; expected a whole number"}
+		}
+		to.SetInt(n)
+	case reflect.Float64:
+		x, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil {
+			return &Error{"", "is not valid here; expected a number"}
+		}
+		to.SetFloat(x)
+	default:
+		return fmt.Errorf("decode JSON into a %s: this kind is not known", to.Type())
+	}
+	return nil
+}
+
+// whole reads a number that is whole, however it is written.
+func whole(raw []byte) (int64, bool) {
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return n, true
+	}
+	x, err := strconv.ParseFloat(string(raw), 64)
+	return int64(x), err == nil && x == float64(int64(x)) && x > -1<<53 && x < 1<<53
+}
