@@ -45,10 +45,11 @@ type Prompt struct {
 	Guard               func(string) string
 	Marks               []string // by which the model writes calls of tools
 	Now                 time.Time
+	Alive               func() bool // whether somebody still waits for the text; nil: yes
 }
 
 // Prompt renders a conversation. Tools that the template does not know are described in the system turn; turns are
-// arranged as p.Turns demands.
+// arranged as p.Turns demands. It returns ErrLeft when nobody waits any more.
 func (t *Template) Prompt(p Prompt) (string, error) {
 	if !t.UsesTools() {
 		p = p.withPlainTools()
@@ -57,7 +58,7 @@ func (t *Template) Prompt(p Prompt) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("prepare the conversation: %w", err)
 	}
-	return t.Render(vars, p.Now)
+	return t.render(vars, p.Now, p.Alive)
 }
 
 // Vars are the variables that a template finds: messages, tools (none without any), add_generation_prompt,

@@ -19,6 +19,8 @@ var (
 	errTooLarge = fmt.Errorf("a text of more than %d bytes, or a list of more than %d items", mostOutput, mostRange)
 	errTooLong  = fmt.Errorf("more than %d steps", mostSteps)
 	errTooDeep  = fmt.Errorf("macros call each other deeper than %d", deepestCall)
+	// ErrLeft says that nobody waited for the text any more.
+	ErrLeft     = errors.New("nobody waits for the text")
 	errBreak    = errors.New("break")
 	errContinue = errors.New("continue")
 )
@@ -27,11 +29,18 @@ var (
 type rendering struct {
 	steps, depth int
 	made         int // bytes of values
+	alive        func() bool
 }
+
+// stepsBetweenLooks is how many steps are made between two questions whether somebody waits for the text.
+const stepsBetweenLooks = 256
 
 func (r *rendering) step() error {
 	if r.steps++; r.steps > mostSteps {
 		return errTooLong
+	}
+	if r.alive != nil && r.steps%stepsBetweenLooks == 1 && !r.alive() {
+		return ErrLeft
 	}
 	return nil
 }

@@ -57,7 +57,11 @@ func (t *Template) Uses(name string) bool { return t.names[name] }
 
 // Render returns the text of the template with variables; now is what strftime_now tells.
 func (t *Template) Render(vars *Dict, now time.Time) (string, error) {
-	s := &scope{vars: functions(now), out: &strings.Builder{}, run: &rendering{}}
+	return t.render(vars, now, nil)
+}
+
+func (t *Template) render(vars *Dict, now time.Time, alive func() bool) (string, error) {
+	s := &scope{vars: functions(now), out: &strings.Builder{}, run: &rendering{alive: alive}}
 	if vars != nil {
 		for _, key := range vars.keys {
 			if name, ok := key.(string); ok {

@@ -48,7 +48,7 @@ func checkPrefills(t *testing.T, p *Renderer) {
 		c := Conversation{Turns: []Turn{says(User, "Go on: | > end im"), says(Assistant, text)}, Continue: true}
 		return p.tokens.Decode(promptOf(t, p, c).Tokens, false)
 	}
-	whole, err := p.text(p.conversation(Conversation{Turns: []Turn{
+	whole, err := p.text(p.conversation(context.Background(), Conversation{Turns: []Turn{
 		says(User, "u"), says(Assistant, "#"), says(User, "u"),
 	}}, false, time.Now()))
 	if err != nil {

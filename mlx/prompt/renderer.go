@@ -53,11 +53,14 @@ func (r *Renderer) NewDecoder() engine.TextDecoder { return r.tokens.NewDecoder(
 // Render renders a conversation. It returns a *RefusedError for one that the model's chat template can't express, an
 // *engine.TooLongError for one of more tokens than its Most, and ctx's error if that ends first.
 func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error) {
+	if err := r.refuseBySize(c); err != nil {
+		return Rendered{}, err
+	}
 	now := time.Now()
-	in := r.conversation(c, !c.Continue, now)
+	in := r.conversation(ctx, c, !c.Continue, now)
 	text, err := r.text(in)
 	if err != nil {
-		return Rendered{}, err
+		return Rendered{}, awaited(ctx, err)
 	}
 	places := r.findAnswers(in, text, c.Continue)
 	if c.Continue {
@@ -74,9 +77,9 @@ func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error)
 		out.Calls, out.NewDecoder, out.Spelling = r.calls, r.newCallDecoder, r.mentions
 	}
 	if head, ok := untilBreakpoint(c); ok {
-		text, err := r.text(r.conversation(head, false, now))
+		text, err := r.text(r.conversation(ctx, head, false, now))
 		if err != nil {
-			return Rendered{}, err
+			return Rendered{}, awaited(ctx, err)
 		}
 		out.Marked = common(out.Tokens, r.tokens.Encode(text))
 	}
@@ -109,9 +112,18 @@ func (r *Renderer) encode(ctx context.Context, text string, answers []prefix.Spa
 	return out, nil
 }
 
-// conversation is what the template is to render.
-func (r *Renderer) conversation(c Conversation, generate bool, now time.Time) chat.Prompt {
+// awaited is why a prompt could not be rendered: ctx's error if nobody waits for it any more.
+func awaited(ctx context.Context, err error) error {
+	if errors.Is(err, chat.ErrLeft) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// conversation is what the template is to render, as long as ctx lasts.
+func (r *Renderer) conversation(ctx context.Context, c Conversation, generate bool, now time.Time) chat.Prompt {
 	in := r.settings(generate, now)
+	in.Alive = func() bool { return ctx.Err() == nil }
 	for _, t := range c.Turns {
 		in.Messages = append(in.Messages, r.turn(t)...)
 	}
@@ -126,6 +138,9 @@ func (r *Renderer) text(in chat.Prompt) (string, error) {
 	var raised *chat.RaisedError
 	if errors.As(err, &raised) {
 		return "", &RefusedError{Reason: raised.Message}
+	}
+	if errors.Is(err, chat.ErrLeft) {
+		return "", err
 	}
 	if err != nil {
 		return "", &RefusedError{Reason: err.Error()}

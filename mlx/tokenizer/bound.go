@@ -62,7 +62,7 @@ const wordsBetweenLooks = 256
 
 // admits tells whether a word is to be encoded, given the tokens so far. From the first on that is not, none is.
 func (b *bound) admits(tokens int, word string) bool {
-	if b.words++; b.words%wordsBetweenLooks == 1 && b.Alive != nil && !b.Alive() {
+	if b.words++; b.words%wordsBetweenLooks == 1 && b.Alive != nil && !b.left && !b.Alive() {
 		b.left = true
 	}
 	least := b.least(word)
@@ -87,6 +87,18 @@ func (b *bound) least(word string) int {
 		}
 	}
 	return (known + b.model.widest - 1) / b.model.widest
+}
+
+// WidestToken is how many bytes of a text one token stands for at most; 0 if there is no bound.
+func (t *Tokenizer) WidestToken() int {
+	if t.model.widest == 0 {
+		return 0
+	}
+	widest := t.model.widest
+	for text := range t.added {
+		widest = max(widest, len(text))
+	}
+	return widest
 }
 
 // findWidest returns the most bytes of a word that a token stands for. There is no bound where whole characters may

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -136,12 +137,28 @@ func read(w http.ResponseWriter, r *http.Request, body *share) ([]byte, error) {
 	}
 	connection := http.NewResponseController(w)
 	_ = connection.SetReadDeadline(time.Now().Add(bodyPatience)) // not every connection has deadlines
-	raw, err := io.ReadAll(body)
+	raw, err := readWhole(body, r.ContentLength)
 	_ = connection.SetReadDeadline(time.Time{})
 	if err != nil {
 		return nil, readError(err)
 	}
 	return raw, body.await(r.Context())
+}
+
+// earlyBuffer is how much of a body must have come before the room that its length asks for is taken.
+const earlyBuffer = 1 << 20
+
+// readWhole reads a body of which the client says how long it is; -1 where it does not say. Where it says so the body lies in
+// memory once, which it does not where a buffer grows as it comes.
+func readWhole(body io.Reader, length int64) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(body, earlyBuffer))
+	if err != nil || len(raw) < earlyBuffer {
+		return raw, err
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, max(length, earlyBuffer)+bytes.MinRead))
+	buffer.Write(raw)
+	_, err = buffer.ReadFrom(body)
+	return buffer.Bytes(), err
 }
 
 func readError(err error) error {

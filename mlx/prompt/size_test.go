@@ -1,0 +1,87 @@
+package prompt
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+)
+
+// watched is a context that counts how often it was asked whether it has ended, and ends at one of these questions.
+type watched struct {
+	context.Context
+	cancel    context.CancelCauseFunc
+	questions int
+	end       int
+}
+
+var errGone = errors.New("the client is gone")
+
+func (w *watched) Err() error {
+	if w.questions++; w.questions == w.end {
+		w.cancel(errGone)
+	}
+	return w.Context.Err()
+}
+
+// A rendering ends with its client, at whatever moment the client leaves.
+func TestRenderingEndsWithItsClient(t *testing.T) {
+	p := spelled(t)
+	var c Conversation
+	for range 500 {
+		c.Turns = append(c.Turns, says(User, "Why?"), says(Assistant, "Because."))
+	}
+	c.Turns = append(c.Turns, says(User, "Why?"))
+	for end := 1; ; end++ {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		w := &watched{Context: ctx, cancel: cancel, end: end}
+		_, err := p.Render(w, c)
+		cancel(nil)
+		if w.questions < end {
+			if end < 10 {
+				t.Errorf("only %d questions whether the client is still there", w.questions)
+			}
+			return
+		}
+		if !errors.Is(err, errGone) {
+			t.Fatalf("left at question %d: %v", end, err)
+		}
+		if w.questions > end+3 { // the marks are tried in two ways, and the text would be encoded
+			t.Fatalf("left at question %d, and %d were asked", end, w.questions)
+		}
+	}
+}
+
+// Texts that can't fit are refused before they are rendered; texts that the template may drop don't count.
+func TestConversationsAreRefusedByTheirSize(t *testing.T) {
+	p := spelled(t) // its widest token has 15 bytes
+	const most = 100
+	long := strings.Repeat("a", 16*(most+1))
+	for name, turn := range map[string]Turn{
+		"user":      says(User, long),
+		"assistant": says(Assistant, long),
+		"answer":    says(Assistant, "thought</think>"+long),
+		"result":    {Role: User, Parts: []Part{{Kind: ToolResult, Text: long}}},
+		"parts":     {Role: User, Parts: []Part{{Kind: Text, Text: long[:len(long)/2]}, {Kind: Text, Text: long[len(long)/2:]}}},
+	} {
+		var tooLong *engine.TooLongError
+		if err := p.refuseBySize(Conversation{Turns: []Turn{turn}, Most: most}); !errors.As(err, &tooLong) || tooLong.Prompt <= most || !tooLong.Least {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := p.refuseBySize(Conversation{Turns: []Turn{turn}}); err != nil {
+			t.Errorf("%s without a bound: %v", name, err)
+		}
+	}
+	for name, turn := range map[string]Turn{
+		"short":       says(User, long[:15*most]),
+		"white space": says(User, strings.Repeat(" \n", len(long))),
+		"thinking":    {Role: Assistant, Parts: []Part{{Kind: Thinking, Text: long}}},
+		"thought":     says(Assistant, "<think>"+long+"</think>yes"),
+	} {
+		if err := p.refuseBySize(Conversation{Turns: []Turn{turn}, Most: most}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
