@@ -44,35 +44,46 @@ func textMethods() map[string]textMethod {
 
 type dictMethod func(d *Dict, args arguments) (any, error)
 
-func dictMethods() map[string]dictMethod {
-	return map[string]dictMethod{
-		"items": func(d *Dict, _ arguments) (any, error) { return d.pairs(), nil },
-		"keys":  func(d *Dict, _ arguments) (any, error) { return &List{Items: d.keys}, nil },
-		"copy":  func(d *Dict, _ arguments) (any, error) { return d, nil },
-		"get": func(d *Dict, args arguments) (any, error) {
-			key, err := hash(args.get(0, "key", undefined{"the key"}))
-			if err != nil {
-				return nil, err
-			}
-			if v, ok := d.values[key]; ok {
-				return v, nil
-			}
-			return args.get(1, "default", nil), nil
-		},
-		"values": func(d *Dict, _ arguments) (any, error) {
-			list := &List{}
-			for _, key := range d.keys {
-				list.Items = append(list.Items, d.at(key))
-			}
-			return list, nil
-		},
+// dictMethodOf finds a method by its name. It makes no table: templates look up a field of every message by it.
+func dictMethodOf(name string) (m dictMethod, ok bool) {
+	switch name {
+	case "items":
+		return func(d *Dict, _ arguments) (any, error) { return d.pairs(), nil }, true
+	case "keys":
+		return func(d *Dict, _ arguments) (any, error) { return &List{Items: d.keys}, nil }, true
+	case "copy":
+		return func(d *Dict, _ arguments) (any, error) { return d, nil }, true
+	case "get":
+		return dictGet, true
+	case "values":
+		return dictValues, true
 	}
+	return nil, false
+}
+
+func dictGet(d *Dict, args arguments) (any, error) {
+	key, err := hash(args.get(0, "key", undefined{"the key"}))
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := d.values[key]; ok {
+		return v, nil
+	}
+	return args.get(1, "default", nil), nil
+}
+
+func dictValues(d *Dict, _ arguments) (any, error) {
+	list := &List{}
+	for _, key := range d.keys {
+		list.Items = append(list.Items, d.at(key))
+	}
+	return list, nil
 }
 
 // isMethod tells whether a template may call something of that name.
 func isMethod(name string) bool {
 	_, text := textMethods()[name]
-	_, dict := dictMethods()[name]
+	_, dict := dictMethodOf(name)
 	return text || dict || name == "cycle" || slices.Contains(forbiddenMethods(), name)
 }
 
@@ -90,7 +101,7 @@ func method(v any, name string) (callable, bool) {
 		m, ok := textMethods()[name]
 		return callable{name, markupMethod(m, v, name)}, ok
 	case *Dict:
-		m, ok := dictMethods()[name]
+		m, ok := dictMethodOf(name)
 		return callable{name, func(args arguments) (any, error) { return m(v, args) }}, ok
 	}
 	return callable{}, false

@@ -185,7 +185,7 @@ func DescribeTools(tools []Tool) string {
 
 // withPlainTools puts tools, calls and results into the words of the turns, for templates that know none of them.
 func (p Prompt) withPlainTools() Prompt {
-	var messages []Message
+	messages := make([]Message, 0, len(p.Messages)+1)
 	for _, m := range p.Messages {
 		messages = append(messages, m.inWords())
 	}

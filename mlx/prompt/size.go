@@ -9,24 +9,38 @@ import (
 // The size of a conversation's texts alone tells of the longest ones that they can't fit: they are refused before they are
 // rendered, which takes several times their memory.
 
-// refuseBySize returns an *engine.TooLongError if the texts that templates render have so many bytes that they are more than
-// the conversation's Most tokens, however well they are spelled.
+// refuseBySize returns an *engine.TooLongError if a conversation has so many turns, or its texts so many bytes, that they are more
+// than its Most tokens, however well they are spelled.
 func (r *Renderer) refuseBySize(c Conversation) error {
-	widest := r.tokens.WidestToken()
-	if c.Most == 0 || widest == 0 {
+	if c.Most == 0 {
 		return nil
 	}
-	if least := c.renderedBytes() / widest; least > c.Most {
+	least := c.changesOfRole()
+	if widest := r.tokens.WidestToken(); widest > 0 {
+		least = max(least, c.renderedBytes()/widest)
+	}
+	if least > c.Most {
 		return &engine.TooLongError{Prompt: least, Context: c.Most, Least: true}
 	}
 	return nil
 }
 
+// changesOfRole is how often another side speaks: templates put at least a token between two sides.
+func (c Conversation) changesOfRole() int {
+	changes := 0
+	for i := 1; i < len(c.Turns); i++ {
+		if c.Turns[i].Role != c.Turns[i-1].Role {
+			changes++
+		}
+	}
+	return changes
+}
+
 // endOfThinking ends what templates leave out of an assistant's earlier turns.
 const endOfThinking = "</think>"
 
-// renderedBytes is how many bytes of its texts a prompt has at least. White space at the ends of texts and what was thought
-// is not counted, since templates drop it.
+// renderedBytes is how many bytes of a conversation's texts templates render. What was thought is not counted, since they drop
+// it; white space at the ends of texts is, though some trim it: nobody sends several contexts of it.
 func (c Conversation) renderedBytes() int {
 	bytes := 0
 	for _, turn := range c.Turns {
@@ -38,7 +52,7 @@ func (c Conversation) renderedBytes() int {
 			if turn.Role == Assistant {
 				text = text[strings.LastIndex(text, endOfThinking)+1:]
 			}
-			bytes += len(strings.TrimSpace(text))
+			bytes += len(text)
 		}
 	}
 	return bytes

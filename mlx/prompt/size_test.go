@@ -74,11 +74,21 @@ func TestConversationsAreRefusedByTheirSize(t *testing.T) {
 			t.Errorf("%s without a bound: %v", name, err)
 		}
 	}
+	var turns Conversation
+	for turns.Most = most; len(turns.Turns) < most+1; {
+		turns.Turns = append(turns.Turns, says(User, "a"), says(Assistant, "b"))
+	}
+	if err := p.refuseBySize(turns); err == nil {
+		t.Error("more turns than tokens are not refused")
+	}
+	turns.Turns = turns.Turns[:most+1]
+	if err := p.refuseBySize(turns); err != nil {
+		t.Errorf("as many turns as tokens: %v", err)
+	}
 	for name, turn := range map[string]Turn{
-		"short":       says(User, long[:15*most]),
-		"white space": says(User, strings.Repeat(" \n", len(long))),
-		"thinking":    {Role: Assistant, Parts: []Part{{Kind: Thinking, Text: long}}},
-		"thought":     says(Assistant, "<think>"+long+"</think>yes"),
+		"short":    says(User, long[:15*most]),
+		"thinking": {Role: Assistant, Parts: []Part{{Kind: Thinking, Text: long}}},
+		"thought":  says(Assistant, "<think>"+long+"</think>yes"),
 	} {
 		if err := p.refuseBySize(Conversation{Turns: []Turn{turn}, Most: most}); err != nil {
 			t.Errorf("%s: %v", name, err)

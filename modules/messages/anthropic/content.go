@@ -33,8 +33,12 @@ type block struct {
 	CacheControl *cacheControl   `json:"cache_control"`
 }
 
-// mostMessages is how many messages a request may have, as on Anthropic's own service.
-const mostMessages = 100_000
+const (
+	// mostMessages is how many messages a request may have, as on Anthropic's own service.
+	mostMessages = 100_000
+	// mostBlocks is how many content blocks all messages may have: decoded, a short one takes ten times its bytes.
+	mostBlocks = 100_000
+)
 
 // conversation checks and collects all that makes the prompt.
 func (b *body) conversation() (prompt.Conversation, error) {
@@ -49,10 +53,14 @@ func (b *body) conversation() (prompt.Conversation, error) {
 	if n := len(b.Messages); n == 0 || n > mostMessages {
 		return c, invalid("messages: at least one message is required, and at most %d; there are %d", mostMessages, n)
 	}
+	blocks := 0
 	for i, raw := range b.Messages {
 		turn, silent, err := parseMessage(at("messages", i), raw)
 		if err != nil {
 			return c, err
+		}
+		if blocks += len(turn.Parts); blocks > mostBlocks {
+			return c, invalid("messages.%d.content: has the last of more than %d content blocks, which is too many", i, mostBlocks)
 		}
 		if len(turn.Parts) > 0 {
 			c.Turns = append(c.Turns, turn)
@@ -133,7 +141,10 @@ func parseContent(place string, raw json.RawMessage, role prompt.Role) ([]prompt
 	if err := fill(place, raw, &blocks); err != nil {
 		return nil, err
 	}
-	var parts []prompt.Part
+	if len(blocks) > mostBlocks {
+		return nil, invalid("%s: has %d content blocks; the most is %d", place, len(blocks), mostBlocks)
+	}
+	parts := make([]prompt.Part, 0, len(blocks))
 	for i, raw := range blocks {
 		more, err := parseBlock(at(place, i), raw, role)
 		if err != nil {
