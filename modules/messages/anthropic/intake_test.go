@@ -113,3 +113,13 @@ func TestWorkOnAPromptEndsWithItsClient(t *testing.T) {
 		}
 	}
 }
+
+func TestBlocksOfAllMessagesAreBounded(t *testing.T) {
+	server := serve(t, setup{maxBody: 32 << 20})
+	half := `{"role":"user","content":[` + strings.Repeat(`{"type":"text","text":"a"},`, 49_999) + `{"type":"text","text":"a"}]},`
+	answer := post(t, server, "/v1/messages/count_tokens", with("messages", "["+half+half+`{"role":"user","content":"a"}]`))
+	body, err := io.ReadAll(answer.Body)
+	if want := "messages.2.content: has the last of more than 100000 content blocks"; err != nil || answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), want) {
+		t.Errorf("status %d, %s, %v; want 400 with %q", answer.StatusCode, body, err, want)
+	}
+}

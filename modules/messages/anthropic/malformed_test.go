@@ -103,6 +103,7 @@ func malformedEnvelopes() []malformed {
 func malformedMessages() []malformed {
 	return []malformed{
 		{name: "too many messages", body: with("messages", `[0`+strings.Repeat(`,0`, 100_000)+`]`), mention: "at most 100000"},
+		{name: "too many blocks", body: with("messages", `[{"role":"user","content":[0`+strings.Repeat(`,0`, 100_000)+`]}]`), mention: "the most is 100000"},
 		{name: "no messages", body: with("messages", ""), mention: "messages"},
 		{name: "messages null", body: with("messages", "null"), mention: "messages"},
 		{name: "messages empty", body: with("messages", "[]"), mention: "messages"},
