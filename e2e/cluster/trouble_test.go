@@ -220,6 +220,34 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
+// What a node had on its disk only when it was killed reaches the bucket from there when it is back.
+func TestWhatABucketLacksReachesItAfterARestart(t *testing.T) {
+	c := newCluster(t)
+	volume := strings.TrimSpace(docker(t, "volume", "create"))
+	t.Cleanup(func() { docker(t, "volume", "rm", "--force", volume) })
+	a := c.startOn(volume, "a")
+	agent := talk(t, "returner", 40)
+	c.bucket.disturb("timeout", `"timeout":0`)
+	agent.ask(a)
+	within(t, "durable on its disk", func() bool { return agent.durable(a, "disk") > 0 })
+	a.signal("KILL")
+	within(t, "ended", func() bool {
+		state, err := a.container.State(t.Context())
+		return err == nil && !state.Running
+	})
+	c.bucket.heal()
+	if names := c.objects(); len(names) > 0 {
+		t.Fatalf("%d objects are in the bucket already", len(names))
+	}
+	docker(t, "rm", "--force", a.container.GetContainerID())
+	a = c.startOn(volume, "a again")
+	agent.awaitDurable(a)
+	b := c.start("b", nil)
+	if used := agent.ask(b); 10*used.Read < 9*used.prompt() {
+		t.Errorf("another node reads %d of %d tokens", used.Read, used.prompt())
+	}
+}
+
 // A node that is told to end stores everything in the bucket before it does, so that the next one finds it.
 func TestADrainedNodeLeavesEverythingInTheBucket(t *testing.T) {
 	c := newCluster(t)

@@ -185,11 +185,15 @@ func (b *Bucket) open(ctx context.Context, key string, opts minio.GetObjectOptio
 	return body, size, nil
 }
 
-// List returns the first objects below a prefix, in the order of their keys, at most so many.
-func (b *Bucket) List(ctx context.Context, prefix string, most int) (page []Object, err error) {
+// List returns the first objects below a prefix whose keys come behind another one, in the order of their keys, at most so many.
+// An empty key is before all.
+func (b *Bucket) List(ctx context.Context, prefix, after string, most int) (page []Object, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	opts := minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true, MaxKeys: min(most, 1000)}
+	if after != "" {
+		opts.StartAfter = b.prefix + after
+	}
 	for info := range b.core.ListObjectsIter(ctx, b.name, opts) {
 		if info.Err != nil {
 			return nil, b.fault("list", prefix, info.Err)

@@ -77,10 +77,10 @@ func (s *Bucket) GetStart(ctx context.Context, key string, most int) (start []by
 }
 
 // List implements object.Bucket.
-func (s *Bucket) List(ctx context.Context, prefix string, most int) (page []objectstore.Object, err error) {
+func (s *Bucket) List(ctx context.Context, prefix, after string, most int) (page []objectstore.Object, err error) {
 	err = s.ask(ctx, "list", func() error {
 		for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-			if strings.HasPrefix(key, prefix) && len(page) < most {
+			if strings.HasPrefix(key, prefix) && key > after && len(page) < most {
 				page = append(page, objectstore.Object{Key: key, Size: int64(len(s.objects[key]))})
 			}
 		}
