@@ -109,6 +109,23 @@ type Comparer interface {
 	Missing(ctx context.Context, refs []Ref) ([]Ref, error)
 }
 
+// Stored is a block that lies in a tier.
+type Stored struct {
+	Ref         // Index and Tokens are not known
+	Bytes int64 // of the stored form
+	At    time.Time
+}
+
+// Inventory is a tier that several nodes share and that can list all that lies in it.
+type Inventory interface {
+	// Walk calls visit with all blocks, some hundred at a time. An error of visit ends it.
+	Walk(ctx context.Context, visit func([]Stored) error) error
+	// Claim returns the id of the cluster that the tier belongs to, which is the proposed one if it belonged to none.
+	Claim(ctx context.Context, proposed string) (id string, err error)
+	// Delete removes a block for good; a block that isn't there is no error.
+	Delete(ctx context.Context, ref Ref) error
+}
+
 // Wrapper is a tier around another one. What it does not do itself is found in the inner one.
 type Wrapper interface {
 	Tier

@@ -35,8 +35,9 @@ type Config struct {
 
 // Object is one entry of a listing.
 type Object struct {
-	Key  string // without the bucket's prefix
-	Size int64
+	Key      string // without the bucket's prefix
+	Size     int64
+	Modified time.Time // when it was stored
 }
 
 // Bucket is one bucket, below a prefix. Its methods may be called from anywhere.
@@ -198,7 +199,7 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, most int) (page
 		if info.Err != nil {
 			return nil, b.fault("list", prefix, info.Err)
 		}
-		if page = append(page, Object{strings.TrimPrefix(info.Key, b.prefix), info.Size}); len(page) == most {
+		if page = append(page, Object{strings.TrimPrefix(info.Key, b.prefix), info.Size, info.LastModified}); len(page) == most {
 			break
 		}
 	}

@@ -27,9 +27,9 @@ func (t *Tier) Missing(ctx context.Context, refs []kv.Ref) (missing []kv.Ref, er
 	}
 	slices.SortFunc(wanted, func(a, b namedRef) int { return cmp.Compare(a.path, b.path) })
 	for len(wanted) > 0 {
-		page, err := t.listFrom(ctx, wanted[0])
+		page, err := t.cfg.listFrom(ctx, wanted[0])
 		if err != nil {
-			return nil, err
+			return nil, t.fault(wanted[0].Ref, err)
 		}
 		n := covered(wanted, page)
 		missing = append(missing, absent(wanted[:n], page)...)
@@ -39,15 +39,16 @@ func (t *Tier) Missing(ctx context.Context, refs []kv.Ref) (missing []kv.Ref, er
 }
 
 // listFrom lists the names of a space from a block's on.
-func (t *Tier) listFrom(ctx context.Context, first namedRef) ([]objectstore.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.cfg.ReadDeadline)
-	defer cancel()
+func (c *Config) listFrom(ctx context.Context, first namedRef) ([]objectstore.Object, error) {
 	before := first.path[:len(first.path)-1] // comes before the name, and only names that differ in the last digit between
-	page, err := t.cfg.Bucket.List(ctx, spaceOf(first.Space), before, pageOfNames)
-	if err != nil {
-		return nil, t.fault(first.Ref, err)
-	}
-	return page, nil
+	return c.list(ctx, spaceOf(first.Space), before)
+}
+
+// list returns a page of names below a prefix, behind a name.
+func (c *Config) list(ctx context.Context, prefix, after string) ([]objectstore.Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.ReadDeadline)
+	defer cancel()
+	return c.Bucket.List(ctx, prefix, after, pageOfNames)
 }
 
 // covered is of how many blocks, from the first on, a page tells whether they are there: of those of its space up to its last

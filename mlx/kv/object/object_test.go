@@ -292,3 +292,33 @@ func TestMissingBlocksAreToldByListings(t *testing.T) {
 		t.Errorf("a failing bucket: %v", err)
 	}
 }
+
+// The inventory tells each block once, with its size and time, over pages, and passes over what is no block's name.
+func TestTheInventoryTellsEveryBlockOnce(t *testing.T) {
+	stored := time.Unix(1_000_000, 0)
+	bucket := objecttest.NewAt(func() time.Time { return stored })
+	want := map[kv.Ref]bool{}
+	for i := range 2500 {
+		s := space()
+		s.Salt[5] = byte(i % 2)
+		ref := kv.Ref{Space: s, Parent: kv.Key{byte(i % 7)}, Key: kv.Key{byte(i >> 8), byte(i)}}
+		bucket.Set(fmt.Sprintf("v1/%s/%s/%s/%s.%s", s.Fingerprint, s.Salt, ref.Parent.String()[:2], ref.Parent, ref.Key), []byte("block"))
+		want[ref] = true
+	}
+	some := bucket.Keys()[7]
+	for _, name := range []string{"v1/x", some + ".old", some + "00", "v1/" + some, "v1" + some[3:], "cluster", some[:len(some)-1] + "F"} {
+		bucket.Set(name, []byte("no block"))
+	}
+	err := object.NewInventory(object.New(object.Config{Bucket: bucket})).Walk(t.Context(), func(page []kv.Stored) error {
+		for _, block := range page {
+			if !want[block.Ref] || block.Bytes != 5 || !block.At.Equal(stored) {
+				t.Errorf("%+v", block)
+			}
+			delete(want, block.Ref)
+		}
+		return nil
+	})
+	if err != nil || len(want) > 0 {
+		t.Errorf("%d blocks are not told, %v", len(want), err)
+	}
+}
