@@ -57,15 +57,16 @@ type cluster struct {
 	bucket     *link
 	bucketName string
 	s3         string // the server's own address
+	postgres   string // and the database's
 	volume     string // for the folder of the node that is being started; empty: memory
 }
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{t: t, s3: startS3(t)}
+	c := &cluster{t: t, s3: startS3(t), postgres: startPostgres(t)}
 	c.bucketName = makeBucket(t, c.s3)
 	host := bridge(t)
-	c.bucket, c.database = through(t, host, c.s3), through(t, host, startPostgres(t))
+	c.bucket, c.database = through(t, host, c.s3), through(t, host, c.postgres)
 	return c
 }
 
@@ -92,11 +93,19 @@ func (c *cluster) start(name string, settings map[string]string) *node {
 }
 
 // startOn is start for a node whose folder is a volume of Docker's, which outlives it.
-func (c *cluster) startOn(volume, name string) *node {
+func (c *cluster) startOn(volume, name string, settings map[string]string) *node {
 	c.t.Helper()
 	c.volume = volume
 	defer func() { c.volume = "" }()
-	return c.start(name, nil)
+	return c.start(name, settings)
+}
+
+// newVolume makes a volume of Docker's that is removed after the test.
+func (c *cluster) newVolume() (name string) {
+	c.t.Helper()
+	name = strings.TrimSpace(docker(c.t, "volume", "create"))
+	c.t.Cleanup(func() { docker(c.t, "volume", "rm", "--force", name) })
+	return name
 }
 
 // launch runs a node and waits for what is given.
