@@ -96,13 +96,14 @@ type movedAnswer struct{ Body moved }
 type moved struct {
 	Blocks int   `json:"blocks"`
 	Bytes  int64 `json:"bytes"`
+	NoRoom int   `json:"no_room,omitempty" doc:"Blocks that were to move and for which there was no room"`
 }
 
 func (a *API) movedOr(ctx context.Context, m kv.Moved, err error) (*movedAnswer, error) {
 	if err != nil {
 		return nil, a.unmoved(ctx, err)
 	}
-	return &movedAnswer{moved{m.Blocks, m.Bytes}}, nil
+	return &movedAnswer{moved{m.Blocks, m.Bytes, m.NoRoom}}, nil
 }
 
 func (a *API) prefetch(ctx context.Context, in *idInput) (*movedAnswer, error) {
