@@ -1,16 +1,13 @@
 package anthropic
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/modules/messages"
-	"github.com/agent-memory/agent-memory/platform/exact"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
 
@@ -43,7 +40,7 @@ type outputConfig struct {
 
 // checkAt refuses a form of the answer: prose instead of it would be a wrong answer.
 func (o *outputConfig) checkAt(place string) error {
-	if o == nil || absent(o.Format) {
+	if o == nil || messages.IsAbsent(o.Format) {
 		return nil
 	}
 	return invalid("%s.format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt", place)
@@ -60,36 +57,6 @@ func checkVersion(h http.Header) error {
 		return invalid("anthropic-version: %q is not known; send one of %s", httpapi.Clip(version), strings.Join(versions[1:], ", "))
 	}
 	return nil
-}
-
-// decode decodes the outer layer of a body.
-func decode(raw []byte) (*body, error) {
-	if err := exact.Check(raw); err != nil {
-		return nil, invalid("%v", err)
-	}
-	if first := bytes.TrimLeft(raw, " \t\r\n"); first[0] != '{' {
-		return nil, invalid("the body is not a JSON object")
-	}
-	var b body
-	return &b, fill("", raw, &b)
-}
-
-// fill decodes JSON that was checked with the whole body, and says what is wrong at a place in it without repeating
-// what the client wrote.
-func fill(place string, raw []byte, into any) error {
-	err := exact.Fill(raw, into)
-	var wrong *exact.Error
-	switch {
-	case errors.As(err, &wrong):
-		return invalid("%v", &exact.Error{Place: join(place, wrong.Place), Problem: wrong.Problem})
-	case err != nil:
-		return invalid("%s: %v", join(place, "body"), err)
-	}
-	return nil
-}
-
-func join(place, field string) string {
-	return strings.Trim(place+"."+field, ".")
 }
 
 // understand checks a body and turns it into a request. temperature is for one that brings none.
@@ -126,7 +93,7 @@ func (b *body) prompt() (*messages.Request, error) {
 	if err := b.OutputConfig.checkAt("output_config"); err != nil {
 		return nil, err
 	}
-	if !absent(b.OutputFormat) {
+	if !messages.IsAbsent(b.OutputFormat) {
 		return nil, invalid("output_format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt")
 	}
 	if b.Metadata != nil && b.Metadata.UserID != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/exact"
 )
 
@@ -66,7 +67,7 @@ func (b *body) tools() ([]prompt.Tool, error) {
 	var tools []prompt.Tool
 	names := map[string]bool{}
 	for i, t := range b.Tools {
-		place := at("tools", i)
+		place := messages.At("tools", i)
 		if err := t.check(place); err != nil {
 			return nil, err
 		}
@@ -92,7 +93,7 @@ func (t *tool) check(place string) error {
 	var schema struct {
 		Type string `json:"type"`
 	}
-	if !isObject(t.InputSchema) {
+	if !messages.IsObject(t.InputSchema) {
 		return invalid("%s.input_schema: must be a JSON schema object", place)
 	}
 	if err := exact.Fill(t.InputSchema, &schema); err != nil || schema.Type != "object" {
