@@ -49,3 +49,14 @@ func IsAbsent(raw json.RawMessage) bool { return len(raw) == 0 || bytes.Equal(ra
 
 // IsObject tells whether a value is an object.
 func IsObject(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '{' }
+
+// IsToolName tells whether a tool may have this name.
+func IsToolName(name string) bool {
+	for _, c := range name {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("_-", c) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 128
+}

@@ -114,34 +114,9 @@ func (b *body) prompt() (*messages.Request, error) {
 
 // sampling checks how tokens are to be chosen.
 func (b *body) sampling(temperature float64) (engine.Sampling, error) {
-	s := engine.Sampling{Temperature: temperature}
-	for _, field := range []struct {
-		name string
-		from *float64
-		to   *float64
-	}{{"temperature", b.Temperature, &s.Temperature}, {"top_p", b.TopP, &s.TopP}, {"min_p", b.MinP, &s.MinP}} {
-		if field.from == nil {
-			continue
-		}
-		if *field.from < 0 || *field.from > 1 {
-			return s, invalid("%s: must be between 0 and 1", field.name)
-		}
-		*field.to = *field.from
-	}
-	if b.TopP != nil && *b.TopP == 0 {
-		s.Temperature = 0 // nothing but the most likely token is left
-	}
-	if b.TopK != nil {
-		if *b.TopK < 0 || *b.TopK > 1<<31-1 {
-			return s, invalid("top_k: must be between 0 and %d", 1<<31-1)
-		}
-		s.TopK = int(*b.TopK)
-	}
-	if b.Seed != nil {
-		seed := uint64(*b.Seed)
-		s.Seed = &seed
-	}
-	return s, nil
+	return messages.SamplingFields{
+		Temperature: b.Temperature, TopP: b.TopP, MinP: b.MinP, TopK: b.TopK, Seed: b.Seed, MostTemperature: 1,
+	}.Sampling(temperature)
 }
 
 // checkStops refuses stop sequences that would end every answer or cost too much to look for.

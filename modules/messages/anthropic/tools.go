@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/prompt"
@@ -87,7 +86,7 @@ func (t *tool) check(place string) error {
 	if t.Type != nil && *t.Type != "custom" {
 		return invalid("%s.type: tools that run on the server are not offered here; send a tool of type \"custom\"", place)
 	}
-	if !validToolName(t.Name) {
+	if !messages.IsToolName(t.Name) {
 		return invalid("%s.name: must be 1 to 128 letters, digits, underscores or hyphens", place)
 	}
 	var schema struct {
@@ -100,16 +99,6 @@ func (t *tool) check(place string) error {
 		return invalid("%s.input_schema.type: must be \"object\"", place)
 	}
 	return t.CacheControl.checkAt(place)
-}
-
-func validToolName(name string) bool {
-	for _, c := range name {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && !strings.ContainsRune("_-", c) {
-			return false
-		}
-	}
-	return name != "" && len(name) <= 128
 }
 
 // choose applies tool_choice. Making the model call a tool is not possible yet, and said so.
