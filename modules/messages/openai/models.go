@@ -46,7 +46,8 @@ func (a *API) models() ([]model, error) {
 	if spec.Name == "" {
 		return nil, engine.ErrStarting
 	}
-	ids := []string{spec.Name, forClaude + strings.ToLower(spec.Name[strings.LastIndex(spec.Name, "/")+1:])}
+	short := strings.ToLower(spec.Name[strings.LastIndex(spec.Name, "/")+1:])
+	ids := []string{spec.Name, forClaude + strings.Join(strings.Fields(short), "-")}
 	for _, alias := range a.cfg.Service.Aliases() {
 		if !strings.HasSuffix(alias, "*") {
 			ids = append(ids, alias)
