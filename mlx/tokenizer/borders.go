@@ -6,9 +6,9 @@ import "slices"
 // tokens that spell the text up to places[i], or -1 if a token may reach across it. Places within a token that is
 // matched as a whole, or in text that is not UTF-8, are told as -1; so are those that would take long to find.
 func (t *Tokenizer) EncodeAt(text string, places []int, b Bound) (ids []int32, at []int, err error) {
-	within := &bound{Bound: b, model: t.model}
-	var parts []encoded
-	ids = t.encode(text, EncodeOptions{}, within, func(s span, first, last int) { parts = append(parts, encoded{s, first, last}) })
+	within := &budget{Bound: b, model: t.model}
+	var parts []tokenizedPart
+	ids = t.encode(text, EncodeOptions{}, within, func(s span, first, last int) { parts = append(parts, tokenizedPart{s, first, last}) })
 	if err := within.problem(len(ids)); err != nil {
 		return nil, nil, err
 	}
@@ -19,8 +19,8 @@ func (t *Tokenizer) EncodeAt(text string, places []int, b Bound) (ids []int32, a
 	return ids, search.find(places), nil
 }
 
-// encoded is a part of a text with its tokens: ids[first:last].
-type encoded struct {
+// tokenizedPart is a part of a text with its tokens: ids[first:last].
+type tokenizedPart struct {
 	span
 	first, last int
 }
@@ -30,7 +30,7 @@ type borderSearch struct {
 	tokenizer *Tokenizer
 	text      string
 	ids       []int32
-	parts     []encoded
+	parts     []tokenizedPart
 }
 
 // find finds each place in the part that it lies in.
@@ -57,7 +57,7 @@ func (s *borderSearch) find(places []int) []int {
 }
 
 // border is the number of tokens up to a place in a part, if what lies before it is encoded on its own as it is in the part.
-func (s *borderSearch) border(part encoded, place int) int {
+func (s *borderSearch) border(part tokenizedPart, place int) int {
 	ids := s.ids[part.first:part.last]
 	before := s.tokenizer.appendPlain(nil, s.text[part.start:place], part.start == 0, nil)
 	if len(ids) >= len(before) && slices.Equal(ids[:len(before)], before) {
