@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -13,31 +14,36 @@ import (
 
 // The house's measures. Generated files have none.
 const (
-	mostMethods = 25  // on one receiver
-	mostAsked   = 6   // methods of an interface
-	mostLines   = 400 // of a file
+	maxMethods          = 25 // on one receiver
+	maxInterfaceMethods = 6
+	maxLines            = 400 // of a file
 )
 
 // wideInterfaces are those that may have more methods: a file system is one thing.
 func wideInterfaces() map[string]bool { return map[string]bool{"platform/vfs.FS": true} }
 
 func TestTheHouseKeepsItsMeasures(t *testing.T) {
-	methods, files := map[string]int{}, 0
+	methods, files := map[string]int{}, map[string]int{}
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".") && name != "." {
+		if err != nil || d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "node_modules") {
 			return skipped(err)
 		}
-		if path.Ext(name) == ".go" {
-			files++
+		if !d.IsDir() {
+			files[path.Ext(name)]++
 			measure(t, name, methods)
 		}
 		return nil
 	})
-	if err != nil || files < 300 || len(methods) < 200 {
-		t.Fatalf("%d files, %d receivers, %v", files, len(methods), err)
+	if err != nil || files[".go"] < 300 || len(methods) < 200 {
+		t.Fatalf("%d files in Go, %d receivers, %v", files[".go"], len(methods), err)
+	}
+	for _, extension := range []string{".cpp", ".h", ".inl", ".py", ".sh"} {
+		if files[extension] == 0 {
+			t.Errorf("no file ends with %s", extension)
+		}
 	}
 	for receiver, n := range methods {
-		if n > mostMethods {
+		if n > maxMethods {
 			t.Errorf("%s has %d methods; part it by subject", receiver, n)
 		}
 	}
@@ -50,23 +56,41 @@ func skipped(err error) error {
 	return fs.SkipDir
 }
 
-// measure checks one file and counts its methods.
+// measure checks the lines of one file, and what is in it if it is one of Go.
 func measure(t *testing.T, name string, methods map[string]int) {
+	switch path.Ext(name) {
+	case ".go":
+		measureGo(t, name, methods)
+	case ".cpp", ".h", ".inl", ".py", ".sh":
+		measureLines(t, name, sourceOf(t, name))
+	}
+}
+
+func sourceOf(t *testing.T, name string) []byte {
 	source, err := os.ReadFile("../../" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	positions := token.NewFileSet()
-	file, err := parser.ParseFile(positions, name, source, parser.ParseComments)
+	return source
+}
+
+func measureLines(t *testing.T, name string, source []byte) {
+	if lines := bytes.Count(source, []byte("\n")); lines > maxLines {
+		t.Errorf("%s has %d lines; cut it by subject", name, lines)
+	}
+}
+
+// measureGo counts the methods of one file for each receiver, and checks its interfaces and its lines.
+func measureGo(t *testing.T, name string, methods map[string]int) {
+	source := sourceOf(t, name)
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if ast.IsGenerated(file) {
 		return
 	}
-	if lines := strings.Count(string(source), "\n"); lines > mostLines {
-		t.Errorf("%s has %d lines; cut it by subject", name, lines)
-	}
+	measureLines(t, name, source)
 	for _, declaration := range file.Decls {
 		if f, is := declaration.(*ast.FuncDecl); is && f.Recv != nil && !strings.HasSuffix(name, "_test.go") {
 			methods[path.Dir(name)+"."+receiverOf(f)]++
@@ -77,9 +101,9 @@ func measure(t *testing.T, name string, methods map[string]int) {
 		if !is {
 			return true
 		}
-		asks, is := spec.Type.(*ast.InterfaceType)
-		if full := path.Dir(name) + "." + spec.Name.Name; is && methodsOf(asks) > mostAsked && !wideInterfaces()[full] {
-			t.Errorf("%s asks for %d methods", full, methodsOf(asks))
+		wanted, is := spec.Type.(*ast.InterfaceType)
+		if full := path.Dir(name) + "." + spec.Name.Name; is && methodsOf(wanted) > maxInterfaceMethods && !wideInterfaces()[full] {
+			t.Errorf("%s has %d methods; make two interfaces of it", full, methodsOf(wanted))
 		}
 		return true
 	})

@@ -9,7 +9,7 @@ type bound struct {
 	n, max int
 }
 
-func within(bounds []bound) error {
+func checkBounds(bounds []bound) error {
 	for _, b := range bounds {
 		if b.n <= 0 || b.n > b.max {
 			return fmt.Errorf("the model's %s is %d, expected 1 to %d", b.name, b.n, b.max)
@@ -20,7 +20,7 @@ func within(bounds []bound) error {
 
 // Check refuses descriptions that no model has.
 func (c Config) Check() error {
-	if err := within([]bound{
+	if err := checkBounds([]bound{
 		{"layers", len(c.Layers), maxLayers}, {"hidden size", c.Hidden, 1 << 17},
 		{"vocabulary", c.Vocabulary, 1 << 22}, {"context length", c.Context, 1 << 24},
 	}); err != nil {
@@ -39,11 +39,11 @@ func (c Config) Check() error {
 			return fmt.Errorf("the token %d that ends a text is outside the vocabulary of %d", id, c.Vocabulary)
 		}
 	}
-	return scales(c.EmbedScale, c.FinalCap)
+	return checkScales(c.EmbedScale, c.FinalCap)
 }
 
 func (c Config) checkLayer(i int, l Layer) error {
-	if err := within([]bound{
+	if err := checkBounds([]bound{
 		{"intermediate size", l.Intermediate, 1 << 20}, {"heads", l.Heads, 1024}, {"KV heads", l.KVHeads, 1024},
 		{"head dimension", l.HeadDim, 1024},
 	}); err != nil {
@@ -64,7 +64,7 @@ func (c Config) checkLayer(i int, l Layer) error {
 	if err := c.Ropes[l.Rope].check(l.HeadDim); err != nil {
 		return err
 	}
-	return scales(l.QueryScalar, l.ScoreCap)
+	return checkScales(l.QueryScalar, l.ScoreCap)
 }
 
 func (r Rope) check(headDim int) error {
@@ -77,7 +77,7 @@ func (r Rope) check(headDim int) error {
 	return nil
 }
 
-func scales(all ...float64) error {
+func checkScales(all ...float64) error {
 	for _, v := range all {
 		if !(v >= 0 && v < 1e6) {
 			return fmt.Errorf("a soft cap or scale of %g makes no sense", v)

@@ -31,10 +31,10 @@ func (f Family) Describe(file File) (Config, error) {
 	c.Ropes = []Rope{s.rope(layer.HeadDim, c.Context)}
 	n := s.whole(key{"num_hidden_layers", "block_count"}, 0)
 	if s.err == nil {
-		s.err = within([]bound{{"layers", n, maxLayers}})
+		s.err = checkBounds([]bound{{"layers", n, maxLayers}})
 	}
 	if s.err == nil {
-		s.err = f.runs(s)
+		s.err = f.checkSupported(s)
 	}
 	if s.err != nil {
 		return c, s.err
@@ -95,11 +95,11 @@ func biases(s *settings) Bias {
 	return Bias{QKV: all, Output: all}
 }
 
-// runs refuses what the family's files may ask for and no layer here does.
-func (f Family) runs(s *settings) error {
+// checkSupported refuses what the family's files may ask for and no layer here does.
+func (f Family) checkSupported(s *settings) error {
 	name := cmp.Or(s.text(key{"hidden_activation", ""}), s.text(key{"hidden_act", ""}), f.ActivationNames[0])
 	if !slices.Contains(f.ActivationNames, name) {
-		return fmt.Errorf("the activation %s is %w for %s; %s is", short(name), ErrUnsupported, f.ModelType, f.ActivationNames[0])
+		return fmt.Errorf("the activation %s is %w for %s; %s is", excerpt(name), ErrUnsupported, f.ModelType, f.ActivationNames[0])
 	}
 	if s.flag(key{"mlp_bias", ""}) {
 		return fmt.Errorf("biases of the feed-forward part are %w", ErrUnsupported)

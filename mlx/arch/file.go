@@ -60,12 +60,12 @@ func (s *settings) value(k key) (v any, present bool) {
 
 func (s *settings) fail(k key, v any, expected string) {
 	if s.err == nil {
-		s.err = fmt.Errorf("the setting %s is %s, expected %s", s.name(k), short(v), expected)
+		s.err = fmt.Errorf("the setting %s is %s, expected %s", s.name(k), excerpt(v), expected)
 	}
 }
 
-// short is a value for a message of one line, texts in quotes.
-func short(v any) string {
+// excerpt is a value for a message of one line, texts in quotes.
+func excerpt(v any) string {
 	text := fmt.Sprint(v)
 	if _, quoted := v.(string); quoted || strings.ContainsFunc(text, unicode.IsControl) {
 		text = strconv.Quote(text)
@@ -125,12 +125,12 @@ func (s *settings) null(k key) bool {
 }
 
 // text is a setting, empty when the file has none or null.
-func (s *settings) text(k key) string { return typed[string](s, k, "a text") }
+func (s *settings) text(k key) string { return valueOf[string](s, k, "a text") }
 
 // flag is a setting, false when the file has none or null.
-func (s *settings) flag(k key) bool { return typed[bool](s, k, "true or false") }
+func (s *settings) flag(k key) bool { return valueOf[bool](s, k, "true or false") }
 
-func typed[T any](s *settings, k key, expected string) (out T) {
+func valueOf[T any](s *settings, k key, expected string) (out T) {
 	v, _ := s.value(k)
 	if v == nil {
 		return out
@@ -144,12 +144,12 @@ func typed[T any](s *settings, k key, expected string) (out T) {
 
 // nested are the settings under a key, nil when the file has none or null.
 func (s *settings) nested(k key) map[string]any {
-	return typed[map[string]any](s, k, "an object")
+	return valueOf[map[string]any](s, k, "an object")
 }
 
 // texts is a list, nil when the file has none or null.
 func (s *settings) texts(k key) []string {
-	list := typed[[]any](s, k, "a list of texts")
+	list := valueOf[[]any](s, k, "a list of texts")
 	out := make([]string, len(list))
 	for i, v := range list {
 		text, ok := v.(string)

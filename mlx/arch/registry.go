@@ -27,7 +27,7 @@ func Find(file File) (Family, error) {
 	}
 	last := len(known) - 1
 	return Family{}, fmt.Errorf("the architecture %s is %w; %s and %s are",
-		short(name), ErrUnsupported, strings.Join(known[:last], ", "), known[last])
+		excerpt(name), ErrUnsupported, strings.Join(known[:last], ", "), known[last])
 }
 
 func (f Family) nameIn(kind Kind) string {

@@ -34,7 +34,7 @@ func (s *settings) scaledGGUF(r *Rope) error {
 		r.Type, r.BetaFast, r.BetaSlow = "yarn", 32, 1
 		r.Original = s.whole(key{"", "rope.scaling.original_context_length"}, 0)
 	case kind != "" && kind != "none":
-		return fmt.Errorf("rope scaling %s is %w; linear, yarn and factors are", short(kind), ErrUnsupported)
+		return fmt.Errorf("rope scaling %s is %w; linear, yarn and factors are", excerpt(kind), ErrUnsupported)
 	}
 	factors := s.file.RopeFactors
 	if factors == nil {
@@ -76,7 +76,7 @@ func (s *settings) scaled(r *Rope, context int) {
 	case "linear", "llama3", "yarn":
 		r.Type = kind
 	default:
-		s.err = fmt.Errorf("rope scaling %s is %w; linear, llama3 and yarn are", short(kind), ErrUnsupported)
+		s.err = fmt.Errorf("rope scaling %s is %w; linear, llama3 and yarn are", excerpt(kind), ErrUnsupported)
 		return
 	}
 	r.Factor = s.number(key{"factor", ""}, 0)

@@ -8,7 +8,7 @@ func (s *settings) windows(c *Config, kinds []string, window int) {
 	for i, kind := range kinds {
 		sliding[i] = kind == "sliding_attention"
 		if s.err == nil && !sliding[i] && kind != "full_attention" {
-			s.err = fmt.Errorf("a layer of type %s is %w", short(kind), ErrUnsupported)
+			s.err = fmt.Errorf("a layer of type %s is %w", excerpt(kind), ErrUnsupported)
 		}
 	}
 	if s.err == nil && len(kinds) != len(c.Layers) {

@@ -64,7 +64,7 @@ extern "C" {
 const char* am_error(void) { return last_error().c_str(); }
 
 int am_device_open(int gpu) {
-  return guarded(1, gpu ? "open gpu" : "open cpu", {}, [&] {
+  return guard(1, gpu ? "open gpu" : "open cpu", {}, [&] {
     mx::Device d(gpu ? mx::Device::gpu : mx::Device::cpu);
     if (!mx::is_available(d)) throw std::runtime_error("MLX finds no such device");
     mx::set_default_device(d);
@@ -78,7 +78,7 @@ int am_gpu_available(void) { return mx::is_available(mx::Device(mx::Device::gpu)
 size_t am_active_memory(void) { return mx::get_active_memory(); }
 
 int am_set_limits(size_t active, size_t cache) {
-  return guarded(1, "set limits", {}, [&] {
+  return guard(1, "set limits", {}, [&] {
     active_limit = active;
     mx::set_cache_limit(cache);
     return 0;
@@ -86,7 +86,7 @@ int am_set_limits(size_t active, size_t cache) {
 }
 
 am_array* am_from_data(const void* data, const int* shape, int ndim, int dtype) {
-  return guarded((am_array*)nullptr, "from_data", {}, [&] {
+  return guard((am_array*)nullptr, "from_data", {}, [&] {
     mx::Shape s = shape_of(shape, ndim);
     size_t n = mx::size_of(dtype_of(dtype));
     for (int d : s) n *= (size_t)d;
@@ -100,7 +100,7 @@ am_array* am_from_data(const void* data, const int* shape, int ndim, int dtype) 
 void am_free(am_array* a) { delete reinterpret_cast<mx::array*>(a); }
 
 int am_eval(am_array** arrays, int n) {
-  return guarded(1, "eval", {}, [&] {
+  return guard(1, "eval", {}, [&] {
     std::vector<mx::array> all;
     all.reserve(n);
     for (int i = 0; i < n; i++) all.push_back(in(arrays[i]));
@@ -115,7 +115,7 @@ int am_dtype(const am_array* a) { return code_of(in(a).dtype()); }
 size_t am_size(const am_array* a) { return in(a).size(); }
 
 const void* am_data(am_array* a) {
-  return guarded((const void*)nullptr, "data", {a}, [&]() -> const void* {
+  return guard((const void*)nullptr, "data", {a}, [&]() -> const void* {
     mx::array& x = in(a);
     mx::eval(x);
     if (!x.flags().row_contiguous) {
@@ -130,7 +130,7 @@ int am_describe(const am_array* a, char* text, size_t n) { return snprintf(text,
 
 am_array* am_binary(int op, const am_array* a, const am_array* b) {
   static const char* names[] = {"add", "multiply", "matmul", "less_equal"};
-  return guarded((am_array*)nullptr, op >= 0 && op < AM_BINARIES ? names[op] : "binary", {a, b}, [&] {
+  return guard((am_array*)nullptr, op >= 0 && op < AM_BINARIES ? names[op] : "binary", {a, b}, [&] {
     switch (op) {
       case AM_ADD: return out(mx::add(in(a), in(b)));
       case AM_MULTIPLY: return out(mx::multiply(in(a), in(b)));
@@ -143,7 +143,7 @@ am_array* am_binary(int op, const am_array* a, const am_array* b) {
 
 am_array* am_unary(int op, const am_array* a) {
   static const char* names[] = {"sigmoid", "contiguous", "tanh"};
-  return guarded((am_array*)nullptr, op >= 0 && op < AM_UNARIES ? names[op] : "unary", {a}, [&] {
+  return guard((am_array*)nullptr, op >= 0 && op < AM_UNARIES ? names[op] : "unary", {a}, [&] {
     switch (op) {
       case AM_SIGMOID: return out(mx::sigmoid(in(a)));
       case AM_CONTIGUOUS: return out(mx::contiguous(in(a)));
@@ -154,29 +154,29 @@ am_array* am_unary(int op, const am_array* a) {
 }
 
 am_array* am_astype(const am_array* a, int dtype) {
-  return guarded((am_array*)nullptr, "astype", {a}, [&] { return out(mx::astype(in(a), dtype_of(dtype))); });
+  return guard((am_array*)nullptr, "astype", {a}, [&] { return out(mx::astype(in(a), dtype_of(dtype))); });
 }
 
 am_array* am_reshape(const am_array* a, const int* shape, int ndim) {
-  return guarded((am_array*)nullptr, "reshape", {a}, [&] { return out(mx::reshape(in(a), shape_of(shape, ndim))); });
+  return guard((am_array*)nullptr, "reshape", {a}, [&] { return out(mx::reshape(in(a), shape_of(shape, ndim))); });
 }
 
 am_array* am_transpose(const am_array* a, const int* axes, int ndim) {
-  return guarded((am_array*)nullptr, "transpose", {a}, [&] { return out(mx::transpose(in(a), std::vector<int>(axes, axes + ndim))); });
+  return guard((am_array*)nullptr, "transpose", {a}, [&] { return out(mx::transpose(in(a), std::vector<int>(axes, axes + ndim))); });
 }
 
 am_array* am_slice(const am_array* a, const int* start, const int* stop, int ndim) {
-  return guarded((am_array*)nullptr, "slice", {a}, [&] { return out(mx::slice(in(a), shape_of(start, ndim), shape_of(stop, ndim))); });
+  return guard((am_array*)nullptr, "slice", {a}, [&] { return out(mx::slice(in(a), shape_of(start, ndim), shape_of(stop, ndim))); });
 }
 
 am_array* am_slice_update(const am_array* a, const am_array* update, const int* start, const int* stop, int ndim) {
-  return guarded((am_array*)nullptr, "slice_update", {a, update}, [&] {
+  return guard((am_array*)nullptr, "slice_update", {a, update}, [&] {
     return out(mx::slice_update(in(a), in(update), shape_of(start, ndim), shape_of(stop, ndim)));
   });
 }
 
 am_array* am_concat(am_array* const* arrays, int n, int axis) {
-  return guarded((am_array*)nullptr, "concatenate", {n ? arrays[0] : nullptr}, [&] {
+  return guard((am_array*)nullptr, "concatenate", {n ? arrays[0] : nullptr}, [&] {
     std::vector<mx::array> all;
     all.reserve(n);
     for (int i = 0; i < n; i++) all.push_back(in(arrays[i]));
@@ -185,25 +185,25 @@ am_array* am_concat(am_array* const* arrays, int n, int axis) {
 }
 
 am_array* am_take(const am_array* a, const am_array* indices, int axis) {
-  return guarded((am_array*)nullptr, "take", {a, indices}, [&] { return out(mx::take(in(a), in(indices), axis)); });
+  return guard((am_array*)nullptr, "take", {a, indices}, [&] { return out(mx::take(in(a), in(indices), axis)); });
 }
 
 am_array* am_softmax(const am_array* a, int axis) {
-  return guarded((am_array*)nullptr, "softmax", {a}, [&] { return out(mx::softmax(in(a), axis, true)); });
+  return guard((am_array*)nullptr, "softmax", {a}, [&] { return out(mx::softmax(in(a), axis, true)); });
 }
 
 am_array* am_rms_norm(const am_array* x, const am_array* w, float eps) {
-  return guarded((am_array*)nullptr, "rms_norm", {x, w}, [&] { return out(mx::fast::rms_norm(in(x), in(w), eps)); });
+  return guard((am_array*)nullptr, "rms_norm", {x, w}, [&] { return out(mx::fast::rms_norm(in(x), in(w), eps)); });
 }
 
 am_array* am_rotate(const am_array* x, int dims, float scale, int offset, const am_array* freqs) {
-  return guarded((am_array*)nullptr, "rope", {x, freqs}, [&] {
+  return guard((am_array*)nullptr, "rope", {x, freqs}, [&] {
     return out(mx::fast::rope(in(x), dims, false, std::nullopt, scale, offset, in(freqs)));
   });
 }
 
 am_array* am_attention(const am_array* q, const am_array* k, const am_array* v, float scale, const am_array* mask) {
-  return guarded((am_array*)nullptr, "attention", {q, k, v, mask}, [&] {
+  return guard((am_array*)nullptr, "attention", {q, k, v, mask}, [&] {
     std::optional<mx::array> m;
     if (mask) m = in(mask);
     return out(mx::fast::scaled_dot_product_attention(in(q), in(k), in(v), scale, mask ? "array" : "", m));

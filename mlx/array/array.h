@@ -68,7 +68,7 @@ void am_block_free(uint16_t*);
 am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half);
 void am_rope_free(am_rope*);
 
-am_batch* am_batch_new(int role);  // role: am::Role
+am_batch* am_batch_new(int phase);  // phase: am::Phase
 int am_batch_add(am_batch*, uint16_t* const* blocks, int nblocks, int start, int rows);
 void am_batch_free(am_batch*);
 

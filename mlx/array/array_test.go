@@ -195,7 +195,7 @@ func compareLayer(t *testing.T, k *Kernels, rows, width int, heads Heads, ff int
 		t.Fatal(err)
 	}
 	defer block.Free()
-	b := NewBatch(Prompt)
+	b := NewBatch(Prefill)
 	defer b.Free()
 	if err := b.Add([]*Block{block}, 0, rows); err != nil {
 		t.Fatal(err)

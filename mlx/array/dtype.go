@@ -38,13 +38,13 @@ const (
 	FromQ41
 )
 
-// Role tells a kernel whether its rows belong to a prompt or are generated tokens.
-type Role int
+// Phase tells a kernel whether its rows are computed in a prefill or in a decode.
+type Phase int
 
-// The two roles. A kernel is chosen by role, never by the number of rows.
+// The two phases. A kernel is chosen by phase, never by the number of rows.
 const (
-	Prompt Role = iota
-	Generated
+	Prefill Phase = iota
+	Decode
 )
 
 // Heads is the shape of one attention layer.
@@ -68,14 +68,25 @@ const (
 	GELUTanh
 )
 
-// BlockTokens is the number of tokens of one KV block of the own kernels.
-const BlockTokens = 256
+// What follows is said on both sides; kernels.h has the same.
+const (
+	// BlockTokens is the number of tokens of one KV block of the own kernels.
+	BlockTokens = 256
+	// PanelColumns is the number of columns of a panel of weights. A panel of gate and up has half of each.
+	PanelColumns = 32
+
+	headMultiple = 32 // the dimension of a head is padded to a multiple of it
+	group        = 32 // weights of one of ggml's blocks
+	half         = 2  // bytes of a bf16 or f16 value
+)
 
 // RowBytes is what the first tokens of a block take at rest in 16 bits.
-func (h Heads) RowBytes(layers, tokens int) int { return layers * tokens * 2 * h.KVHeads * h.Dim * 2 }
+func (h Heads) RowBytes(layers, tokens int) int {
+	return layers * tokens * 2 * h.KVHeads * h.Dim * half
+}
 
 // BlockElements is the number of bf16 values that one block holds for the given layers: K and V of BlockTokens
-// tokens, the head dimension padded to a multiple of 32.
+// tokens, the head dimension padded.
 func (h Heads) BlockElements(layers int) int {
 	return layers * 2 * h.KVHeads * BlockTokens * h.padded()
 }
@@ -83,7 +94,7 @@ func (h Heads) BlockElements(layers int) int {
 // QueryWidth is the number of values in a row of queries.
 func (h Heads) QueryWidth() int { return h.Heads * h.padded() }
 
-func (h Heads) padded() int { return (h.Dim + 31) / 32 * 32 }
+func (h Heads) padded() int { return (h.Dim + headMultiple - 1) / headMultiple * headMultiple }
 
 // RowBytes is the number of bytes of a row of k weights.
 func (s Source) RowBytes(k int) int {
@@ -91,11 +102,11 @@ func (s Source) RowBytes(k int) int {
 	case FromF32:
 		return 4 * k
 	case FromF16, FromBF16:
-		return 2 * k
+		return half * k
 	case FromQ8:
-		return k / 32 * 34
+		return k / group * (half + group)
 	case FromQ4:
-		return k / 32 * 18
+		return k / group * (half + group/2)
 	}
-	return k / 32 * 20
+	return k / group * (2*half + group/2)
 }

@@ -21,7 +21,7 @@ inline am_array* out(mx::array a) { return reinterpret_cast<am_array*>(new mx::a
 
 // Runs f; on an exception leaves "op(shapes): reason" and returns fallback.
 template <class R, class F>
-R guarded(R fallback, const char* op, std::initializer_list<const am_array*> arrays, F&& f) {
+R guard(R fallback, const char* op, std::initializer_list<const am_array*> arrays, F&& f) {
   std::string reason;
   try {
     return f();

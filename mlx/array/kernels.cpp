@@ -27,7 +27,7 @@ struct RopeTable {
 using SharedRope = std::shared_ptr<RopeTable>;
 
 struct Batch {
-  Role role;
+  Phase phase;
   int rows = 0;
   std::vector<std::vector<uint16_t*>> tables;
   std::vector<Sequence> seqs;
@@ -59,9 +59,9 @@ class KernelCall : public mx::UnaryPrimitive {
  private:
   // MLX's memory is 8 past a multiple of 16; kernels like cache lines. slack_ bytes behind the array stay readable.
   void allocate(mx::array& a) {
-    reserve(a.nbytes() + 64 + slack_);
-    auto data = mx::allocator::malloc(a.nbytes() + 64 + slack_);
-    size_t offset = (64 - (uintptr_t)data.buffer().raw_ptr() % 64) % 64;
+    reserve(a.nbytes() + kCacheLine + slack_);
+    auto data = mx::allocator::malloc(a.nbytes() + kCacheLine + slack_);
+    size_t offset = (kCacheLine - (uintptr_t)data.buffer().raw_ptr() % kCacheLine) % kCacheLine;
     mx::Strides strides(a.ndim(), 1);
     for (int i = (int)a.ndim() - 2; i >= 0; i--) strides[i] = strides[i + 1] * a.shape(i + 1);
     a.set_data(std::move(data), a.size(), strides, {true, true, a.ndim() <= 1}, offset);
@@ -89,7 +89,7 @@ void expect_shape(const mx::array& a, const mx::Shape& shape, mx::Dtype dtype, c
   throw std::invalid_argument(std::string(what) + " must be [" + s + "] of the kernel's type and is " + describe(a));
 }
 
-mx::Dtype input_type(const Batch& b) { return b.role == kPrompt ? mx::bfloat16 : mx::float32; }
+mx::Dtype input_type(const Batch& b) { return b.phase == kPrefill ? mx::bfloat16 : mx::float32; }
 
 // A kernel's arrays in order. Optional ones are added where they exist, and found again by their place, -1 for none.
 struct Inputs {
@@ -123,13 +123,12 @@ using namespace am;
 extern "C" {
 
 const void* am_kernels_open(const char* isa, int threads) {
-  return guarded((const void*)nullptr, "open kernels", {}, [&]() -> const void* {
+  return guard((const void*)nullptr, "open kernels", {}, [&]() -> const void* {
     std::string name = isa;
     if (threads > 0) pool_resize(threads);
     if (name == "auto") return &kernels(isa_best());
-    const char* names[] = {"plain", "avx2", "avx512", "amx"};
-    for (int i = 0; i < 4; i++)
-      if (name == names[i]) {
+    for (int i = 0; i < kIsas; i++)
+      if (name == kIsaNames[i]) {
         expect(isa_supported((Isa)i), "this processor has no " + name);
         return &kernels((Isa)i);
       }
@@ -140,18 +139,18 @@ const void* am_kernels_open(const char* isa, int threads) {
 const char* am_kernels_name(const void* k) { return am::in(k).name; }
 
 am_matrix* am_matrix_new(int n, int k, int source) {
-  return guarded((am_matrix*)nullptr, "new matrix", {}, [&] {
+  return guard((am_matrix*)nullptr, "new matrix", {}, [&] {
     expect(n > 0 && k > 0 && source >= kFromF32 && source <= kFromQ4_1, "no such shape or source");
     auto m = std::make_shared<OwnedMatrix>();
     m->n = n, m->k = k, m->format = format_for((Source)source);
     expect(m->format == kBF16 || k % kGroup == 0, "quantised rows must be a multiple of 32 long, not " + std::to_string(k));
-    m->data = (uint8_t*)pages_alloc(m->bytes() + 4096);  // kernels prefetch ahead
+    m->data = (uint8_t*)pages_alloc(m->bytes() + kReadAhead);
     return reinterpret_cast<am_matrix*>(new SharedMatrix(std::move(m)));
   });
 }
 
 int am_matrix_pack(am_matrix* m, int source, const void* rows, int count, const int32_t* columns) {
-  return guarded(1, "pack", {}, [&] {
+  return guard(1, "pack", {}, [&] {
     const Matrix& w = *am::in(m);
     expect(format_for((Source)source) == w.format, "rows of another format than the matrix");
     for (int i = 0; i < count; i++) expect(columns[i] >= 0 && columns[i] < w.n, "column outside the matrix");
@@ -161,7 +160,7 @@ int am_matrix_pack(am_matrix* m, int source, const void* rows, int count, const 
 }
 
 int am_matrix_column(const am_matrix* m, int n, float* o) {
-  return guarded(1, "column", {}, [&] {
+  return guard(1, "column", {}, [&] {
     expect(n >= 0 && n < am::in(m)->n, "column outside the matrix");
     unpack_column(*am::in(m), n, o);
     return 0;
@@ -172,7 +171,7 @@ size_t am_matrix_bytes(const am_matrix* m) { return am::in(m)->bytes(); }
 void am_matrix_free(am_matrix* m) { delete reinterpret_cast<SharedMatrix*>(m); }
 
 uint16_t* am_block_new(size_t elements) {
-  return guarded((uint16_t*)nullptr, "new block", {}, [&] { return (uint16_t*)pages_alloc(elements * 2 + 4096); });
+  return guard((uint16_t*)nullptr, "new block", {}, [&] { return (uint16_t*)pages_alloc(elements * 2 + kReadAhead); });
 }
 void am_block_copy(uint16_t* to, const uint16_t* from, size_t elements) { memcpy(to, from, elements * 2); }
 void am_block_clear(uint16_t* b, size_t elements) { memset(b, 0, elements * 2); }
@@ -192,7 +191,7 @@ void am_block_from_rows(uint16_t* b, am_heads h, int layers, int tokens, const v
 }
 
 am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half) {
-  return guarded((am_rope*)nullptr, "new rope", {}, [&] {
+  return guard((am_rope*)nullptr, "new rope", {}, [&] {
     size_t n = (size_t)positions * half;
     auto r = std::make_shared<RopeTable>(RopeTable{{cos, cos + n}, {sin, sin + n}, positions, half});
     return reinterpret_cast<am_rope*>(new SharedRope(std::move(r)));
@@ -200,16 +199,16 @@ am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half
 }
 void am_rope_free(am_rope* r) { delete reinterpret_cast<SharedRope*>(r); }
 
-am_batch* am_batch_new(int role) {
+am_batch* am_batch_new(int phase) {
   auto b = std::make_shared<Batch>();
-  b->role = role == kPrompt ? kPrompt : kGenerated;
+  b->phase = phase == kPrefill ? kPrefill : kDecode;
   return reinterpret_cast<am_batch*>(new SharedBatch(std::move(b)));
 }
 
 int am_batch_add(am_batch* handle, uint16_t* const* blocks, int nblocks, int start, int rows) {
-  return guarded(1, "batch", {}, [&] {
+  return guard(1, "batch", {}, [&] {
     Batch& b = *am::in(handle);
-    expect(start >= 0 && rows > 0 && (b.role == kPrompt || rows == 1), "a sequence has one row when generated, at least one in a prompt");
+    expect(start >= 0 && rows > 0 && (b.phase == kPrefill || rows == 1), "a sequence has one row in a decode, at least one in a prefill");
     expect((int64_t)nblocks * kBlockTokens >= (int64_t)start + rows, "the block table is shorter than the sequence");
     b.tables.emplace_back(blocks, blocks + nblocks);
     b.seqs.push_back({nullptr, start, rows});
@@ -221,7 +220,7 @@ int am_batch_add(am_batch* handle, uint16_t* const* blocks, int nblocks, int sta
 void am_batch_free(am_batch* b) { delete reinterpret_cast<SharedBatch*>(b); }
 
 am_array* am_k_embed(const void* k, const am_matrix* m, const am_array* ids, float scale) {
-  return guarded((am_array*)nullptr, "embed", {ids}, [&] {
+  return guard((am_array*)nullptr, "embed", {ids}, [&] {
     SharedMatrix w = am::in(m);
     int rows = (int)am::in(ids).size();
     expect_shape(am::in(ids), {rows}, mx::int32, "ids");
@@ -231,44 +230,44 @@ am_array* am_k_embed(const void* k, const am_matrix* m, const am_array* ids, flo
   });
 }
 
-am_array* am_k_norm_qkv_rope(const void* k, const am_array* h, am_projection how, const am_batch* b, int layer) {
-  return guarded((am_array*)nullptr, "norm_qkv_rope", {h, how.norm.weight}, [&] {
-    SharedMatrix w = am::in(how.qkv.w);
+am_array* am_k_norm_qkv_rope(const void* k, const am_array* h, am_projection parts, const am_batch* b, int layer) {
+  return guard((am_array*)nullptr, "norm_qkv_rope", {h, parts.norm.weight}, [&] {
+    SharedMatrix w = am::in(parts.qkv.w);
     SharedBatch batch = am::in(b);
-    SharedRope rope = am::in(how.rope);
-    HeadShape s = shape_of(how.heads);
+    SharedRope rope = am::in(parts.rope);
+    HeadShape s = shape_of(parts.heads);
     expect_shape(am::in(h), {batch->rows, w->k}, mx::float32, "h");
     expect(w->n == (s.heads + 2 * s.kv_heads) * s.head_dim, "the matrix does not hold Q, K and V of these heads");
     expect(2 * rope->half <= s.head_dim, "the rotary table is wider than a head");
     for (auto& q : batch->seqs) expect(q.start + q.rows <= rope->positions, "a position is behind the rotary table");
     Inputs inputs(am::in(h));
-    int norm = inputs.row(how.norm.weight, w->k, "norm"), bias = inputs.row(how.qkv.bias, w->n, "bias");
-    int q_norm = inputs.row(how.q_norm, s.head_dim, "q_norm"), k_norm = inputs.row(how.k_norm, s.head_dim, "k_norm");
+    int norm = inputs.row(parts.norm.weight, w->k, "norm"), bias = inputs.row(parts.qkv.bias, w->n, "bias");
+    int q_norm = inputs.row(parts.q_norm, s.head_dim, "q_norm"), k_norm = inputs.row(parts.k_norm, s.head_dim, "k_norm");
     expect(norm >= 0, "there is no norm");
     return call("NormQKVRope", {batch->rows, s.q_width()}, mx::bfloat16, inputs.all,
-                [=, &k = am::in(k), eps = how.norm.eps](const Pointers& p, void* o) {
+                [=, &k = am::in(k), eps = parts.norm.eps](const Pointers& p, void* o) {
                   Projection projection{{at(p, norm), eps}, {w.get(), at(p, bias)}, at(p, q_norm), at(p, k_norm), s, rope->view()};
-                  k.norm_qkv_rope(batch->role, at(p, 0), projection, batch->pages(layer), (uint16_t*)o);
+                  k.norm_qkv_rope(batch->phase, at(p, 0), projection, batch->pages(layer), (uint16_t*)o);
                 });
   });
 }
 
-am_array* am_k_attention(const void* k, const am_array* q, am_heads heads, am_scoring how, const am_batch* b, int layer) {
-  return guarded((am_array*)nullptr, "attention", {q}, [&] {
+am_array* am_k_attention(const void* k, const am_array* q, am_heads heads, am_scoring score, const am_batch* b, int layer) {
+  return guard((am_array*)nullptr, "attention", {q}, [&] {
     SharedBatch batch = am::in(b);
     HeadShape s = shape_of(heads);
-    Scoring scoring{how.scale, how.cap, how.window};
-    expect(how.cap >= 0 && how.window >= 0, "a cap or window under zero");
+    Scoring scoring{score.scale, score.cap, score.window};
+    expect(score.cap >= 0 && score.window >= 0, "a cap or window under zero");
     expect_shape(am::in(q), {batch->rows, s.q_width()}, mx::bfloat16, "q");
     return call("PagedAttention", {batch->rows, round_up(s.heads * s.head_dim, kGroup)}, input_type(*batch), {am::in(q)},
                 [=, &k = am::in(k)](const Pointers& p, void* o) {
-                  k.attention(batch->role, (const uint16_t*)p[0], s, scoring, batch->pages(layer), o);
+                  k.attention(batch->phase, (const uint16_t*)p[0], s, scoring, batch->pages(layer), o);
                 });
   });
 }
 
 am_array* am_k_linear_residual(const void* k, const am_array* x, am_linear linear, const am_array* res, const am_batch* b) {
-  return guarded((am_array*)nullptr, "linear_residual", {x, res}, [&] {
+  return guard((am_array*)nullptr, "linear_residual", {x, res}, [&] {
     SharedMatrix w = am::in(linear.w);
     SharedBatch batch = am::in(b);
     expect_shape(am::in(x), {batch->rows, w->k_padded()}, input_type(*batch), "x");
@@ -276,13 +275,13 @@ am_array* am_k_linear_residual(const void* k, const am_array* x, am_linear linea
     Inputs inputs(am::in(x), am::in(res));
     int bias = inputs.row(linear.bias, w->n, "bias");
     return call("LinearResidual", {batch->rows, w->n}, mx::float32, inputs.all, [=, &k = am::in(k)](const Pointers& p, void* o) {
-      k.linear_residual(batch->role, p[0], {w.get(), at(p, bias)}, at(p, 1), batch->rows, (float*)o);
+      k.linear_residual(batch->phase, p[0], {w.get(), at(p, bias)}, at(p, 1), batch->rows, (float*)o);
     });
   });
 }
 
 am_array* am_k_linear_norm_residual(const void* k, const am_array* x, am_linear linear, am_norm norm, const am_array* res, const am_batch* b) {
-  return guarded((am_array*)nullptr, "linear_norm_residual", {x, norm.weight, res}, [&] {
+  return guard((am_array*)nullptr, "linear_norm_residual", {x, norm.weight, res}, [&] {
     SharedMatrix w = am::in(linear.w);
     SharedBatch batch = am::in(b);
     expect_shape(am::in(x), {batch->rows, w->k_padded()}, input_type(*batch), "x");
@@ -292,28 +291,28 @@ am_array* am_k_linear_norm_residual(const void* k, const am_array* x, am_linear 
     expect(weight >= 0, "there is no norm");
     return call("LinearNormResidual", {batch->rows, w->n}, mx::float32, inputs.all,
                 [=, &k = am::in(k), eps = norm.eps](const Pointers& p, void* o) {
-                  k.linear_norm_residual(batch->role, p[0], {w.get(), at(p, bias)}, {at(p, weight), eps}, at(p, 1), batch->rows, (float*)o);
+                  k.linear_norm_residual(batch->phase, p[0], {w.get(), at(p, bias)}, {at(p, weight), eps}, at(p, 1), batch->rows, (float*)o);
                 });
   });
 }
 
 am_array* am_k_norm_gate_up(const void* k, int gate, const am_array* h, am_norm norm, const am_matrix* m, const am_batch* b) {
-  return guarded((am_array*)nullptr, "norm_gate_up", {h, norm.weight}, [&] {
+  return guard((am_array*)nullptr, "norm_gate_up", {h, norm.weight}, [&] {
     SharedMatrix w = am::in(m);
     SharedBatch batch = am::in(b);
     expect_shape(am::in(h), {batch->rows, w->k}, mx::float32, "h");
     expect_shape(am::in(norm.weight), {w->k}, mx::float32, "norm");
     expect(gate == kSiLU || gate == kGELUTanh, "no such gate");
-    expect(w->n % 64 == 0, "gate and up must be padded to 32 columns each");
+    expect(w->n % (2 * kPanel) == 0, "gate and up must be padded to 32 columns each");
     return call("NormGateUp", {batch->rows, w->n / 2}, input_type(*batch), {am::in(h), am::in(norm.weight)},
                 [=, &k = am::in(k), eps = norm.eps](const Pointers& p, void* o) {
-                  k.norm_gate_up(batch->role, (Gate)gate, at(p, 0), {at(p, 1), eps}, *w, batch->rows, o);
+                  k.norm_gate_up(batch->phase, (Gate)gate, at(p, 0), {at(p, 1), eps}, *w, batch->rows, o);
                 });
   });
 }
 
 am_array* am_k_norm_head(const void* k, const am_array* h, am_norm norm, const am_matrix* m) {
-  return guarded((am_array*)nullptr, "norm_head", {h, norm.weight}, [&] {
+  return guard((am_array*)nullptr, "norm_head", {h, norm.weight}, [&] {
     SharedMatrix w = am::in(m);
     expect(am::in(h).ndim() == 2, "h must have two dimensions");
     int rows = am::in(h).shape(0);
@@ -327,7 +326,7 @@ am_array* am_k_norm_head(const void* k, const am_array* h, am_norm norm, const a
 }
 
 am_array* am_k_soft_cap(const void* k, const am_array* x, float cap) {
-  return guarded((am_array*)nullptr, "soft_cap", {x}, [&] {
+  return guard((am_array*)nullptr, "soft_cap", {x}, [&] {
     mx::array from = mx::contiguous(am::in(x));
     expect(cap > 0, "the cap must be above zero");
     expect_shape(from, from.shape(), mx::float32, "x");

@@ -163,7 +163,7 @@ type Batch struct {
 }
 
 // NewBatch returns an empty batch. Free it after the step has been evaluated.
-func NewBatch(role Role) *Batch { return &Batch{h: C.am_batch_new(C.int(role))} }
+func NewBatch(phase Phase) *Batch { return &Batch{h: C.am_batch_new(C.int(phase))} }
 
 // Add appends rows of a sequence, the first at absolute position start, whose KV lies in blocks.
 func (b *Batch) Add(blocks []*Block, start, rows int) error {
@@ -250,8 +250,8 @@ func handle(a *Array) *C.am_array {
 	return a.h
 }
 
-// present are the arrays that are not nil, for an operator some of whose inputs are optional.
-func present(always []*Array, optional ...*Array) []*Array {
+// withOptional returns the inputs of an operator: those that it always has, and those of the others that are not nil.
+func withOptional(always []*Array, optional ...*Array) []*Array {
 	for _, a := range optional {
 		if a != nil {
 			always = append(always, a)
@@ -265,28 +265,28 @@ func present(always []*Array, optional ...*Array) []*Array {
 func (k *Kernels) NormQKVRope(s *Scope, h *Array, p Projection, b *Batch, layer int) *Array {
 	return s.op(func() *C.am_array {
 		return C.am_k_norm_qkv_rope(k.p, h.h, p.c(), b.h, C.int(layer))
-	}, present([]*Array{h, p.Norm.Weight}, p.QKV.Bias, p.QNorm, p.KNorm)...)
+	}, withOptional([]*Array{h, p.Norm.Weight}, p.QKV.Bias, p.QNorm, p.KNorm)...)
 }
 
 // Attention returns each row's attention over what it sees of its sequence, as the input of LinearResidual.
-func (k *Kernels) Attention(s *Scope, q *Array, heads Heads, how Scoring, b *Batch, layer int) *Array {
-	return s.op(func() *C.am_array { return C.am_k_attention(k.p, q.h, heads.c(), how.c(), b.h, C.int(layer)) }, q)
+func (k *Kernels) Attention(s *Scope, q *Array, heads Heads, scoring Scoring, b *Batch, layer int) *Array {
+	return s.op(func() *C.am_array { return C.am_k_attention(k.p, q.h, heads.c(), scoring.c(), b.h, C.int(layer)) }, q)
 }
 
 // LinearResidual returns float32 [rows, outputs]: res + x w + bias.
 func (k *Kernels) LinearResidual(s *Scope, x *Array, l Linear, res *Array, b *Batch) *Array {
-	return s.op(func() *C.am_array { return C.am_k_linear_residual(k.p, x.h, l.c(), res.h, b.h) }, present([]*Array{x, res}, l.Bias)...)
+	return s.op(func() *C.am_array { return C.am_k_linear_residual(k.p, x.h, l.c(), res.h, b.h) }, withOptional([]*Array{x, res}, l.Bias)...)
 }
 
 // LinearNormResidual returns float32 [rows, outputs]: res + rmsnorm(x w + bias).
 func (k *Kernels) LinearNormResidual(s *Scope, x *Array, l Linear, norm Norm, res *Array, b *Batch) *Array {
 	return s.op(func() *C.am_array {
 		return C.am_k_linear_norm_residual(k.p, x.h, l.c(), norm.c(), res.h, b.h)
-	}, present([]*Array{x, norm.Weight, res}, l.Bias)...)
+	}, withOptional([]*Array{x, norm.Weight, res}, l.Bias)...)
 }
 
-// NormGateUp returns g(gate) * up of rmsnorm(h) w, as the input of LinearResidual. Each panel of w holds 16 columns
-// of gate and the same 16 of up.
+// NormGateUp returns g(gate) * up of rmsnorm(h) w, as the input of LinearResidual. Each panel of w holds half a panel's
+// columns of gate and the same ones of up.
 func (k *Kernels) NormGateUp(s *Scope, g Gate, h *Array, norm Norm, w *Matrix, b *Batch) *Array {
 	return s.op(func() *C.am_array {
 		return C.am_k_norm_gate_up(k.p, C.int(g), h.h, norm.c(), w.h, b.h)

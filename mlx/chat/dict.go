@@ -87,8 +87,8 @@ type (
 	tupleKey     string
 )
 
-// mostTuple is the most bytes of a tuple that is a key.
-const mostTuple = 1 << 16
+// maxTupleKey bounds the bytes of a tuple that is a key.
+const maxTupleKey = 1 << 16
 
 // hash is what stands for a key in a map: equal keys have equal ones.
 func hash(key any) (any, error) {
@@ -121,7 +121,7 @@ func hashTuple(b *strings.Builder, l *List) error {
 	}
 	b.WriteByte('(')
 	for _, item := range l.Items {
-		if b.Len() > mostTuple {
+		if b.Len() > maxTupleKey {
 			return errors.New("the tuple is too large for a key")
 		}
 		if inner, ok := item.(*List); ok {

@@ -121,7 +121,7 @@ func (e dictExpr) eval(s *scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if isWhole(pair[0]) {
+		if isContainer(pair[0]) {
 			if err := s.run.weigh(pair[0]); err != nil {
 				return nil, err
 			}
@@ -169,7 +169,7 @@ func (e compareExpr) eval(s *scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if isWhole(left) {
+		if isContainer(left) {
 			if err := s.run.weigh(left, right); err != nil {
 				return nil, err
 			}
@@ -228,7 +228,7 @@ func call(callee any, args arguments) (any, error) {
 	case callable:
 		return f.call(args)
 	case undefined:
-		return nil, fmt.Errorf("%s is undefined, or a template may not call it", f.what)
+		return nil, fmt.Errorf("%s is undefined, or a template may not call it", f.name)
 	}
 	return nil, fmt.Errorf("%s cannot be called", typeName(callee))
 }
@@ -238,7 +238,7 @@ func (a argExprs) eval(s *scope) (arguments, error) {
 	if err != nil {
 		return arguments{}, err
 	}
-	values, err := evalAll(s, a.named)
+	values, err := evalAll(s, a.namedValues)
 	named := make([]namedValue, len(values))
 	for i, v := range values {
 		named[i] = namedValue{a.names[i], v}
@@ -275,8 +275,8 @@ func (e testExpr) eval(s *scope) (any, error) {
 	return holds != e.negated, at(e.line, err)
 }
 
-// reversed is a copy in the other order.
-func reversed(items []any) []any {
+// reverseItems returns a copy in the other order.
+func reverseItems(items []any) []any {
 	items = slices.Clone(items)
 	slices.Reverse(items)
 	return items

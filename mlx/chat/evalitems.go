@@ -11,15 +11,15 @@ func (e attrExpr) eval(s *scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := attribute(v, e.name)
-	return found, at(e.line, err)
+	value, err := attribute(v, e.name)
+	return value, at(e.line, err)
 }
 
 // attribute is v.name: methods go before keys, as in Python.
 func attribute(v any, name string) (any, error) {
 	switch v := v.(type) {
 	case undefined:
-		return nil, fmt.Errorf("%s is undefined: it has no %q", v.what, name)
+		return nil, fmt.Errorf("%s is undefined: it has no %q", v.name, name)
 	case *namespace:
 		return v.getOr(name), nil
 	case *loopState:
@@ -39,7 +39,7 @@ func (e itemExpr) eval(s *scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isWhole(pair[1]) {
+	if isContainer(pair[1]) {
 		if err := s.run.weigh(pair[1]); err != nil {
 			return nil, at(e.line, err)
 		}
@@ -52,14 +52,14 @@ func (e itemExpr) eval(s *scope) (any, error) {
 func item(v, index any) (any, error) {
 	switch v := v.(type) {
 	case undefined:
-		return nil, fmt.Errorf("%s is undefined: it has no items", v.what)
+		return nil, fmt.Errorf("%s is undefined: it has no items", v.name)
 	case *Dict:
 		if value, ok := v.find(index); ok {
 			return value, nil
 		}
 	case string, markup, *List:
 		if i, ok := toInt(index); ok {
-			return place(v, i)
+			return elementAt(v, i)
 		}
 	}
 	if name, ok := textOf(index); ok {
@@ -68,8 +68,8 @@ func item(v, index any) (any, error) {
 	return undefined{"an item"}, nil
 }
 
-// place is an item of a list or a character of a string.
-func place(v any, i int64) (any, error) {
+// elementAt returns an item of a list or a character of a string.
+func elementAt(v any, i int64) (any, error) {
 	items, err := iterate(v)
 	if i < 0 {
 		i += int64(len(items))
@@ -78,7 +78,7 @@ func place(v any, i int64) (any, error) {
 		return undefined{fmt.Sprintf("item %d", i)}, err
 	}
 	if text, ok := items[i].(string); ok && !isList(v) {
-		return like(v, text), err
+		return markLike(v, text), err
 	}
 	return items[i], err
 }
@@ -112,15 +112,15 @@ func slice(v any, parts [3]any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var kept []any
+	var chosen []any
 	for i := from; step > 0 && i < to || step < 0 && i > to; i += step {
-		kept = append(kept, items[i])
+		chosen = append(chosen, items[i])
 	}
 	if isString(v) {
-		return like(v, joinText(kept, "")), nil
+		return markLike(v, joinText(chosen, "")), nil
 	}
 	list, ok := v.(*List)
-	return &List{Items: kept, tuple: ok && list.tuple}, nil
+	return &List{Items: chosen, tuple: ok && list.tuple}, nil
 }
 
 // bounds works out a slice of n items as Python does.

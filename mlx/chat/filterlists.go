@@ -17,7 +17,7 @@ func iterateTrue(v any) ([]any, error) {
 
 func selectItems(keep bool) filter {
 	return func(v any, args arguments) (any, error) {
-		return choose(v, args, keep, func(v any) (any, error) { return v, nil })
+		return selectBy(v, args, keep, func(v any) (any, error) { return v, nil })
 	}
 }
 
@@ -27,12 +27,12 @@ func selectAttr(keep bool) filter {
 			return nil, errors.New("the name of an attribute is missing")
 		}
 		name := str(args.list[0])
-		return choose(v, arguments{run: args.run, list: args.list[1:]}, keep, func(v any) (any, error) { return path(v, name) })
+		return selectBy(v, arguments{run: args.run, list: args.list[1:]}, keep, func(v any) (any, error) { return path(v, name) })
 	}
 }
 
-// choose keeps the items for which a test, or without one their truth, gives keep.
-func choose(v any, args arguments, keep bool, of func(any) (any, error)) (any, error) {
+// selectBy returns the items for which a test, or without one their truth, gives keep.
+func selectBy(v any, args arguments, keep bool, valueOf func(any) (any, error)) (any, error) {
 	list, err := iterateTrue(v)
 	if err != nil {
 		return nil, err
@@ -40,14 +40,14 @@ func choose(v any, args arguments, keep bool, of func(any) (any, error)) (any, e
 	check := test(func(v any, _ arguments) (bool, error) { return truth(v), nil })
 	if len(args.list) > 0 {
 		var ok bool
-		if check, ok = testNamed(str(args.list[0])); !ok {
+		if check, ok = testOf(str(args.list[0])); !ok {
 			return nil, fmt.Errorf("test %q is not supported", str(args.list[0]))
 		}
 		args.list = args.list[1:]
 	}
-	kept := &List{lazy: true}
+	selected := &List{lazy: true}
 	for _, each := range list {
-		value, err := of(each)
+		value, err := valueOf(each)
 		if err != nil {
 			return nil, err
 		}
@@ -56,10 +56,10 @@ func choose(v any, args arguments, keep bool, of func(any) (any, error)) (any, e
 			return nil, err
 		}
 		if holds == keep {
-			kept.Items = append(kept.Items, each)
+			selected.Items = append(selected.Items, each)
 		}
 	}
-	return kept, nil
+	return selected, nil
 }
 
 func mapFilter(v any, args arguments) (any, error) {
@@ -79,7 +79,7 @@ func mapFilter(v any, args arguments) (any, error) {
 	if len(args.list) == 0 {
 		return nil, errors.New("map needs a filter or an attribute")
 	}
-	apply, ok := filterNamed(str(args.list[0]))
+	apply, ok := filterOf(str(args.list[0]))
 	if !ok {
 		return nil, fmt.Errorf("filter %q is not supported", str(args.list[0]))
 	}

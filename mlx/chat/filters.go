@@ -14,40 +14,40 @@ import (
 
 type filter func(v any, args arguments) (any, error)
 
-func filterNamed(name string) (filter, bool) {
+func filterOf(name string) (filter, bool) {
 	f, ok := map[string]filter{
-		"tojson": toJSON, "length": length, "count": length, "trim": trim, "string": func(v any, _ arguments) (any, error) { return like(v, str(v)), nil },
-		"default": fallback, "d": fallback, "join": joinFilter, "items": items, "upper": onText(strings.ToUpper),
+		"tojson": toJSON, "length": length, "count": length, "trim": trim, "string": func(v any, _ arguments) (any, error) { return markLike(v, str(v)), nil },
+		"default": defaultFilter, "d": defaultFilter, "join": joinFilter, "items": items, "upper": onText(strings.ToUpper),
 		"lower": onText(strings.ToLower), "safe": func(v any, _ arguments) (any, error) { return markup(str(v)), nil }, "dictsort": dictSort,
 		"list": toList, "replace": replaceFilter, "selectattr": selectAttr(true), "rejectattr": selectAttr(false),
 		"select": selectItems(true), "reject": selectItems(false), "map": mapFilter, "indent": indent, "first": first, "last": last,
 		"int": toIntFilter, "float": toFloatFilter, "capitalize": onText(capitalize), "title": func(v any, _ arguments) (any, error) { return title(str(v)), nil }, "unique": unique,
-		"sort": sortFilter, "reverse": reverse, "abs": abs, "min": extreme(-1), "max": extreme(1), "sum": sum,
+		"sort": sortFilter, "reverse": reverse, "abs": abs, "min": extremum(-1), "max": extremum(1), "sum": sum,
 	}[name]
-	if ok && weighing(name) {
-		f = weighed(f)
+	if ok && looksAtWhole(name) {
+		f = weighFirst(f)
 	}
 	return f, ok
 }
 
 func onText(change func(string) string) filter {
-	return func(v any, _ arguments) (any, error) { return like(v, change(str(v))), nil }
+	return func(v any, _ arguments) (any, error) { return markLike(v, change(str(v))), nil }
 }
 
 func toJSON(v any, args arguments) (any, error) {
-	d := dumps{between: ", ", colon: ": "}
+	d := jsonWriter{separator: ", ", colon: ": "}
 	d.ascii, d.sorted = truth(args.get(0, "ensure_ascii", false)), truth(args.get(3, "sort_keys", false))
 	switch in := args.get(1, "indent", nil).(type) {
 	case int64:
-		d.pretty, d.indent, d.between = true, strings.Repeat(" ", int(min(max(in, 0), 64))), ","
+		d.pretty, d.indent, d.separator = true, strings.Repeat(" ", int(min(max(in, 0), 64))), ","
 	case string:
 		if len(in) > 1024 {
 			return nil, errTooLarge
 		}
-		d.pretty, d.indent, d.between = true, in, ","
+		d.pretty, d.indent, d.separator = true, in, ","
 	}
 	if list, ok := args.get(2, "separators", nil).(*List); ok && len(list.Items) == 2 {
-		d.between, d.colon = str(list.Items[0]), str(list.Items[1])
+		d.separator, d.colon = str(list.Items[0]), str(list.Items[1])
 	}
 	err := d.write(v, 0)
 	return d.out.String(), err
@@ -70,10 +70,10 @@ func length(v any, _ arguments) (any, error) {
 
 func trim(v any, args arguments) (any, error) {
 	text, err := stripText(str(v), args.get(0, "chars", nil), true, true)
-	return like(v, text), err
+	return markLike(v, text), err
 }
 
-func fallback(v any, args arguments) (any, error) {
+func defaultFilter(v any, args arguments) (any, error) {
 	_, missing := v.(undefined)
 	if missing || truth(args.get(1, "boolean", false)) && !truth(v) {
 		return args.get(0, "default_value", ""), nil
@@ -156,23 +156,23 @@ func dictSort(v any, args arguments) (any, error) {
 // sortBy sorts a copy, keeping the order of equals.
 func sortBy(list []any, caseMatters, backwards bool, key func(any) (any, error)) ([]any, error) {
 	list = slices.Clone(list)
-	var failed error
+	var firstErr error
 	slices.SortStableFunc(list, func(a, b any) int {
 		x, err := key(a)
 		y, err2 := key(b)
-		c, err3 := compare(folded(x, caseMatters), folded(y, caseMatters))
-		if failed == nil {
-			failed = errors.Join(err, err2, err3)
+		c, err3 := compare(foldCase(x, caseMatters), foldCase(y, caseMatters))
+		if firstErr == nil {
+			firstErr = errors.Join(err, err2, err3)
 		}
 		if backwards {
 			return -c
 		}
 		return c
 	})
-	return list, failed
+	return list, firstErr
 }
 
-func folded(v any, caseMatters bool) any {
+func foldCase(v any, caseMatters bool) any {
 	if s, ok := textOf(v); ok && !caseMatters {
 		return strings.ToLower(s)
 	}
@@ -219,7 +219,7 @@ func indent(v any, args arguments) (any, error) {
 			lines[i] = pad + line
 		}
 	}
-	return like(v, strings.Join(lines, "\n")), nil
+	return markLike(v, strings.Join(lines, "\n")), nil
 }
 
 func first(v any, _ arguments) (any, error) {
@@ -271,7 +271,7 @@ func unique(v any, args arguments) (any, error) {
 	caseMatters := truth(args.get(0, "case_sensitive", false))
 	out, seen := &List{lazy: true}, make(map[any]bool)
 	for _, each := range list {
-		key, err := hash(folded(each, caseMatters))
+		key, err := hash(foldCase(each, caseMatters))
 		if err != nil {
 			return nil, err
 		}
@@ -285,9 +285,9 @@ func unique(v any, args arguments) (any, error) {
 
 func reverse(v any, _ arguments) (any, error) {
 	list, err := iterate(v)
-	list = reversed(list)
+	list = reverseItems(list)
 	if isString(v) {
-		return like(v, joinText(list, "")), err
+		return markLike(v, joinText(list, "")), err
 	}
 	return &List{Items: list}, err
 }
@@ -303,7 +303,7 @@ func abs(v any, _ arguments) (any, error) {
 	return math.Abs(f), nil
 }
 
-func extreme(sign int) filter {
+func extremum(sign int) filter {
 	return func(v any, _ arguments) (any, error) {
 		list, err := iterate(v)
 		var best any = undefined{"the extreme of nothing"}
@@ -312,7 +312,7 @@ func extreme(sign int) filter {
 				best = each
 				continue
 			}
-			c, err := compare(folded(each, false), folded(best, false))
+			c, err := compare(foldCase(each, false), foldCase(best, false))
 			if err != nil {
 				return nil, err
 			}

@@ -68,7 +68,7 @@ func dictOf(args arguments) (*Dict, error) {
 // update sets what a mapping or an iterable of pairs has.
 func (d *Dict) update(from any) error {
 	if u, ok := from.(undefined); ok {
-		return fmt.Errorf("%s is undefined: no dict can be made of it", u.what)
+		return fmt.Errorf("%s is undefined: no dict can be made of it", u.name)
 	}
 	if other, ok := from.(*Dict); ok {
 		from = other.pairs()
@@ -122,7 +122,7 @@ func rangeOf(args arguments) (any, error) {
 func strftime(now time.Time, format string) (string, error) {
 	layouts := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'b': "Jan", 'B': "January",
 		'a': "Mon", 'A': "Monday", 'y': "06", 'p': "PM", 'I': "03", 'e': "_2", 'j': "002", 'F': "2006-01-02", 'T': "15:04:05", 'Z': "MST", 'z': "-0700"}
-	bare := map[byte]string{'d': "2", 'm': "1", 'I': "3"}
+	unpadded := map[byte]string{'d': "2", 'm': "1", 'I': "3"}
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' || i+1 == len(format) {
@@ -132,7 +132,7 @@ func strftime(now time.Time, format string) (string, error) {
 		i++
 		table := layouts
 		if format[i] == '-' && i+1 < len(format) {
-			table = bare
+			table = unpadded
 			i++
 		}
 		layout, ok := table[format[i]]

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-const deepestJSON = 200
+const maxJSONDepth = 200
 
 // FromJSON reads one JSON value. guard, if not nil, is applied to every string in it, keys included.
 func FromJSON(data []byte, guard func(string) string) (any, error) {
@@ -20,10 +20,10 @@ func FromJSON(data []byte, guard func(string) string) (any, error) {
 		guard = func(s string) string { return s }
 	}
 	r := jsonReader{json.NewDecoder(bytes.NewReader(data)), guard}
-	r.from.UseNumber()
+	r.decoder.UseNumber()
 	v, err := r.value(0)
 	if err == nil {
-		_, err = r.from.Token()
+		_, err = r.decoder.Token()
 		if errors.Is(err, io.EOF) {
 			return v, nil
 		}
@@ -33,15 +33,15 @@ func FromJSON(data []byte, guard func(string) string) (any, error) {
 }
 
 type jsonReader struct {
-	from  *json.Decoder
-	guard func(string) string
+	decoder *json.Decoder
+	guard   func(string) string
 }
 
 func (r jsonReader) value(depth int) (any, error) {
-	if depth > deepestJSON {
-		return nil, fmt.Errorf("nested deeper than %d", deepestJSON)
+	if depth > maxJSONDepth {
+		return nil, fmt.Errorf("nested deeper than %d", maxJSONDepth)
 	}
-	token, err := r.from.Token()
+	token, err := r.decoder.Token()
 	if err != nil {
 		return nil, err
 	}
@@ -61,21 +61,21 @@ func (r jsonReader) value(depth int) (any, error) {
 
 func (r jsonReader) list(depth int) (any, error) {
 	l := &List{}
-	for r.from.More() {
+	for r.decoder.More() {
 		v, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		l.Items = append(l.Items, v)
 	}
-	_, err := r.from.Token()
+	_, err := r.decoder.Token()
 	return l, err
 }
 
 func (r jsonReader) dict(depth int) (any, error) {
 	d := NewDict()
-	for r.from.More() {
-		key, err := r.from.Token()
+	for r.decoder.More() {
+		key, err := r.decoder.Token()
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func (r jsonReader) dict(depth int) (any, error) {
 		}
 		d.Set(r.guard(key.(string)), v)
 	}
-	_, err := r.from.Token()
+	_, err := r.decoder.Token()
 	return d, err
 }
 

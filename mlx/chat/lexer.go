@@ -31,16 +31,16 @@ type token struct {
 }
 
 type lexer struct {
-	source string
-	at     int
-	line   int
-	fresh  bool // the last tag ended a line, or nothing came yet
-	tokens []token
+	source    string
+	at        int
+	line      int
+	lineStart bool // the last tag ended a line, or nothing came yet
+	tokens    []token
 }
 
 func lex(source string) ([]token, error) {
 	source = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(source)
-	l := &lexer{source: strings.TrimSuffix(source, "\n"), line: 1, fresh: true}
+	l := &lexer{source: strings.TrimSuffix(source, "\n"), line: 1, lineStart: true}
 	for l.at < len(l.source) {
 		if err := l.next(); err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (l *lexer) next() error {
 	if open+2 < len(rest) && (rest[open+2] == '-' || rest[open+2] == '+') {
 		sign = rest[open+2]
 	}
-	if text := l.trimmed(rest[:open], kind, sign); text != "" {
+	if text := l.trimBefore(rest[:open], kind, sign); text != "" {
 		l.emit(tokText, text)
 	}
 	l.skip(open + 2)
@@ -103,8 +103,8 @@ func nextTag(s string) int {
 	return -1
 }
 
-// trimmed is the text before a tag without the white space that the tag takes away.
-func (l *lexer) trimmed(text string, kind, sign byte) string {
+// trimBefore returns the text before a tag without the white space that the tag takes away.
+func (l *lexer) trimBefore(text string, kind, sign byte) string {
 	if sign == '-' {
 		return strings.TrimRightFunc(text, pySpace)
 	}
@@ -112,7 +112,7 @@ func (l *lexer) trimmed(text string, kind, sign byte) string {
 		return text
 	}
 	start := strings.LastIndexByte(text, '\n') + 1
-	if (start > 0 || l.fresh) && strings.TrimFunc(text[start:], pySpace) == "" {
+	if (start > 0 || l.lineStart) && strings.TrimFunc(text[start:], pySpace) == "" {
 		return text[:start]
 	}
 	return text
@@ -133,12 +133,12 @@ func (l *lexer) comment() error {
 		sign = l.source[l.at+end-1]
 	}
 	l.skip(end + 2)
-	l.afterTag(sign, true)
+	l.trimAfter(sign, true)
 	return nil
 }
 
-// afterTag takes away the white space behind a tag.
-func (l *lexer) afterTag(sign byte, block bool) {
+// trimAfter takes away the white space behind a tag.
+func (l *lexer) trimAfter(sign byte, block bool) {
 	before := l.at
 	switch rest := l.source[l.at:]; {
 	case sign == '-':
@@ -146,7 +146,7 @@ func (l *lexer) afterTag(sign byte, block bool) {
 	case block && sign != '+' && strings.HasPrefix(rest, "\n"):
 		l.skip(1)
 	}
-	l.fresh = l.at > before && l.source[l.at-1] == '\n'
+	l.lineStart = l.at > before && l.source[l.at-1] == '\n'
 }
 
 // code reads tokens up to the end of a tag.
@@ -159,7 +159,7 @@ func (l *lexer) code(end string) error {
 				if strings.HasPrefix(rest, sign+end) && !(sign == "+" && end == "}}") {
 					l.emit(tokClose, end)
 					l.skip(len(sign) + 2)
-					l.afterTag((sign + " ")[0], end == "%}")
+					l.trimAfter((sign + " ")[0], end == "%}")
 					return nil
 				}
 			}
@@ -180,7 +180,7 @@ func (l *lexer) codeToken(rest string) (int, error) {
 	case pySpace(rune(c)):
 		l.skip(1)
 	case c == '"' || c == '\'':
-		return 0, l.quoted(rest)
+		return 0, l.stringLiteral(rest)
 	case isDigit(c):
 		l.number(rest)
 	case isNameByte(c):
@@ -238,7 +238,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isNameByte(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-func (l *lexer) quoted(rest string) error {
+func (l *lexer) stringLiteral(rest string) error {
 	for i := 1; i < len(rest); i++ {
 		switch rest[i] {
 		case '\\':

@@ -10,7 +10,7 @@ import (
 // loopState is the variable `loop`.
 type loopState struct {
 	items []any
-	at    int
+	index int
 	depth int
 }
 
@@ -18,17 +18,17 @@ func (l *loopState) attribute(name string) any {
 	n := len(l.items)
 	switch name {
 	case "index":
-		return int64(l.at + 1)
+		return int64(l.index + 1)
 	case "index0":
-		return int64(l.at)
+		return int64(l.index)
 	case "revindex":
-		return int64(n - l.at)
+		return int64(n - l.index)
 	case "revindex0":
-		return int64(n - l.at - 1)
+		return int64(n - l.index - 1)
 	case "first":
-		return l.at == 0
+		return l.index == 0
 	case "last":
-		return l.at == n-1
+		return l.index == n-1
 	case "length":
 		return int64(n)
 	case "depth":
@@ -36,17 +36,17 @@ func (l *loopState) attribute(name string) any {
 	case "depth0":
 		return int64(l.depth)
 	case "previtem":
-		return l.near(-1, name)
+		return l.neighbour(-1, name)
 	case "nextitem":
-		return l.near(1, name)
+		return l.neighbour(1, name)
 	case "cycle":
 		return callable{name, l.cycle}
 	}
 	return undefined{"loop." + name}
 }
 
-func (l *loopState) near(step int, name string) any {
-	if i := l.at + step; i >= 0 && i < len(l.items) {
+func (l *loopState) neighbour(step int, name string) any {
+	if i := l.index + step; i >= 0 && i < len(l.items) {
 		return l.items[i]
 	}
 	return undefined{"loop." + name}
@@ -56,17 +56,17 @@ func (l *loopState) cycle(args arguments) (any, error) {
 	if len(args.list) == 0 {
 		return nil, fmt.Errorf("loop.cycle needs something to cycle through")
 	}
-	return args.list[l.at%len(args.list)], nil
+	return args.list[l.index%len(args.list)], nil
 }
 
 func (f forStmt) run(s *scope) error {
-	over, err := f.over.eval(s)
+	iterable, err := f.iterable.eval(s)
 	if err != nil {
 		return at(f.line, err)
 	}
-	items, err := iterate(over)
+	items, err := iterate(iterable)
 	if err == nil {
-		items, err = f.kept(s, items)
+		items, err = f.filterItems(s, items)
 	}
 	if err != nil {
 		return at(f.line, err)
@@ -74,11 +74,11 @@ func (f forStmt) run(s *scope) error {
 	if len(items) == 0 {
 		return runAll(s.inner(), f.otherwise)
 	}
-	return f.rounds(s, &loopState{items: items})
+	return f.runRounds(s, &loopState{items: items})
 }
 
-// kept are the items that the loop's condition lets through.
-func (f forStmt) kept(s *scope, items []any) ([]any, error) {
+// filterItems returns the items that the loop's condition lets through.
+func (f forStmt) filterItems(s *scope, items []any) ([]any, error) {
 	if f.condition == nil {
 		return items, nil
 	}
@@ -99,9 +99,9 @@ func (f forStmt) kept(s *scope, items []any) ([]any, error) {
 	return kept, nil
 }
 
-func (f forStmt) rounds(s *scope, loop *loopState) error {
+func (f forStmt) runRounds(s *scope, loop *loopState) error {
 	for i, v := range loop.items {
-		loop.at = i
+		loop.index = i
 		inner := s.inner()
 		inner.vars["loop"] = loop
 		if err := bind(inner, f.targets, v); err != nil {

@@ -21,20 +21,20 @@ type callStmt struct {
 	body macroStmt
 }
 
-// special are the names that a macro has beside its parameters, if it reads them.
-func special() []string { return []string{"caller", "varargs", "kwargs"} }
+// macroNames are the names that a macro has besides its parameters, if it reads them.
+func macroNames() []string { return []string{"caller", "varargs", "kwargs"} }
 
 func (m macroStmt) run(s *scope) error {
-	s.vars[m.name] = m.bound(s)
+	s.vars[m.name] = m.bindTo(s)
 	return nil
 }
 
-func (m macroStmt) bound(s *scope) callable {
+func (m macroStmt) bindTo(s *scope) callable {
 	return callable{m.name, func(args arguments) (any, error) { return m.call(s, args) }}
 }
 
-func (m macroStmt) call(defined *scope, args arguments) (any, error) {
-	s := defined.inner()
+func (m macroStmt) call(definition *scope, args arguments) (any, error) {
+	s := definition.inner()
 	s.out = &strings.Builder{}
 	if s.run.depth++; s.run.depth > deepestCall {
 		return nil, errTooDeep
@@ -66,7 +66,7 @@ func (m macroStmt) bindParameters(s *scope, args arguments) error {
 	return nil
 }
 
-// bindRest is about the arguments that have no parameter.
+// bindRest binds or refuses the arguments that have no parameter.
 func (m macroStmt) bindRest(s *scope, args arguments) error {
 	rest, kwargs := &List{tuple: true}, NewDict()
 	if len(args.list) > len(m.params) {
@@ -88,7 +88,7 @@ func (m macroStmt) bindRest(s *scope, args arguments) error {
 		return fmt.Errorf("macro %s has no parameter %q", m.name, str(kwargs.keys[0]))
 	}
 	for i, v := range []any{caller, rest, kwargs} {
-		if name := special()[i]; m.reads[name] && !slices.Contains(m.params, name) {
+		if name := macroNames()[i]; m.reads[name] && !slices.Contains(m.params, name) {
 			s.vars[name] = v
 		}
 	}
@@ -104,7 +104,7 @@ func (c callStmt) run(s *scope) error {
 	if err != nil {
 		return err
 	}
-	args.named = append(args.named, namedValue{"caller", c.body.bound(s)})
+	args.named = append(args.named, namedValue{"caller", c.body.bindTo(s)})
 	v, err := call(callee, args)
 	if err != nil {
 		return at(c.call.line, err)
@@ -135,12 +135,12 @@ func (p *parser) callBlock() (statement, error) {
 		}
 	}
 	line := p.peek().line
-	called, err := p.expression()
+	expression, err := p.expression()
 	if err != nil {
 		return nil, err
 	}
 	var ok bool
-	if s.call, ok = called.(callExpr); !ok {
+	if s.call, ok = expression.(callExpr); !ok {
 		return nil, fmt.Errorf("line %d: a call block needs a call", line)
 	}
 	err = p.macroBody(&s.body, "endcall")
@@ -148,7 +148,7 @@ func (p *parser) callBlock() (statement, error) {
 }
 
 func (p *parser) macroBody(s *macroStmt, end string) error {
-	if err := p.closing(); err != nil {
+	if err := p.closeTag(); err != nil {
 		return err
 	}
 	loops, reads := p.loops, p.reads
@@ -159,7 +159,7 @@ func (p *parser) macroBody(s *macroStmt, end string) error {
 	if err != nil {
 		return err
 	}
-	return p.end(end)
+	return p.endBlock(end)
 }
 
 func (p *parser) parameters(s *macroStmt) error {

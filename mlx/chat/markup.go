@@ -17,16 +17,16 @@ func textOf(v any) (string, bool) {
 	return "", false
 }
 
-// like marks a string if the value that it was made from is marked.
-func like(v any, text string) any {
+// markLike marks a text if the value that it was made from is marked.
+func markLike(v any, text string) any {
 	if _, marked := v.(markup); marked {
 		return markup(text)
 	}
 	return text
 }
 
-// escaped is a string as it goes into marked text.
-func escaped(v any) any {
+// escapeText returns a string as it goes into marked text, and other values as they are.
+func escapeText(v any) any {
 	s, ok := v.(string)
 	if !ok {
 		return v
@@ -38,8 +38,8 @@ func escaped(v any) any {
 func joinMarkup(a, b any) (any, bool) {
 	_, left := a.(markup)
 	_, right := b.(markup)
-	x, ok := textOf(escaped(a))
-	y, ok2 := textOf(escaped(b))
+	x, ok := textOf(escapeText(a))
+	y, ok2 := textOf(escapeText(b))
 	return markup(x + y), (left || right) && ok && ok2
 }
 
@@ -48,22 +48,22 @@ func markupMethod(m textMethod, s markup, name string) func(arguments) (any, err
 	return func(args arguments) (any, error) {
 		switch name {
 		case "join", "format":
-			args = args.escaped(0)
+			args = args.escapeFrom(0)
 		case "replace":
-			args = args.escaped(1)
+			args = args.escapeFrom(1)
 		}
 		v, err := m(string(s), args)
 		if text, ok := v.(string); ok {
 			return markup(text), err
 		}
 		if list, ok := v.(*List); ok {
-			return &List{Items: marked(list.Items), tuple: list.tuple}, err
+			return &List{Items: markAll(list.Items), tuple: list.tuple}, err
 		}
 		return v, err
 	}
 }
 
-func marked(items []any) []any {
+func markAll(items []any) []any {
 	out := make([]any, len(items))
 	for i, item := range items {
 		out[i] = item
@@ -74,29 +74,29 @@ func marked(items []any) []any {
 	return out
 }
 
-// escaped are the arguments from one on as they go into marked text, items of lists too.
-func (a arguments) escaped(from int) arguments {
+// escapeFrom escapes the arguments from one on for marked text, items of lists too.
+func (a arguments) escapeFrom(from int) arguments {
 	out := arguments{run: a.run}
 	for i, v := range a.list {
 		if i >= from {
-			v = escapedItems(v)
+			v = escapeItems(v)
 		}
 		out.list = append(out.list, v)
 	}
 	for _, n := range a.named {
-		out.named = append(out.named, namedValue{n.name, escapedItems(n.value)})
+		out.named = append(out.named, namedValue{n.name, escapeItems(n.value)})
 	}
 	return out
 }
 
-func escapedItems(v any) any {
+func escapeItems(v any) any {
 	list, ok := v.(*List)
 	if !ok {
-		return escaped(v)
+		return escapeText(v)
 	}
 	items := make([]any, len(list.Items))
 	for i, item := range list.Items {
-		items[i] = escaped(item)
+		items[i] = escapeText(item)
 	}
 	return &List{Items: items, tuple: list.tuple, lazy: list.lazy}
 }

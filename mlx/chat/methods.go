@@ -35,7 +35,7 @@ func textMethods() map[string]textMethod {
 		"removeprefix": cut(strings.TrimPrefix), "removesuffix": cut(strings.TrimSuffix),
 		"replace": replaceText,
 		"join": func(s string, args arguments) (any, error) {
-			return weighed(joinFilter)(args.get(0, "iterable", nil), arguments{run: args.run, list: []any{s}})
+			return weighFirst(joinFilter)(args.get(0, "iterable", nil), arguments{run: args.run, list: []any{s}})
 		},
 		"find": find, "count": countMethod, "format": formatMethod, "isdigit": all(unicode.IsDigit), "isalpha": all(unicode.IsLetter),
 		"isspace": all(pySpace), "isalnum": all(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
@@ -127,13 +127,13 @@ func stripText(s string, chars any, left, right bool) (string, error) {
 
 func splitMethod(fromRight bool) textMethod {
 	return func(s string, args arguments) (any, error) {
-		most, err := args.whole(1, "maxsplit", -1)
+		maxSplits, err := args.whole(1, "maxsplit", -1)
 		if err != nil {
 			return nil, err
 		}
 		separator := args.get(0, "sep", nil)
 		if separator == nil {
-			return &List{Items: anys(fields(s, most))}, nil
+			return &List{Items: anys(fields(s, maxSplits))}, nil
 		}
 		sep, err := asText(separator, "the separator")
 		if err == nil && sep == "" {
@@ -142,29 +142,29 @@ func splitMethod(fromRight bool) textMethod {
 		if err != nil {
 			return nil, err
 		}
-		return &List{Items: anys(splitText(s, sep, int(most), fromRight))}, nil
+		return &List{Items: anys(splitText(s, sep, int(maxSplits), fromRight))}, nil
 	}
 }
 
-func splitText(s, sep string, most int, fromRight bool) []string {
+func splitText(s, sep string, maxSplits int, fromRight bool) []string {
 	parts := strings.Split(s, sep)
-	if most < 0 || len(parts) <= most+1 {
+	if maxSplits < 0 || len(parts) <= maxSplits+1 {
 		return parts
 	}
 	if fromRight {
-		head := len(parts) - most
+		head := len(parts) - maxSplits
 		return append([]string{strings.Join(parts[:head], sep)}, parts[head:]...)
 	}
-	return append(slices.Clone(parts[:most]), strings.Join(parts[most:], sep))
+	return append(slices.Clone(parts[:maxSplits]), strings.Join(parts[maxSplits:], sep))
 }
 
 // fields splits at white space, at most so many times.
-func fields(s string, most int64) []string {
+func fields(s string, maxSplits int64) []string {
 	var parts []string
 	s = strings.TrimLeftFunc(s, pySpace)
 	for s != "" {
 		end := strings.IndexFunc(s, pySpace)
-		if end < 0 || most >= 0 && int64(len(parts)) == most {
+		if end < 0 || maxSplits >= 0 && int64(len(parts)) == maxSplits {
 			return append(parts, strings.TrimRightFunc(s, pySpace))
 		}
 		parts = append(parts, s[:end])

@@ -2,8 +2,8 @@ package chat
 
 import "slices"
 
-// namesUsed are the names that a template reads and gives values to.
-type namesUsed struct {
+// templateNames are the names that a template reads, and those to which it gives values.
+type templateNames struct {
 	defined map[string]bool // names of macros and variables, wherever they get a value
 	names   map[string]bool // names that are read
 	unknown []unknownName   // names that nothing has, where they are read in any case
@@ -16,11 +16,11 @@ type unknownName struct {
 	function string // it may still get a value further down; "" for what is no function
 }
 
-// forgive drops what was found unknown since there were so many: whether it is used depends on a condition.
-func (n *namesUsed) forgive(since int) { n.unknown = n.unknown[:since] }
+// dropUnknown forgets the unknown names from one on: whether they are used depends on a condition.
+func (n *templateNames) dropUnknown(from int) { n.unknown = n.unknown[:from] }
 
 // refusal is the first unknown name that is used in any case.
-func (n *namesUsed) refusal() error {
+func (n *templateNames) refusal() error {
 	for _, u := range n.unknown {
 		if u.function == "" || !n.defined[u.function] && !slices.Contains(functionNames(), u.function) {
 			return u.err
@@ -29,4 +29,4 @@ func (n *namesUsed) refusal() error {
 	return nil
 }
 
-func (n *namesUsed) isUnknown(err error) { n.unknown = append(n.unknown, unknownName{err: err}) }
+func (n *templateNames) addUnknown(err error) { n.unknown = append(n.unknown, unknownName{err: err}) }

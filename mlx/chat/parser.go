@@ -11,7 +11,7 @@ import (
 // exprParser parses expressions.
 type exprParser struct {
 	tokenStream
-	namesUsed
+	templateNames
 }
 
 // tuple is one expression, or several with commas between.
@@ -39,11 +39,11 @@ func (p *exprParser) expression() (expr, error) {
 		return nil, err
 	}
 	defer func() { p.depth-- }()
-	known := len(p.unknown)
+	unknowns := len(p.unknown)
 	value, err := p.or()
 	for err == nil && p.word("if") {
 		value, err = p.inlineIf(value)
-		p.forgive(known)
+		p.dropUnknown(unknowns)
 	}
 	return value, err
 }
@@ -134,7 +134,7 @@ func (p *exprParser) comparator() string {
 func (p *exprParser) binary(level int) (expr, error) {
 	levels := [][]string{{"+", "-"}, {"~"}, {"*", "/", "//", "%"}, {"**"}}
 	if level == len(levels) {
-		return p.signed(true)
+		return p.sign(true)
 	}
 	left, err := p.binary(level + 1)
 	for err == nil {
@@ -154,18 +154,18 @@ func (p *exprParser) binary(level int) (expr, error) {
 	return left, err
 }
 
-// signed is a value with its sign; filters apply to what the sign is part of.
-func (p *exprParser) signed(filters bool) (value expr, err error) {
+// sign parses a value with its sign; filters apply to what the sign is part of.
+func (p *exprParser) sign(filters bool) (value expr, err error) {
 	if err := p.deeper(); err != nil {
 		return nil, err
 	}
 	defer func() { p.depth-- }()
 	switch line := p.peek().line; {
 	case p.op("-"):
-		value, err = p.signed(false)
+		value, err = p.sign(false)
 		value = binaryExpr{"-", constExpr{int64(0)}, value, line}
 	case p.op("+"):
-		value, err = p.signed(false)
+		value, err = p.sign(false)
 	default:
 		value, err = p.primary()
 	}
@@ -182,7 +182,7 @@ func (p *exprParser) primary() (expr, error) {
 	t := p.take()
 	switch t.kind {
 	case tokName:
-		return p.named(t)
+		return p.nameOrConstant(t)
 	case tokString:
 		text := t.text
 		for p.peek().kind == tokString {
@@ -212,7 +212,7 @@ func (p *exprParser) primary() (expr, error) {
 	return nil, fmt.Errorf("line %d: unexpected %q", t.line, t.text)
 }
 
-func (p *exprParser) named(t token) (expr, error) {
+func (p *exprParser) nameOrConstant(t token) (expr, error) {
 	switch t.text {
 	case "true", "True":
 		return constExpr{true}, nil

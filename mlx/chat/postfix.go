@@ -76,7 +76,7 @@ func (p *exprParser) call(callee expr) (expr, error) {
 		p.unknown = append(p.unknown, unknownName{fmt.Errorf("line %d: function %q is not supported", line, c.name), c.name})
 	case attrExpr:
 		if !isMethod(c.name) {
-			p.isUnknown(fmt.Errorf("line %d: method %q is not supported", line, c.name))
+			p.addUnknown(fmt.Errorf("line %d: method %q is not supported", line, c.name))
 		}
 	}
 	args, err := p.arguments()
@@ -84,9 +84,9 @@ func (p *exprParser) call(callee expr) (expr, error) {
 }
 
 type argExprs struct {
-	list  []expr
-	names []string
-	named []expr
+	list        []expr
+	names       []string
+	namedValues []expr
 }
 
 // arguments parses a call's, brackets included.
@@ -105,7 +105,7 @@ func (p *exprParser) arguments() (a argExprs, err error) {
 			return a, err
 		}
 		if named {
-			a.named = append(a.named, value)
+			a.namedValues = append(a.namedValues, value)
 		} else {
 			a.list = append(a.list, value)
 		}
@@ -139,18 +139,18 @@ func (p *exprParser) filter(value expr) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	apply, ok := filterNamed(name)
+	apply, ok := filterOf(name)
 	if !ok {
 		unknown := fmt.Errorf("filter %q is not supported", name)
-		p.isUnknown(at(line, unknown))
+		p.addUnknown(at(line, unknown))
 		apply = func(any, arguments) (any, error) { return nil, unknown }
 	}
 	f := filterExpr{value: value, name: name, apply: apply, line: line}
 	if p.is(tokOp, "(") {
 		f.args, err = p.arguments()
 	}
-	if wrong := f.checkNames(); wrong != nil {
-		p.isUnknown(wrong)
+	if unknownErr := f.checkNames(); unknownErr != nil {
+		p.addUnknown(unknownErr)
 	}
 	return f, err
 }
@@ -169,9 +169,9 @@ func (f filterExpr) checkNames() error {
 	text, isText := name.value.(string)
 	known := ok && isText
 	if f.name == "map" && known {
-		_, known = filterNamed(text)
+		_, known = filterOf(text)
 	} else if known {
-		_, known = testNamed(text)
+		_, known = testOf(text)
 	}
 	if !known {
 		return fmt.Errorf("line %d: %s: filter or test %v is not supported", f.line, f.name, name.value)
@@ -186,10 +186,10 @@ func (p *exprParser) test(value expr) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	check, ok := testNamed(name)
+	check, ok := testOf(name)
 	if !ok {
 		unknown := fmt.Errorf("test %q is not supported", name)
-		p.isUnknown(at(line, unknown))
+		p.addUnknown(at(line, unknown))
 		check = func(any, arguments) (bool, error) { return false, unknown }
 	}
 	t := testExpr{value: value, check: check, negated: negated, line: line}

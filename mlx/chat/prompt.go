@@ -54,7 +54,7 @@ func (t *Template) Prompt(p Prompt) (string, error) {
 	if !t.UsesTools() {
 		p = p.withPlainTools()
 	}
-	vars, err := p.arranged().Vars()
+	vars, err := p.forTemplate().Vars()
 	if err != nil {
 		return "", fmt.Errorf("prepare the conversation: %w", err)
 	}
@@ -187,7 +187,7 @@ func DescribeTools(tools []Tool) string {
 func (p Prompt) withPlainTools() Prompt {
 	messages := make([]Message, 0, len(p.Messages)+1)
 	for _, m := range p.Messages {
-		messages = append(messages, m.inWords())
+		messages = append(messages, m.withPlainCalls())
 	}
 	if len(p.Tools) > 0 {
 		messages = withSystem(messages, DescribeTools(p.Tools))
@@ -196,7 +196,7 @@ func (p Prompt) withPlainTools() Prompt {
 	return p
 }
 
-func (m Message) inWords() Message {
+func (m Message) withPlainCalls() Message {
 	lines := make([]string, 0, 1+len(m.ToolCalls))
 	if m.Content != "" {
 		lines = append(lines, m.Content)
@@ -214,7 +214,7 @@ func (m Message) inWords() Message {
 // withSystem adds text to the system turn, which it makes if there is none.
 func withSystem(messages []Message, text string) []Message {
 	if len(messages) > 0 && messages[0].Role == "system" {
-		messages[0].Content = joined(messages[0].Content, text)
+		messages[0].Content = joinParagraphs(messages[0].Content, text)
 		return messages
 	}
 	return append([]Message{{Role: "system", Content: text}}, messages...)

@@ -131,16 +131,16 @@ func stringRepr(s string) string {
 	return b.String()
 }
 
-// dumps is json.dumps.
-type dumps struct {
-	ascii, sorted  bool
-	indent         string // what one level adds
-	pretty         bool
-	between, colon string
-	out            strings.Builder
+// jsonWriter is json.dumps.
+type jsonWriter struct {
+	ascii, sorted    bool
+	indent           string // what one level adds
+	pretty           bool
+	separator, colon string
+	out              strings.Builder
 }
 
-func (d *dumps) write(v any, depth int) error {
+func (d *jsonWriter) write(v any, depth int) error {
 	switch v := v.(type) {
 	case nil:
 		d.out.WriteString("null")
@@ -162,7 +162,7 @@ func (d *dumps) write(v any, depth int) error {
 	return nil
 }
 
-func (d *dumps) list(l *List, depth int) error {
+func (d *jsonWriter) list(l *List, depth int) error {
 	if l.lazy {
 		return errors.New("tojson: a generator is not JSON serializable")
 	}
@@ -185,7 +185,7 @@ func (d *dumps) list(l *List, depth int) error {
 	return nil
 }
 
-func (d *dumps) dict(v *Dict, depth int) error {
+func (d *jsonWriter) dict(v *Dict, depth int) error {
 	if len(v.keys) == 0 {
 		d.out.WriteString("{}")
 		return nil
@@ -235,20 +235,20 @@ func jsonKey(key any) (string, error) {
 	return "", fmt.Errorf("tojson: %s cannot be a key", typeName(key))
 }
 
-func (d *dumps) separate(i, depth int) {
+func (d *jsonWriter) separate(i, depth int) {
 	if i > 0 {
-		d.out.WriteString(d.between)
+		d.out.WriteString(d.separator)
 	}
 	d.newline(depth)
 }
 
-func (d *dumps) newline(depth int) {
+func (d *jsonWriter) newline(depth int) {
 	if d.pretty {
 		d.out.WriteString("\n" + strings.Repeat(d.indent, depth))
 	}
 }
 
-func (d *dumps) quote(s string) {
+func (d *jsonWriter) quote(s string) {
 	short := map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\f': `\f`, '\b': `\b`}
 	d.out.WriteByte('"')
 	for _, r := range s {

@@ -53,7 +53,7 @@ func (r *rendering) fits(v any) error {
 	case markup:
 		bytes += len(v)
 	case *List:
-		if len(v.Items) > mostItems {
+		if len(v.Items) > maxItems {
 			return errTooLarge
 		}
 		bytes += 16 * len(v.Items)
@@ -98,7 +98,7 @@ func (s *scope) write(text string) error {
 
 // print writes the text of a value.
 func (s *scope) print(v any) error {
-	if isWhole(v) {
+	if isContainer(v) {
 		if err := s.run.weigh(v); err != nil {
 			return err
 		}

@@ -23,10 +23,10 @@ type (
 	}
 	ifStmt  []branch
 	forStmt struct {
-		targets         []string
-		over, condition expr
-		body, otherwise []statement
-		line            int
+		targets             []string
+		iterable, condition expr
+		body, otherwise     []statement
+		line                int
 	}
 	setStmt struct {
 		targets   []string
@@ -91,15 +91,15 @@ func (p *parser) body(ends ...string) ([]statement, error) {
 	}
 }
 
-// end reads the word that ends a block and the block's closing.
-func (p *parser) end(word string) error {
+// endBlock reads the word that ends a block, and the end of its tag.
+func (p *parser) endBlock(word string) error {
 	if err := p.expect(tokName, word); err != nil {
 		return err
 	}
-	return p.closing()
+	return p.closeTag()
 }
 
-func (p *parser) closing() error { return p.expect(tokClose, "%}") }
+func (p *parser) closeTag() error { return p.expect(tokClose, "%}") }
 
 func (p *parser) block() (statement, error) {
 	word := p.take()
@@ -122,13 +122,13 @@ func (p *parser) block() (statement, error) {
 		if p.loops == 0 {
 			return nil, fmt.Errorf("line %d: %s outside of a loop", word.line, word.text)
 		}
-		return jumpStmt(word.text), p.closing()
+		return jumpStmt(word.text), p.closeTag()
 	}
 	return nil, fmt.Errorf("line %d: statement %q is not supported", word.line, word.text)
 }
 
 func (p *parser) ifBlock() (statement, error) {
-	defer p.forgive(len(p.unknown))
+	defer p.dropUnknown(len(p.unknown))
 	var s ifStmt
 	for word := "if"; word != "endif"; {
 		var b branch
@@ -138,7 +138,7 @@ func (p *parser) ifBlock() (statement, error) {
 				return nil, err
 			}
 		}
-		if err = p.closing(); err != nil {
+		if err = p.closeTag(); err != nil {
 			return nil, err
 		}
 		ends := []string{"elif", "else", "endif"}
@@ -151,7 +151,7 @@ func (p *parser) ifBlock() (statement, error) {
 		s = append(s, b)
 		word = p.take().text
 	}
-	return s, p.closing()
+	return s, p.closeTag()
 }
 
 func (p *parser) targets() ([]string, error) {
@@ -183,7 +183,7 @@ func (p *parser) forBlock(line int) (statement, error) {
 	if err = p.expect(tokName, "in"); err != nil {
 		return nil, err
 	}
-	if s.over, err = p.loopSource(); err != nil {
+	if s.iterable, err = p.loopSource(); err != nil {
 		return nil, err
 	}
 	if p.word("if") {
@@ -191,7 +191,7 @@ func (p *parser) forBlock(line int) (statement, error) {
 			return nil, err
 		}
 	}
-	if err = p.closing(); err != nil { // `recursive` is refused here
+	if err = p.closeTag(); err != nil { // `recursive` is refused here
 		return nil, err
 	}
 	p.loops++
@@ -201,14 +201,14 @@ func (p *parser) forBlock(line int) (statement, error) {
 		return nil, err
 	}
 	if p.word("else") {
-		if err = p.closing(); err != nil {
+		if err = p.closeTag(); err != nil {
 			return nil, err
 		}
 		if s.otherwise, err = p.body("endfor"); err != nil {
 			return nil, err
 		}
 	}
-	return s, p.end("endfor")
+	return s, p.endBlock("endfor")
 }
 
 // loopSource is what a loop runs over: no inline if, since an `if` there filters.
@@ -242,7 +242,7 @@ func (p *parser) setBlock(line int) (statement, error) {
 		if s.value, err = p.tuple(); err != nil {
 			return nil, err
 		}
-		return s, p.closing()
+		return s, p.closeTag()
 	}
 	if len(names) != 1 || s.attribute != "" {
 		return nil, p.errorf("expected \"=\", found %q", p.peek().text)
@@ -265,22 +265,22 @@ func (p *parser) capture(target, end string) (statement, error) {
 			return nil, err
 		}
 	}
-	if err = p.closing(); err != nil {
+	if err = p.closeTag(); err != nil {
 		return nil, err
 	}
 	if s.body, err = p.body(end); err != nil {
 		return nil, err
 	}
-	return s, p.end(end)
+	return s, p.endBlock(end)
 }
 
 func (p *parser) generationBlock() (statement, error) {
-	if err := p.closing(); err != nil {
+	if err := p.closeTag(); err != nil {
 		return nil, err
 	}
 	body, err := p.body("endgeneration")
 	if err != nil {
 		return nil, err
 	}
-	return bodyStmt(body), p.end("endgeneration")
+	return bodyStmt(body), p.endBlock("endgeneration")
 }

@@ -34,7 +34,7 @@ func parse(source string) (*Template, error) {
 		return nil, err
 	}
 	p := &parser{exprParser: exprParser{
-		tokenStream{tokens: tokens}, namesUsed{defined: make(map[string]bool), names: make(map[string]bool), reads: make(map[string]bool)},
+		tokenStream{tokens: tokens}, templateNames{defined: make(map[string]bool), names: make(map[string]bool), reads: make(map[string]bool)},
 	}}
 	body, err := p.body()
 	if err != nil {

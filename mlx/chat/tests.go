@@ -10,7 +10,7 @@ import (
 
 type test func(v any, args arguments) (bool, error)
 
-func testNamed(name string) (test, bool) {
+func testOf(name string) (test, bool) {
 	t, ok := map[string]test{
 		"defined": not(isUndefined), "undefined": is(isUndefined), "none": is(func(v any) bool { return v == nil }),
 		"string": is(isString), "mapping": is(isMapping), "iterable": is(isSequence), "sequence": is(isSequence),
@@ -18,10 +18,10 @@ func testNamed(name string) (test, bool) {
 		"true": is(func(v any) bool { return v == true }), "false": is(func(v any) bool { return v == false }),
 		"callable": is(func(v any) bool { _, ok := v.(callable); return ok }),
 		"even":     remainder(2, 0), "odd": remainder(2, 1), "divisibleby": divisible,
-		"lower": cased(unicode.IsUpper, unicode.IsLower), "upper": cased(unicode.IsLower, unicode.IsUpper),
-		"equalto": related("=="), "eq": related("=="), "ne": related("!="), "in": related("in"), "sameas": related("=="),
-		"lt": related("<"), "le": related("<="), "gt": related(">"), "ge": related(">="),
-		"lessthan": related("<"), "greaterthan": related(">"),
+		"lower": hasCaseOnly(unicode.IsUpper, unicode.IsLower), "upper": hasCaseOnly(unicode.IsLower, unicode.IsUpper),
+		"equalto": comparison("=="), "eq": comparison("=="), "ne": comparison("!="), "in": comparison("in"), "sameas": comparison("=="),
+		"lt": comparison("<"), "le": comparison("<="), "gt": comparison(">"), "ge": comparison(">="),
+		"lessthan": comparison("<"), "greaterthan": comparison(">"),
 	}[name]
 	return t, ok
 }
@@ -73,15 +73,15 @@ func divisible(v any, args arguments) (bool, error) {
 	return remainder(by, 0)(v, args)
 }
 
-// cased is Python's islower and isupper: some letter of the kind, and none of the other.
-func cased(forbidden, wanted func(rune) bool) test {
+// hasCaseOnly is Python's islower or isupper: the text has letters of the wanted case and none of the other.
+func hasCaseOnly(forbidden, wanted func(rune) bool) test {
 	return func(v any, _ arguments) (bool, error) {
 		s := str(v)
 		return strings.IndexFunc(s, wanted) >= 0 && strings.IndexFunc(s, forbidden) < 0, nil
 	}
 }
 
-func related(op string) test {
+func comparison(op string) test {
 	return func(v any, args arguments) (bool, error) {
 		if len(args.list) == 0 {
 			return false, errors.New("the test needs something to compare with")

@@ -2,7 +2,7 @@ package chat
 
 import "fmt"
 
-const deepestSource = 200 // nesting of expressions and blocks
+const maxSourceDepth = 200 // nesting of expressions and blocks
 
 // tokenStream is what is left of a template's tokens, and how deep the parser is in it.
 type tokenStream struct {
@@ -57,8 +57,8 @@ func (s *tokenStream) name() (string, error) {
 }
 
 func (s *tokenStream) deeper() error {
-	if s.depth++; s.depth > deepestSource {
-		return s.errorf("nested deeper than %d", deepestSource)
+	if s.depth++; s.depth > maxSourceDepth {
+		return s.errorf("nested deeper than %d", maxSourceDepth)
 	}
 	return nil
 }

@@ -17,30 +17,30 @@ type Turns struct {
 // Probe finds out what the template demands, rendering with the other settings of p. A template that does not even
 // take one user's turn is taken to demand nothing: it will say itself what is wrong.
 func (t *Template) Probe(p Prompt) Turns {
-	const system, one, two = "a-system-text", "one-user-text", "another-user-text"
+	const systemText, userText, otherText = "a-system-text", "one-user-text", "another-user-text"
 	p.Turns, p.Tools = Turns{}, nil
 	shows := func(messages ...Message) bool {
 		p.Messages = messages
 		text, err := t.Prompt(p)
 		return err == nil && !slices.ContainsFunc(messages, func(m Message) bool { return !strings.Contains(text, m.Content) })
 	}
-	user := Message{Role: "user", Content: one}
+	user := Message{Role: "user", Content: userText}
 	if !shows(user) {
 		return Turns{}
 	}
 	return Turns{
-		NoSystem:  !shows(Message{Role: "system", Content: system}, user),
-		Alternate: !shows(user, Message{Role: "user", Content: two}),
+		NoSystem:  !shows(Message{Role: "system", Content: systemText}, user),
+		Alternate: !shows(user, Message{Role: "user", Content: otherText}),
 	}
 }
 
-// arranged is the conversation as the template takes it.
-func (p Prompt) arranged() Prompt {
+// forTemplate returns the conversation with the turns that the template takes.
+func (p Prompt) forTemplate() Prompt {
 	if p.Turns.NoSystem {
 		p.Messages = withoutSystem(p.Messages)
 	}
 	if p.Turns.Alternate {
-		p.Messages = alternating(p.Messages)
+		p.Messages = mergeSpeakers(p.Messages)
 	}
 	return p
 }
@@ -58,7 +58,7 @@ func withoutSystem(messages []Message) []Message {
 		if text != "" && m.Role != "user" {
 			out = append(out, Message{Role: "user", Content: text})
 		} else {
-			m.Content = joined(text, m.Content)
+			m.Content = joinParagraphs(text, m.Content)
 		}
 		out = append(out, m)
 	}
@@ -68,22 +68,22 @@ func withoutSystem(messages []Message) []Message {
 	return out
 }
 
-// alternating makes one turn of several by the same speaker. Results of tools stay apart: each answers its own call.
-func alternating(messages []Message) []Message {
+// mergeSpeakers makes one turn of several by the same speaker. Results of tools stay apart: each answers its own call.
+func mergeSpeakers(messages []Message) []Message {
 	var out []Message
 	for first := 0; first < len(messages); {
 		end := first + 1
 		for end < len(messages) && messages[end].Role == messages[first].Role && messages[first].Role != "tool" {
 			end++
 		}
-		out = append(out, merged(messages[first:end]))
+		out = append(out, mergeTurns(messages[first:end]))
 		first = end
 	}
 	return out
 }
 
-// merged is one turn of some, in time that grows with their length and not with its square.
-func merged(turns []Message) Message {
+// mergeTurns makes one turn of several, in time that grows with their length and not with its square.
+func mergeTurns(turns []Message) Message {
 	m := turns[0]
 	if len(turns) == 1 {
 		return m
@@ -117,8 +117,8 @@ func (p *paragraphs) take() string {
 	return text
 }
 
-// joined puts an empty line between two texts that are not empty.
-func joined(a, b string) string {
+// joinParagraphs joins two texts, with an empty line between them if neither is empty.
+func joinParagraphs(a, b string) string {
 	if a == "" || b == "" {
 		return a + b
 	}

@@ -107,7 +107,7 @@ func TestMergingTurnsIsLinear(t *testing.T) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		Prompt{Messages: messages, Turns: Turns{NoSystem: true, Alternate: true}}.arranged()
+		Prompt{Messages: messages, Turns: Turns{NoSystem: true, Alternate: true}}.forTemplate()
 		runtime.ReadMemStats(&after)
 		return after.TotalAlloc - before.TotalAlloc
 	}

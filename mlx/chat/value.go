@@ -20,7 +20,7 @@ type List struct {
 type bigNumber string
 
 // undefined is what a missing variable or attribute gives.
-type undefined struct{ what string }
+type undefined struct{ name string }
 
 // namespace is what namespace() makes: the one value whose attributes a template can set.
 type namespace struct{ *Dict }
@@ -52,7 +52,7 @@ func (a arguments) namedAs(name string) (any, bool) {
 	return nil, false
 }
 
-// get returns the argument at a place or under a name, or fallback.
+// get returns the argument at a place or under a name, or else fallback.
 func (a arguments) get(i int, name string, fallback any) any {
 	if i < len(a.list) {
 		return a.list[i]

@@ -6,17 +6,17 @@ package chat
 import "fmt"
 
 const (
-	mostItems   = 1 << 22 // of one list
-	mostMade    = 1 << 30 // bytes that one rendering makes in all
-	deepestData = 500     // lists in lists
+	maxItems      = 1 << 22 // of one list
+	maxValueBytes = 1 << 30 // bytes that one rendering makes in all
+	maxDataDepth  = 500     // lists in lists
 )
 
-var errTooMuch = fmt.Errorf("more than %d bytes of values", mostMade)
+var errTooManyBytes = fmt.Errorf("more than %d bytes of values", maxValueBytes)
 
 // charge counts bytes that the rendering makes.
 func (r *rendering) charge(bytes int) error {
-	if r.made += bytes; r.made > mostMade {
-		return errTooMuch
+	if r.made += bytes; r.made > maxValueBytes {
+		return errTooManyBytes
 	}
 	return nil
 }
@@ -26,62 +26,62 @@ func (r *rendering) weigh(values ...any) error {
 	if r == nil {
 		return nil // a filter that is called outside of a rendering
 	}
-	s := scale{left: mostOutput}
+	s := weigher{budget: mostOutput}
 	for _, v := range values {
 		s.add(v, 0)
 	}
-	if err := r.charge(mostOutput - max(s.left, 0)); err != nil {
+	if err := r.charge(mostOutput - max(s.budget, 0)); err != nil {
 		return err
 	}
-	if s.left < 0 {
+	if s.budget < 0 {
 		return errTooLarge
 	}
 	return nil
 }
 
-// scale adds up about as many bytes as values have as text, and stops when nothing is left.
-type scale struct{ left int }
+// weigher takes the bytes that values have as text, roughly, from a budget, and stops when nothing is left of it.
+type weigher struct{ budget int }
 
-func (s *scale) add(v any, depth int) {
-	if depth > deepestData {
-		s.left = -1
+func (s *weigher) add(v any, depth int) {
+	if depth > maxDataDepth {
+		s.budget = -1
 	}
-	if s.left < 0 {
+	if s.budget < 0 {
 		return
 	}
 	switch v := v.(type) {
 	case string:
-		s.left -= len(v)
+		s.budget -= len(v)
 	case markup:
-		s.left -= len(v)
+		s.budget -= len(v)
 	case *List:
 		for _, each := range v.Items {
-			s.left -= 2
+			s.budget -= 2
 			s.add(each, depth+1)
-			if s.left < 0 {
+			if s.budget < 0 {
 				return
 			}
 		}
 	case *Dict:
 		s.addDict(v, depth)
 	default:
-		s.left--
+		s.budget--
 	}
 }
 
-func (s *scale) addDict(d *Dict, depth int) {
+func (s *weigher) addDict(d *Dict, depth int) {
 	for _, key := range d.keys {
-		s.left -= 4
+		s.budget -= 4
 		s.add(key, depth+1)
 		s.add(d.at(key), depth+1)
-		if s.left < 0 {
+		if s.budget < 0 {
 			return
 		}
 	}
 }
 
-// isWhole tells whether a value is one of many.
-func isWhole(v any) bool {
+// isContainer tells whether a value has others in it.
+func isContainer(v any) bool {
 	switch v.(type) {
 	case *List, *Dict:
 		return true
@@ -89,8 +89,8 @@ func isWhole(v any) bool {
 	return false
 }
 
-// weighing are the filters that look at a value as a whole.
-func weighing(name string) bool {
+// looksAtWhole tells whether a filter looks at a value as a whole.
+func looksAtWhole(name string) bool {
 	switch name {
 	case "tojson", "join", "string", "safe", "upper", "lower", "capitalize", "title", "trim", "indent", "replace", "sort", "unique",
 		"min", "max", "sum", "dictsort":
@@ -99,8 +99,8 @@ func weighing(name string) bool {
 	return false
 }
 
-// weighed weighs what a filter is applied to, and what it may put between the parts of it.
-func weighed(apply filter) filter {
+// weighFirst has a filter weigh what it is applied to, and its arguments, before it begins.
+func weighFirst(apply filter) filter {
 	return func(v any, args arguments) (any, error) {
 		if err := args.run.weigh(append([]any{v}, args.list...)...); err != nil {
 			return nil, err

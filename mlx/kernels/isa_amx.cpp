@@ -1,4 +1,4 @@
-// The kernels for AMX: AVX-512 with the prompt role's tiles on the matrix unit.
+// The kernels for AMX: AVX-512 with the tiles of a prefill on the matrix unit.
 #include <cstdint>
 
 #include "kernels.h"

@@ -1,34 +1,38 @@
 // The CPU kernels of agent-memory: quantised matrices in panels, attention over paged KV, and the small fused
 // parts around them. Flat C++ without MLX, so that it builds, tests and sanitises alone.
 //
-// Roles. A row is computed either as part of a prompt or as a generated token; the role picks the kernel, never
-// the number of rows. Within a role and an instruction set a row's result depends, bit for bit, on that row's
-// input and KV only: every output element is one chain of sums in an order fixed by absolute positions.
+// Phases. A row is computed either in a prefill or in a decode; the phase picks the kernel, never the number of
+// rows. Within a phase and an instruction set a row's result depends, bit for bit, on that row's input and KV only:
+// every output element is one chain of sums in an order fixed by absolute positions.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 namespace am {
 
+constexpr int kLanes = 16;         // floats of a vector, in every instruction set
+constexpr int kCacheLine = 64;     // bytes
 constexpr int kGroup = 32;         // weights that share a scale; K is padded to a multiple of it
 constexpr int kPanel = 32;         // output columns of a panel; N is padded to a multiple of it
 constexpr int kBlockTokens = 256;  // tokens of one KV block
 constexpr int kRowSlack = 32;      // rows that must be readable behind the last row of a bf16 input (AMX tiles)
+constexpr int kReadAhead = 4096;   // bytes behind weights and KV that a prefetch may name
 
 inline int round_up(int x, int to) { return (x + to - 1) / to * to; }
 
 // How a matrix keeps its weights, in tiles of 16 columns x 32 inputs.
 enum Format : int { kQ4 = 4, kQ8 = 8, kBF16 = 16 };
 
-constexpr int kTileColumns = 16;                       // of one group's inputs
-constexpr int kPanelTiles = kPanel / kTileColumns;     // tiles of one group in a panel
-constexpr int kTileValues = kTileColumns * kGroup;     // weights of a tile
-constexpr int kTilePairs = kGroup / 2;                 // pairs of inputs of a tile
-constexpr int kPairValues = kTileColumns * 2;          // weights of one pair of inputs
+constexpr int kTileColumns = kLanes;                // of one group's inputs
+constexpr int kPanelTiles = kPanel / kTileColumns;  // tiles of one group in a panel
+constexpr int kTileValues = kTileColumns * kGroup;  // weights of a tile
+constexpr int kTilePairs = kGroup / 2;              // pairs of inputs of a tile
+constexpr int kPairValues = kTileColumns * 2;       // weights of one pair of inputs
+constexpr int kNibbles = 4;                         // weights in a word of a Q4 tile
 
 // weight = scale * nibble + minimum; scales and minima are f16.
 struct Q4Tile {
-  uint16_t nibbles[kTileValues / 4];
+  uint16_t nibbles[kTileValues / kNibbles];
   uint16_t scale[kTileColumns], minimum[kTileColumns];
 };
 // weight = scale * value; scales are f16.
@@ -57,24 +61,29 @@ struct Matrix {
   size_t bytes() const { return panel_bytes() * panels(); }
 };
 
-// Shape of one layer's attention. head_dim is padded to a multiple of 32 in Q and KV.
+constexpr int kHeadMultiple = 32;  // heads are padded to a multiple of it in Q and KV
+constexpr int kKeyTokens = 16;     // tokens whose keys lie side by side in a block
+constexpr int kValueDims = 16;     // dimensions of a panel of values
+
+// Shape of one layer's attention.
 struct HeadShape {
   int heads = 0, kv_heads = 0, head_dim = 0;
-  int head_padded() const { return round_up(head_dim, 32); }
+  int head_padded() const { return round_up(head_dim, kHeadMultiple); }
   int q_width() const { return heads * head_padded(); }
   size_t kv_head_elements() const { return (size_t)kBlockTokens * head_padded(); }  // of K, and again of V
   size_t layer_elements() const { return 2 * kv_heads * kv_head_elements(); }       // bf16 elements a block and layer
 };
 
 // KV layout of one head in a block, bf16, offset by layer and head:
-//   K: [16 groups of 16 tokens][head_padded/2][16 tokens][2]      V follows: [head_padded/16][128 token pairs][16 dims][2]
+//   K:         [16 groups of kKeyTokens tokens][head_padded/2][kKeyTokens tokens][2]
+//   V follows: [head_padded/kValueDims][128 token pairs][kValueDims dims][2]
 // so that both products read rows of 64 bytes in order.
 
 // One sequence's part of a call.
 struct Sequence {
   uint16_t* const* blocks = nullptr;  // block table: base of each block's KV
   int start = 0;                      // absolute position of the first row
-  int rows = 0;                       // rows in this call (1 when generated)
+  int rows = 0;                       // rows in this call (1 in a decode)
 };
 
 // The rows of a call, those of each sequence behind those of the one before, and the layer of their blocks.
@@ -118,7 +127,8 @@ struct Projection {
   Rope rope;
 };
 
-enum Role : int { kPrompt = 0, kGenerated = 1 };
+// What a step computes: the tokens of prompts in chunks, or one token for each sequence.
+enum Phase : int { kPrefill = 0, kDecode = 1 };
 
 // How a row scores keys: s = q k * scale, with cap > 0 then s = cap * tanh(s / cap). With window > 0 a row at position
 // p sees (p - window, p], else [0, p].
@@ -126,37 +136,38 @@ struct Scoring {
   float scale = 1, cap = 0;
   int window = 0;
   // The first position that a row at p sees.
-  int first(int p) const { return window > 0 && p >= window ? p - window + 1 : 0; }
+  int first_visible(int p) const { return window > 0 && p >= window ? p - window + 1 : 0; }
 };
 
 // A gate's function: x sigmoid(x), or GELU by its tanh approximation.
 enum Gate : int { kSiLU = 0, kGELUTanh = 1 };
 
 // The operators of one instruction set. Inputs named x are bf16 [rows][k_padded] with kRowSlack readable rows
-// behind them in the prompt role, and float [rows][k_padded] in the generated role; h, res and out are float [rows][n].
+// behind them in a prefill, and float [rows][k_padded] in a decode; h, res and out are float [rows][n].
 struct Kernels {
   const char* name;
   // out[r] = W[:, ids[r]] * scale as floats.
   void (*embed)(const Matrix& w, const int32_t* ids, int rows, float scale, float* out);
   // q (bf16 [rows][q_width]) = rope(rmsnorm(h) W_q); K and V of every row are written into its sequence's blocks.
-  void (*norm_qkv_rope)(Role role, const float* h, const Projection& p, const Pages& pages, uint16_t* q);
-  // out = softmax(scores) V over the positions that each row sees; out is an x of the role, k = heads * head_dim.
-  void (*attention)(Role role, const uint16_t* q, HeadShape shape, Scoring scoring, const Pages& pages, void* out);
+  void (*norm_qkv_rope)(Phase phase, const float* h, const Projection& p, const Pages& pages, uint16_t* q);
+  // out = softmax(scores) V over the positions that each row sees; out is the phase's x, k = heads * head_dim.
+  void (*attention)(Phase phase, const uint16_t* q, HeadShape shape, Scoring scoring, const Pages& pages, void* out);
   // out = res + x W + bias. out may be res.
-  void (*linear_residual)(Role role, const void* x, Linear linear, const float* res, int rows, float* out);
+  void (*linear_residual)(Phase phase, const void* x, Linear linear, const float* res, int rows, float* out);
   // out = res + rmsnorm(x W + bias). out must not be res.
-  void (*linear_norm_residual)(Role role, const void* x, Linear linear, Norm norm, const float* res, int rows, float* out);
-  // out (an x of the role, k = w.n / 2) = gate(rmsnorm(h) W_gate) * (rmsnorm(h) W_up); w has 16 gate and 16 up
+  void (*linear_norm_residual)(Phase phase, const void* x, Linear linear, Norm norm, const float* res, int rows, float* out);
+  // out (the phase's x, k = w.n / 2) = gate(rmsnorm(h) W_gate) * (rmsnorm(h) W_up); w has 16 gate and 16 up
   // columns in each panel.
-  void (*norm_gate_up)(Role role, Gate gate, const float* h, Norm norm, const Matrix& w, int rows, void* out);
-  // out = rmsnorm(h) W, always in the generated role's arithmetic.
+  void (*norm_gate_up)(Phase phase, Gate gate, const float* h, Norm norm, const Matrix& w, int rows, void* out);
+  // out = rmsnorm(h) W, always in a decode's arithmetic.
   void (*norm_head)(const float* h, Norm norm, const Matrix& w, int rows, float* out);
   // out[i] = cap * tanh(x[i] / cap) for n values.
   void (*soft_cap)(const float* x, size_t n, float cap, float* out);
 };
 
 // Instruction sets, best last. isa_supported asks the processor and the operating system.
-enum Isa : int { kPlain = 0, kAvx2 = 1, kAvx512 = 2, kAmx = 3 };
+enum Isa : int { kPlain = 0, kAvx2 = 1, kAvx512 = 2, kAmx = 3, kIsas };
+constexpr const char* kIsaNames[kIsas] = {"plain", "avx2", "avx512", "amx"};
 bool isa_supported(Isa isa);
 Isa isa_best();
 const Kernels& kernels(Isa isa);  // isa must be supported
@@ -193,7 +204,9 @@ inline uint16_t float_to_bf16(float f) {
 void block_to_rows(HeadShape shape, const uint16_t* block, size_t layers, int tokens, uint16_t* rows);
 void block_from_rows(HeadShape shape, uint16_t* block, size_t layers, int tokens, const uint16_t* rows);
 
-constexpr int kMostHeadDim = 1024;  // the dimension of a head; arch.Config.Check refuses more
+constexpr int kMaxHeadDim = 1024;  // the dimension of a head; arch.Config.Check refuses more
+
+constexpr int kRestHead = 4;  // bytes of a group's scale and minimum at rest
 
 // Rows at rest in 8 or 4 bits: groups of group_at_rest values along the head, each a scale and a minimum in bf16 and
 // then the values' numbers q, the lower of two in the low half of a byte: x = minimum + q scale. n is a multiple of
@@ -201,12 +214,13 @@ constexpr int kMostHeadDim = 1024;  // the dimension of a head; arch.Config.Chec
 inline int group_at_rest(HeadShape s) { return s.head_dim % 64 == 0 ? 64 : s.head_dim % 32 == 0 ? 32 : s.head_dim; }
 inline size_t bytes_at_rest(HeadShape s, size_t n, int bits) {
   int g = group_at_rest(s);
-  return bits == 16 ? n * 2 : n / g * (4 + ((size_t)g * bits + 7) / 8);
+  return bits == 16 ? n * 2 : n / g * (kRestHead + ((size_t)g * bits + 7) / 8);
 }
 void quantise_rows(HeadShape shape, const uint16_t* rows, size_t n, int bits, uint8_t* out);
 void restore_rows(HeadShape shape, const uint8_t* in, size_t n, int bits, uint16_t* rows);
 
-// The same as block_to_rows for one layer, element by element: the reference of the above. The row layout is [tokens][kv_heads][head_dim] bf16, K and V apart, for one layer.
+// block_to_rows and block_from_rows for one layer, element by element, with K and V apart: their reference, and what
+// they do for heads whose layout no loop over words fits.
 void kv_to_rows(HeadShape shape, const uint16_t* block, size_t layer, int tokens, uint16_t* k, uint16_t* v);
 void kv_from_rows(HeadShape shape, uint16_t* block, size_t layer, int tokens, const uint16_t* k, const uint16_t* v);
 

@@ -1,11 +1,11 @@
 // Element-wise mathematics shared by the kernels of one instruction set.
 
 constexpr float kLog2e = 1.44269504088896340736f;
-constexpr float kMasked = -1e30f;
+constexpr float kMasked = -1e30f;  // the score of a position that a row does not see
 
-static inline float vmax_scalar(float a, float b) { return a > b ? a : b; }
-static inline float first_lane(F a) {
-  float v[16];
+static inline float scalar_max(float a, float b) { return a > b ? a : b; }
+static inline float lane_0(F a) {
+  float v[kLanes];
   store(v, a);
   return v[0];
 }
@@ -29,15 +29,15 @@ static inline F clamp(F a, float bound) {
 }
 
 // x * sigmoid(u / log2(e)).
-static inline F gated(F x, F u) { return div(x, add(set1(1), exp2v(clamp(sub(set1(0), u), 126)))); }
+static inline F gate(F x, F u) { return div(x, add(set1(1), exp2v(clamp(sub(set1(0), u), 126)))); }
 
-static inline F silu(F x) { return gated(x, mul(x, set1(kLog2e))); }
+static inline F silu(F x) { return gate(x, mul(x, set1(kLog2e))); }
 
 // x * (1 + tanh(v)) / 2 = x * sigmoid(2 v) with v = sqrt(2 / pi) (x + 0.044715 x^3), the approximation of GELU by
 // Hendrycks and Gimpel.
 static inline F gelu_tanh(F x) {
   F v = mul(x, fma(mul(x, x), set1(0.044715f), set1(1)));
-  return gated(x, mul(v, set1(2 * 0.797884560802865f * kLog2e)));
+  return gate(x, mul(v, set1(2 * 0.797884560802865f * kLog2e)));
 }
 
 // tanh(x) = (e^2x - 1) / (e^2x + 1), relative error under 5e-7 at every x. With 2x = (n + f) ln 2 and |f| <= 1/2 the
@@ -57,11 +57,11 @@ static inline F tanhv(F x) {
 // cap * tanh(x * inner): with inner = scale / cap the soft cap of x * scale.
 static inline F capped(F x, float inner, float cap) { return mul(tanhv(mul(x, set1(inner))), set1(cap)); }
 
-// 1 / rms(x), summed in sixteen lanes from the start of the row.
+// 1 / rms(x), summed in kLanes lanes from the start of the row.
 static inline float rms_inverse(const float* x, int k, float eps) {
   F s = set1(0);
   int i = 0;
-  for (; i + 16 <= k; i += 16) {
+  for (; i + kLanes <= k; i += kLanes) {
     F v = load(x + i);
     s = fma(v, v, s);
   }
@@ -75,7 +75,7 @@ static inline void rms_norm(const float* x, Norm norm, int k, int padded, float*
   float r = rms_inverse(x, k, norm.eps);
   const float* w = norm.weight;
   int i = 0;
-  for (; i + 16 <= k; i += 16) store(out + i, mul(mul(load(x + i), set1(r)), load(w + i)));
+  for (; i + kLanes <= k; i += kLanes) store(out + i, mul(mul(load(x + i), set1(r)), load(w + i)));
   for (; i < k; i++) out[i] = x[i] * r * w[i];
   for (; i < padded; i++) out[i] = 0;
 }
@@ -83,31 +83,32 @@ static inline void rms_norm(const float* x, Norm norm, int k, int padded, float*
 // out[0..n) += x.
 static inline void add_row(const float* x, float* out, int n) {
   int i = 0;
-  for (; i + 16 <= n; i += 16) store(out + i, add(load(x + i), load(out + i)));
+  for (; i + kLanes <= n; i += kLanes) store(out + i, add(load(x + i), load(out + i)));
   for (; i < n; i++) out[i] += x[i];
 }
 
 static inline void to_bf16(const float* x, int padded, uint16_t* out) {
-  for (int i = 0; i < padded; i += 16) store_bf16(out + i, load(x + i));
+  for (int i = 0; i < padded; i += kLanes) store_bf16(out + i, load(x + i));
 }
 
-// A row as int16 with one scale for each group of 32, and the group's sum for the minima.
-struct Quantised {
+// A row as int16 with one scale for each group of inputs, and the group's sum for the minima.
+struct QuantisedRow {
   int16_t* q;
   float* scale;
   float* sum;
 };
 
-constexpr float kQuantMax = 32000.0f;
+constexpr float kQuantMax = 32000.0f;    // of a quantised input; two products of it and 15 fit int32 many times
+constexpr float kQuantMinimum = 1e-30f;  // a group of smaller numbers counts as zeros
 
-static inline void quantise_row(const float* x, int padded, Quantised out) {
-  for (int g = 0; g < padded / 32; g++) {
-    F a = load(x + g * 32), b = load(x + g * 32 + 16);
-    float m = top(vmax(vabs(a), vabs(b)));
-    float inverse = m > 1e-30f ? kQuantMax / m : 0.0f;
+static inline void quantise_row(const float* x, int padded, QuantisedRow out) {
+  for (int g = 0; g < padded / kGroup; g++) {
+    F a = load(x + g * kGroup), b = load(x + g * kGroup + kLanes);
+    float m = lane_max(vmax(vabs(a), vabs(b)));
+    float inverse = m > kQuantMinimum ? kQuantMax / m : 0.0f;
     out.scale[g] = m / kQuantMax;
-    store_i16(out.q + g * 32, mul(a, set1(inverse)));
-    store_i16(out.q + g * 32 + 16, mul(b, set1(inverse)));
+    store_i16(out.q + g * kGroup, mul(a, set1(inverse)));
+    store_i16(out.q + g * kGroup + kLanes, mul(b, set1(inverse)));
     out.sum[g] = sum(add(a, b));
   }
 }
@@ -116,7 +117,7 @@ static inline void quantise_row(const float* x, int padded, Quantised out) {
 static inline void rope_row(const float* x, float* out, int dim, Rope rope, int position) {
   const float *c = rope.cos + (size_t)position * rope.half, *s = rope.sin + (size_t)position * rope.half;
   int h = rope.half, i = 0;
-  for (; i + 16 <= h; i += 16) {
+  for (; i + kLanes <= h; i += kLanes) {
     F a = load(x + i), b = load(x + h + i), cc = load(c + i), ss = load(s + i);
     store(out + i, sub(mul(a, cc), mul(b, ss)));
     store(out + h + i, add(mul(b, cc), mul(a, ss)));

@@ -37,14 +37,18 @@ uint16_t float_to_half(float f) {
   return sign | (u - 0x3f000000);
 }
 
+// ggml's blocks are a scale (Q4_1: and a minimum) in f16, and then kGroup weights.
+constexpr int kHalf = sizeof(uint16_t);
+constexpr float kQ4_0Zero = -8;  // a Q4_0 block's minimum is this many scales
+
 size_t source_row_bytes(Source source, int k) {
   switch (source) {
     case kFromF32: return (size_t)k * 4;
     case kFromF16:
     case kFromBF16: return (size_t)k * 2;
-    case kFromQ8_0: return (size_t)(k / 32) * 34;
-    case kFromQ4_0: return (size_t)(k / 32) * 18;
-    case kFromQ4_1: return (size_t)(k / 32) * 20;
+    case kFromQ8_0: return (size_t)(k / kGroup) * (kHalf + kGroup);
+    case kFromQ4_0: return (size_t)(k / kGroup) * (kHalf + kGroup / 2);
+    case kFromQ4_1: return (size_t)(k / kGroup) * (2 * kHalf + kGroup / 2);
   }
   return 0;
 }
@@ -69,12 +73,12 @@ uint8_t* tile_at(const Matrix& m, int column, int group) {
 // Where input k of column c lies in a tile of pairs: [pair][column][2].
 int in_pairs(int k, int c) { return k / 2 * kPairValues + c * 2 + (k & 1); }
 
-// Nibble of pair p = 4z + j, column c, parity b lies in word z*32 + 2c + b at bits 4j.
-int nibble_word(int k, int c) { return k / 8 * kPairValues + c * 2 + (k & 1); }
+// Nibble of pair p = 4z + j, column c, parity b lies in word z * kPairValues + 2c + b at bits 4j.
+int nibble_word(int k, int c) { return k / (2 * kNibbles) * kPairValues + c * 2 + (k & 1); }
 
-void put_q4(Q4Tile& tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
+void store_q4(Q4Tile& tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
   for (int k = 0; k < kGroup; k++) {
-    int j = k / 2 % 4;
+    int j = k / 2 % kNibbles;
     uint16_t& word = tile.nibbles[nibble_word(k, c)];
     word = (uint16_t)((word & ~(15 << 4 * j)) | (q[k] & 15) << 4 * j);
   }
@@ -82,7 +86,7 @@ void put_q4(Q4Tile& tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
   tile.minimum[c] = min;
 }
 
-void put_q8(Q8Tile& tile, int c, const uint8_t* q, uint16_t d) {
+void store_q8(Q8Tile& tile, int c, const uint8_t* q, uint16_t d) {
   for (int k = 0; k < kGroup; k++) tile.values[in_pairs(k, c)] = q[k];
   tile.scale[c] = d;
 }
@@ -94,9 +98,9 @@ uint16_t* bf16_at(const Matrix& m, int column, int k) {
 }
 
 void unpack_nibbles(const uint8_t* src, uint8_t* q) {
-  for (int i = 0; i < 16; i++) {
+  for (int i = 0; i < kGroup / 2; i++) {
     q[i] = src[i] & 15;
-    q[16 + i] = src[i] >> 4;
+    q[kGroup / 2 + i] = src[i] >> 4;
   }
 }
 
@@ -109,20 +113,20 @@ uint16_t source_bf16(Source source, const uint8_t* row, int k) {
 }
 
 void pack_quantised(const Matrix& m, Source source, const uint8_t* row, int column) {
-  uint8_t q[32];
+  uint8_t q[kGroup];
   for (int g = 0; g < m.groups(); g++) {
     uint8_t* tile = tile_at(m, column, g);
     const uint8_t* block = row + g * source_row_bytes(source, kGroup);
     int c = column % kTileColumns;
     uint16_t d = load16(block);
     if (source == kFromQ8_0) {
-      put_q8(*(Q8Tile*)tile, c, block + 2, d);
+      store_q8(*(Q8Tile*)tile, c, block + kHalf, d);
     } else if (source == kFromQ4_1) {
-      unpack_nibbles(block + 4, q);
-      put_q4(*(Q4Tile*)tile, c, q, d, load16(block + 2));
+      unpack_nibbles(block + 2 * kHalf, q);
+      store_q4(*(Q4Tile*)tile, c, q, d, load16(block + kHalf));
     } else {
-      unpack_nibbles(block + 2, q);
-      put_q4(*(Q4Tile*)tile, c, q, d, float_to_half(-8 * half_to_float(d)));
+      unpack_nibbles(block + kHalf, q);
+      store_q4(*(Q4Tile*)tile, c, q, d, float_to_half(kQ4_0Zero * half_to_float(d)));
     }
   }
 }
@@ -152,7 +156,7 @@ void unpack_column(const Matrix& m, int n, float* out) {
       out[k] = half_to_float(q8.scale[c]) * (float)(int8_t)q8.values[in_pairs(i, c)];
     } else {
       auto& q4 = *(const Q4Tile*)tile;
-      int q = q4.nibbles[nibble_word(i, c)] >> 4 * (i / 2 % 4) & 15;
+      int q = q4.nibbles[nibble_word(i, c)] >> 4 * (i / 2 % kNibbles) & 15;
       out[k] = half_to_float(q4.scale[c]) * (float)q + half_to_float(q4.minimum[c]);
     }
   }
@@ -169,8 +173,8 @@ void each_kv(HeadShape s, size_t layer, int tokens, F f) {
     for (int t = 0; t < tokens; t++) {
       for (int d = 0; d < s.head_dim; d++) {
         size_t row = ((size_t)t * s.kv_heads + h) * s.head_dim + d;
-        f(k0 + (size_t)t / 16 * 16 * hp + d / 2 * 32 + t % 16 * 2 + (d & 1),
-          v0 + (size_t)d / 16 * kBlockTokens * 16 + t / 2 * 32 + d % 16 * 2 + (t & 1), row);
+        f(k0 + (size_t)t / kKeyTokens * kKeyTokens * hp + d / 2 * (2 * kKeyTokens) + t % kKeyTokens * 2 + (d & 1),
+          v0 + (size_t)d / kValueDims * kBlockTokens * kValueDims + t / 2 * (2 * kValueDims) + d % kValueDims * 2 + (t & 1), row);
       }
     }
   }

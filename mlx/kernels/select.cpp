@@ -16,25 +16,33 @@ namespace am {
 namespace {
 
 #if defined(__x86_64__)
+// Bits of CPUID leaf 7: of subleaf 1 in EAX, and of subleaf 0 in EDX.
+constexpr int kBF16Bit = 5;
+#if defined(__linux__) && !defined(AM_EMULATED_TILES)
+constexpr int kTilesBF16Bit = 22, kTilesBit = 24;
+// Linux' ARCH_REQ_XCOMP_PERM, and the number of the tiles' state.
+constexpr int kRequestPermission = 0x1023, kTileState = 18;
+#endif
+
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 bool has_avx512() {
   unsigned a, b, c, d;
-  bool bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+  bool bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> kBF16Bit & 1);
   return bf16 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 }
 
-// AMX needs the tiles and bf16 bits of CPUID (7,0) and Linux' permission to use the tile state (feature 18).
+// AMX needs its tiles, their products of bf16, and Linux' permission to use the tiles' state.
 bool has_amx() {
 #if defined(AM_EMULATED_TILES)
   return has_avx512();
 #elif defined(__linux__)
   unsigned a, b, c, d;
   if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  if (!(d >> 22 & 1) || !(d >> 24 & 1)) return false;
-  static const bool granted = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
-  return granted;
+  if (!(d >> kTilesBF16Bit & 1) || !(d >> kTilesBit & 1)) return false;
+  static const bool permitted = syscall(SYS_arch_prctl, kRequestPermission, kTileState) == 0;
+  return permitted;
 #else
   return false;
 #endif

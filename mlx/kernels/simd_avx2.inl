@@ -1,6 +1,8 @@
 // Sixteen lanes as two registers of AVX2 with FMA and F16C.
 constexpr int kRows = 3;  // rows of the register tile: 12 accumulators of 16 registers
 
+constexpr int kUnpacked = _MM_SHUFFLE(3, 1, 2, 0);  // puts what a pack of two registers interleaves in order
+
 struct F { __m256 l, h; };
 struct I { __m256i l, h; };
 
@@ -24,7 +26,7 @@ static inline float sum(F a) {
   for (float x : v) s += x;
   return s;
 }
-static inline float top(F a) {
+static inline float lane_max(F a) {
   float v[8];
   _mm256_storeu_ps(v, _mm256_max_ps(a.l, a.h));
   float m = v[0];
@@ -36,7 +38,7 @@ static inline __m256 scale2_half(__m256 p, __m256 n) {
   return _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23)));
 }
 static inline F scale2(F p, F n) { return {scale2_half(p.l, n.l), scale2_half(p.h, n.h)}; }
-static inline F first(int n, F a, F b) {
+static inline F select_first(int n, F a, F b) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   __m256 l = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
   __m256 h = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n - 8), lane));
@@ -49,7 +51,7 @@ static inline __m256i round_bf16(__m256 a) {
 }
 static inline void store_bf16(uint16_t* p, F a) {
   __m256i l = _mm256_srli_epi32(round_bf16(a.l), 16), h = _mm256_srli_epi32(round_bf16(a.h), 16);
-  _mm256_storeu_si256((__m256i*)p, _mm256_permute4x64_epi64(_mm256_packus_epi32(l, h), 0xd8));
+  _mm256_storeu_si256((__m256i*)p, _mm256_permute4x64_epi64(_mm256_packus_epi32(l, h), kUnpacked));
 }
 static inline F load_half(const uint16_t* p) {
   return {_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)), _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(p + 8)))};
@@ -82,7 +84,7 @@ static inline I widen_i8(const uint8_t* p) {
 }
 static inline void store_i16(int16_t* p, F a) {
   __m256i v = _mm256_packs_epi32(_mm256_cvtps_epi32(a.l), _mm256_cvtps_epi32(a.h));
-  _mm256_storeu_si256((__m256i*)p, _mm256_permute4x64_epi64(v, 0xd8));
+  _mm256_storeu_si256((__m256i*)p, _mm256_permute4x64_epi64(v, kUnpacked));
 }
 static inline void store_weights_half(uint16_t* p, __m256i q, __m256 d, __m256 m) {
   __m256 even = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 16), 16)), d, m);

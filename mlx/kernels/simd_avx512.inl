@@ -14,14 +14,14 @@ static inline F div(F a, F b) { return _mm512_div_ps(a, b); }
 static inline F vmax(F a, F b) { return _mm512_max_ps(a, b); }
 static inline F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 static inline F vabs(F a) { return _mm512_abs_ps(a); }
-static inline F vfloor(F a) { return _mm512_roundscale_ps(a, 0x09); }
+static inline F vfloor(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 static inline float sum(F a) { return _mm512_reduce_add_ps(a); }
-static inline float top(F a) { return _mm512_reduce_max_ps(a); }
+static inline float lane_max(F a) { return _mm512_reduce_max_ps(a); }
 // p * 2^n for whole n.
 static inline F scale2(F p, F n) { return _mm512_scalef_ps(p, n); }
 // a where lane < n, b elsewhere.
-static inline F first(int n, F a, F b) {
-  return _mm512_mask_mov_ps(b, n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1), a);
+static inline F select_first(int n, F a, F b) {
+  return _mm512_mask_mov_ps(b, n >= kLanes ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1), a);
 }
 static inline void store_bf16(uint16_t* p, F a) { _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh(a)); }
 static inline F load_half(const uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }

@@ -1,17 +1,17 @@
 // Sixteen lanes in plain C++: for processors without AVX2, and the floor that every other set is compared with.
-constexpr int kRows = 2;
+constexpr int kRows = 2;  // rows of the register tile
 
-struct F { float v[16]; };
-struct I { int32_t v[16]; };  // holds int32 lanes, or pairs of 16-bit values as loaded
+struct F { float v[kLanes]; };
+struct I { int32_t v[kLanes]; };  // holds int32 lanes, or pairs of 16-bit values as loaded
 
 template <class Op>
 static inline F each(Op op) {
   F r;
-  for (int i = 0; i < 16; i++) r.v[i] = op(i);
+  for (int i = 0; i < kLanes; i++) r.v[i] = op(i);
   return r;
 }
 static inline F load(const float* p) { return each([=](int i) { return p[i]; }); }
-static inline void store(float* p, F a) { __builtin_memcpy(p, a.v, 64); }
+static inline void store(float* p, F a) { __builtin_memcpy(p, a.v, sizeof a.v); }
 static inline F set1(float a) { return each([=](int) { return a; }); }
 static inline F add(F a, F b) { return each([&](int i) { return a.v[i] + b.v[i]; }); }
 static inline F sub(F a, F b) { return each([&](int i) { return a.v[i] - b.v[i]; }); }
@@ -26,7 +26,7 @@ static inline float sum(F a) {
   for (float x : a.v) s += x;
   return s;
 }
-static inline float top(F a) {
+static inline float lane_max(F a) {
   float m = a.v[0];
   for (float x : a.v) m = x > m ? x : m;
   return m;
@@ -39,9 +39,9 @@ static inline F scale2(F p, F n) {
     return p.v[i] * s;
   });
 }
-static inline F first(int n, F a, F b) { return each([&](int i) { return i < n ? a.v[i] : b.v[i]; }); }
+static inline F select_first(int n, F a, F b) { return each([&](int i) { return i < n ? a.v[i] : b.v[i]; }); }
 static inline void store_bf16(uint16_t* p, F a) {
-  for (int i = 0; i < 16; i++) p[i] = float_to_bf16(a.v[i]);
+  for (int i = 0; i < kLanes; i++) p[i] = float_to_bf16(a.v[i]);
 }
 static inline F load_half(const uint16_t* p) { return each([=](int i) { return half_to_float(p[i]); }); }
 static inline F dot_bf16(F acc, uint32_t a, I b) {
@@ -53,36 +53,36 @@ static inline F dot_bf16(F acc, uint32_t a, I b) {
 }
 static inline I load_i(const void* p) {
   I r;
-  __builtin_memcpy(r.v, p, 64);
+  __builtin_memcpy(r.v, p, sizeof r.v);
   return r;
 }
-static inline void store_i(void* p, I a) { __builtin_memcpy(p, a.v, 64); }
+static inline void store_i(void* p, I a) { __builtin_memcpy(p, a.v, sizeof a.v); }
 static inline I zero_i() { return I{}; }
 static inline I add_i(I a, I b) {
-  for (int i = 0; i < 16; i++) a.v[i] += b.v[i];
+  for (int i = 0; i < kLanes; i++) a.v[i] += b.v[i];
   return a;
 }
 static inline F to_float(I a) { return each([&](int i) { return (float)a.v[i]; }); }
 static inline I dot_i16(I acc, int32_t a, I b) {
   int16_t a0 = (int16_t)a, a1 = (int16_t)(a >> 16);
-  for (int i = 0; i < 16; i++) acc.v[i] += a0 * (int16_t)b.v[i] + a1 * (int16_t)(b.v[i] >> 16);
+  for (int i = 0; i < kLanes; i++) acc.v[i] += a0 * (int16_t)b.v[i] + a1 * (int16_t)(b.v[i] >> 16);
   return acc;
 }
 template <int S>
 static inline I nibble(I w) {
-  for (int i = 0; i < 16; i++) w.v[i] = (int32_t)((uint32_t)w.v[i] >> S & 0x000f000f);
+  for (int i = 0; i < kLanes; i++) w.v[i] = (int32_t)((uint32_t)w.v[i] >> S & 0x000f000f);
   return w;
 }
 static inline I widen_i8(const uint8_t* p) {
   I r;
-  for (int i = 0; i < 16; i++) r.v[i] = (int32_t)((uint32_t)(uint16_t)(int8_t)p[2 * i] | (uint32_t)(uint16_t)(int8_t)p[2 * i + 1] << 16);
+  for (int i = 0; i < kLanes; i++) r.v[i] = (int32_t)((uint32_t)(uint16_t)(int8_t)p[2 * i] | (uint32_t)(uint16_t)(int8_t)p[2 * i + 1] << 16);
   return r;
 }
 static inline void store_i16(int16_t* p, F a) {
-  for (int i = 0; i < 16; i++) p[i] = (int16_t)__builtin_lrintf(a.v[i]);
+  for (int i = 0; i < kLanes; i++) p[i] = (int16_t)__builtin_lrintf(a.v[i]);
 }
 static inline void store_weights(uint16_t* p, I q, F d, F m) {
-  for (int i = 0; i < 16; i++) {
+  for (int i = 0; i < kLanes; i++) {
     p[2 * i] = float_to_bf16((float)(int16_t)q.v[i] * d.v[i] + m.v[i]);
     p[2 * i + 1] = float_to_bf16((float)(int16_t)(q.v[i] >> 16) * d.v[i] + m.v[i]);
   }

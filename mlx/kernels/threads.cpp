@@ -1,5 +1,7 @@
 #include "threads.h"
 
+#include "kernels.h"
+
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -31,7 +33,8 @@ void pause_cpu() {
 // Denormals cost a hundred cycles each and carry nothing here.
 void flush_denormals() {
 #if defined(__x86_64__)
-  _mm_setcsr(_mm_getcsr() | 0x8040);
+  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+  _mm_setcsr(_mm_getcsr() | kFlushToZero | kDenormalsAreZero);
 #endif
 }
 
@@ -64,7 +67,7 @@ class Pool {
     generation_++;
     state_.store(generation_ << 32 | kOpen);
     wake_.fetch_add(1);
-    if (sleeping_.load() > 0) wake_.notify_all();
+    if (sleepers_.load() > 0) wake_.notify_all();
     work(context, 0, tickets_);
     state_.fetch_and(~kOpen);
     for (int spins = 0; (state_.load() & (kOpen - 1)) != 0; spins++) {
@@ -74,11 +77,11 @@ class Pool {
   }
 
  private:
-  bool enter(uint64_t* done) {
+  bool enter(uint64_t* last_run) {
     uint64_t s = state_.load();
-    while ((s & kOpen) && s >> 32 != *done) {
+    while ((s & kOpen) && s >> 32 != *last_run) {
       if (state_.compare_exchange_weak(s, s + 1)) {
-        *done = s >> 32;
+        *last_run = s >> 32;
         return true;
       }
     }
@@ -87,10 +90,10 @@ class Pool {
 
   void serve(int id) {
     flush_denormals();
-    uint64_t done = 0;
+    uint64_t last_run = 0;
     for (int spins = 0; !stop_; spins++) {
-      uint32_t seen = wake_.load();
-      if (enter(&done)) {
+      uint32_t wakes = wake_.load();
+      if (enter(&last_run)) {
         work_(context_, id, tickets_);
         state_.fetch_sub(1);
         spins = 0;
@@ -98,17 +101,17 @@ class Pool {
       }
       pause_cpu();
       if (spins < kSpins) continue;
-      sleeping_.fetch_add(1);
-      if (!stop_ && !(state_.load() & kOpen)) wake_.wait(seen);
-      sleeping_.fetch_sub(1);
+      sleepers_.fetch_add(1);
+      if (!stop_ && !(state_.load() & kOpen)) wake_.wait(wakes);
+      sleepers_.fetch_sub(1);
       spins = 0;
     }
   }
 
   std::vector<std::thread> workers_;
   std::atomic<uint64_t> state_{0};
-  std::atomic<uint32_t> wake_{0};
-  std::atomic<int> sleeping_{0};
+  std::atomic<uint32_t> wake_{0};  // counts the runs: a thread that sleeps waits for it to change
+  std::atomic<int> sleepers_{0};
   std::atomic<bool> stop_{false};
   uint64_t generation_ = 0;
   Work work_ = nullptr;
@@ -151,13 +154,13 @@ void* scratch(Slot slot, size_t bytes) {
 }
 
 void* pages_alloc(size_t bytes) {
-  constexpr size_t huge = 2u << 20;
-  size_t align = bytes >= huge ? huge : 64;
-  size_t n = (bytes + 63) / 64 * 64;  // not of whole huge pages: a block takes what the budget counts
+  constexpr size_t kHugePage = 2u << 20;
+  size_t align = bytes >= kHugePage ? kHugePage : kCacheLine;
+  size_t n = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;  // not of whole huge pages: a block takes what the budget counts
   void* p = nullptr;
   if (posix_memalign(&p, align, n == 0 ? align : n)) throw std::bad_alloc();
 #if defined(__linux__)
-  if (align == huge) madvise(p, n, MADV_HUGEPAGE);
+  if (align == kHugePage) madvise(p, n, MADV_HUGEPAGE);
 #endif
   memset(p, 0, n);
   return p;

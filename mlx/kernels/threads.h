@@ -28,15 +28,16 @@ int pool_threads();
 void pool_resize(int threads);
 // Runs work on all threads until the tickets are gone. One run at a time.
 void pool_run(int count, int chunk, Work work, void* context);
+
 // What a thread's scratch memory holds. Buffers that never live at the same time share a slot.
 enum Slot : int {
   kPanelSlot,      // a dequantised panel
   kSumsSlot,       // the sums of a panel's rows
-  kNormedSlot,     // normed rows, as the prompt's products take them
+  kNormedSlot,     // normed rows, as the products of a prefill take them
   kRowSlot,        // one row or head
-  kQuantisedSlot,  // rows as the generated tokens' products take them
+  kQuantisedSlot,  // rows as the products of a decode take them
   kQKVSlot,        // queries, keys and values before they are rotated
-  kSlots,
+  kSlots,          // how many there are
   kScoresSlot = kPanelSlot,    // attention: scores of a chunk of keys and their numerators
   kOutputsSlot = kSumsSlot,    // attention: outputs, totals and maxima of the rows
   kPartialsSlot = kPanelSlot,  // attention: results of single blocks

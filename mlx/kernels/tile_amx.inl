@@ -3,7 +3,7 @@
 
 #ifdef AM_EMULATED_TILES
 #define TILE_LOAD(t, p, stride) emulated::load(t, p, stride)
-#define TILE_STORE(t, p, stride) emulated::stored(t, p, stride)
+#define TILE_STORE(t, p, stride) emulated::store(t, p, stride)
 #define TILE_ZERO(t) emulated::zero(t)
 #define TILE_DOT(c, a, b) emulated::dot(c, a, b)
 struct TileSession {
@@ -16,7 +16,7 @@ struct TileSession {
 #define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
@@ -30,59 +30,84 @@ struct TileSession {
 };
 #endif
 
-static void tile_16_rows(const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs, float* c, size_t ldc, bool accumulate) {
+// The tile registers: four of sums, two of rows of a, and one for each column tile of b.
+#define C00 0
+#define C01 1
+#define C10 2
+#define C11 3
+#define A0 4
+#define A1 5
+#define B0 6
+#define B1 7
+
+constexpr int kTileRows = 16, kTileRowBytes = 64;
+constexpr int kStepPairs = kTileRowBytes / (2 * sizeof(uint16_t));  // pairs of inputs of one product of tiles
+
+static void tile_16_rows(const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs, float* c,
+                         size_t ldc, bool accumulate) {
   if (accumulate) {
-    TILE_LOAD(0, c, ldc * 4);
-    TILE_LOAD(1, c + 16, ldc * 4);
+    TILE_LOAD(C00, c, ldc * sizeof(float));
+    TILE_LOAD(C01, c + kTileColumns, ldc * sizeof(float));
   } else {
-    TILE_ZERO(0);
-    TILE_ZERO(1);
+    TILE_ZERO(C00);
+    TILE_ZERO(C01);
   }
-  for (int p = 0; p < pairs; p += 16) {
-    TILE_LOAD(4, a + 2 * p, lda * 2);
-    TILE_LOAD(6, b0 + p * 32, 64);
-    TILE_LOAD(7, b1 + p * 32, 64);
-    TILE_DOT(0, 4, 6);
-    TILE_DOT(1, 4, 7);
+  for (int p = 0; p < pairs; p += kStepPairs) {
+    TILE_LOAD(A0, a + 2 * p, lda * sizeof(uint16_t));
+    TILE_LOAD(B0, b0 + p * kPairValues, kTileRowBytes);
+    TILE_LOAD(B1, b1 + p * kPairValues, kTileRowBytes);
+    TILE_DOT(C00, A0, B0);
+    TILE_DOT(C01, A0, B1);
   }
-  TILE_STORE(0, c, ldc * 4);
-  TILE_STORE(1, c + 16, ldc * 4);
+  TILE_STORE(C00, c, ldc * sizeof(float));
+  TILE_STORE(C01, c + kTileColumns, ldc * sizeof(float));
 }
 
-static void tile_32_rows(const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs, float* c, size_t ldc, bool accumulate) {
-  float* c2 = c + 16 * ldc;
-  const uint16_t* a2 = a + 16 * lda;
+static void tile_32_rows(const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs, float* c,
+                         size_t ldc, bool accumulate) {
+  float* c2 = c + kTileRows * ldc;
+  const uint16_t* a2 = a + kTileRows * lda;
   if (accumulate) {
-    TILE_LOAD(0, c, ldc * 4);
-    TILE_LOAD(1, c + 16, ldc * 4);
-    TILE_LOAD(2, c2, ldc * 4);
-    TILE_LOAD(3, c2 + 16, ldc * 4);
+    TILE_LOAD(C00, c, ldc * sizeof(float));
+    TILE_LOAD(C01, c + kTileColumns, ldc * sizeof(float));
+    TILE_LOAD(C10, c2, ldc * sizeof(float));
+    TILE_LOAD(C11, c2 + kTileColumns, ldc * sizeof(float));
   } else {
-    TILE_ZERO(0);
-    TILE_ZERO(1);
-    TILE_ZERO(2);
-    TILE_ZERO(3);
+    TILE_ZERO(C00);
+    TILE_ZERO(C01);
+    TILE_ZERO(C10);
+    TILE_ZERO(C11);
   }
-  for (int p = 0; p < pairs; p += 16) {
-    TILE_LOAD(4, a + 2 * p, lda * 2);
-    TILE_LOAD(6, b0 + p * 32, 64);
-    TILE_LOAD(7, b1 + p * 32, 64);
-    TILE_LOAD(5, a2 + 2 * p, lda * 2);
-    TILE_DOT(0, 4, 6);
-    TILE_DOT(1, 4, 7);
-    TILE_DOT(2, 5, 6);
-    TILE_DOT(3, 5, 7);
+  for (int p = 0; p < pairs; p += kStepPairs) {
+    TILE_LOAD(A0, a + 2 * p, lda * sizeof(uint16_t));
+    TILE_LOAD(B0, b0 + p * kPairValues, kTileRowBytes);
+    TILE_LOAD(B1, b1 + p * kPairValues, kTileRowBytes);
+    TILE_LOAD(A1, a2 + 2 * p, lda * sizeof(uint16_t));
+    TILE_DOT(C00, A0, B0);
+    TILE_DOT(C01, A0, B1);
+    TILE_DOT(C10, A1, B0);
+    TILE_DOT(C11, A1, B1);
   }
-  TILE_STORE(0, c, ldc * 4);
-  TILE_STORE(1, c + 16, ldc * 4);
-  TILE_STORE(2, c2, ldc * 4);
-  TILE_STORE(3, c2 + 16, ldc * 4);
+  TILE_STORE(C00, c, ldc * sizeof(float));
+  TILE_STORE(C01, c + kTileColumns, ldc * sizeof(float));
+  TILE_STORE(C10, c2, ldc * sizeof(float));
+  TILE_STORE(C11, c2 + kTileColumns, ldc * sizeof(float));
 }
 
 static void tile_product(int rows, const uint16_t* a, size_t lda, const uint16_t* b0, const uint16_t* b1, int pairs,
                          float* c, size_t ldc, bool accumulate) {
   asm volatile("" ::: "memory");  // tile loads do not see plain stores as dependencies (GCC 12)
-  for (; rows > 16; rows -= 32, a += 32 * lda, c += 32 * ldc) tile_32_rows(a, lda, b0, b1, pairs, c, ldc, accumulate);
+  for (; rows > kTileRows; rows -= 2 * kTileRows, a += 2 * kTileRows * lda, c += 2 * kTileRows * ldc)
+    tile_32_rows(a, lda, b0, b1, pairs, c, ldc, accumulate);
   if (rows > 0) tile_16_rows(a, lda, b0, b1, pairs, c, ldc, accumulate);
   asm volatile("" ::: "memory");
 }
+
+#undef C00
+#undef C01
+#undef C10
+#undef C11
+#undef A0
+#undef A1
+#undef B0
+#undef B1

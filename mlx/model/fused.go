@@ -31,7 +31,7 @@ type fusedDecoder struct {
 	step *array.Scope // of the last call: its logits live until the next
 
 	mu     sync.Mutex
-	spare  []*array.Block // freed
+	freed  []*array.Block // freed
 	closed bool
 }
 
@@ -86,8 +86,8 @@ func (m *fusedDecoder) project(s *array.Scope, i int, h *array.Array, b *array.B
 func (m *fusedDecoder) finish(s *array.Scope, i int, h, q *array.Array, b *array.Batch) *array.Array {
 	l := m.layers[i]
 	h = m.add(s, h, m.kernels.Attention(s, q, m.heads, l.scoring, b, i), l.o, l.attnPostNorm, b)
-	gated := m.kernels.NormGateUp(s, l.gate, h, l.ffnNorm, l.gateUp, b)
-	return m.add(s, h, gated, l.down, l.ffnPostNorm, b)
+	inner := m.kernels.NormGateUp(s, l.gate, h, l.ffnNorm, l.gateUp, b)
+	return m.add(s, h, inner, l.down, l.ffnPostNorm, b)
 }
 
 // add returns h + x w, or h + rmsnorm(x w) with a norm. w has its bias in it.
@@ -98,8 +98,8 @@ func (m *fusedDecoder) add(s *array.Scope, h, x *array.Array, w array.Linear, no
 	return m.kernels.LinearNormResidual(s, x, w, norm, h, b)
 }
 
-// embedded returns the embeddings of tokens.
-func (m *fusedDecoder) embedded(s *array.Scope, tokens []int32) *array.Array {
+// embedding returns the embeddings of tokens, scaled as the family has it.
+func (m *fusedDecoder) embedding(s *array.Scope, tokens []int32) *array.Array {
 	return m.kernels.Embed(s, m.embed, tokens, float32(cmp.Or(m.config.EmbedScale, 1)))
 }
 
@@ -119,10 +119,10 @@ func (m *fusedDecoder) begin() *array.Scope {
 	return m.step
 }
 
-func (m *fusedDecoder) enter(b *array.Batch, table []engine.Block, start, rows int) error {
+func (m *fusedDecoder) addSequence(b *array.Batch, table []engine.Block, start, rows int) error {
 	blocks := make([]*array.Block, len(table))
 	for i, x := range table {
-		if blocks[i] = m.own(x); blocks[i] == nil {
+		if blocks[i] = m.handle(x); blocks[i] == nil {
 			return fmt.Errorf("block %d of the table is freed or belongs to another model", i)
 		}
 	}
@@ -132,13 +132,13 @@ func (m *fusedDecoder) enter(b *array.Batch, table []engine.Block, start, rows i
 // Prefill implements engine.Model. The last layer writes the KV of every row and computes no more than the row whose
 // logits are wanted: by the numeric contract that row's bits do not depend on the others.
 func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
-	s, b, rows := m.begin(), array.NewBatch(array.Prompt), len(c.Tokens)
+	s, b, rows := m.begin(), array.NewBatch(array.Prefill), len(c.Tokens)
 	defer b.Free()
-	if err := m.enter(b, c.Table, c.Start, rows); err != nil {
+	if err := m.addSequence(b, c.Table, c.Start, rows); err != nil {
 		return nil, err
 	}
 	last := len(m.layers) - 1
-	h, err := m.below(s, last, rows, m.embedded(s, c.Tokens), b)
+	h, err := m.layersBelow(s, last, rows, m.embedding(s, c.Tokens), b)
 	if err != nil {
 		return nil, err
 	}
@@ -146,53 +146,54 @@ func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
 	if !c.Logits {
 		return nil, s.Eval(q)
 	}
-	one := array.NewBatch(array.Prompt)
-	defer one.Free()
-	if err := m.enter(one, c.Table, c.Start+rows-1, 1); err != nil {
+	lastRow := array.NewBatch(array.Prefill)
+	defer lastRow.Free()
+	if err := m.addSequence(lastRow, c.Table, c.Start+rows-1, 1); err != nil {
 		return nil, err
 	}
 	row := func(a *array.Array, width int) *array.Array {
 		return s.Slice(a, []int{rows - 1, 0}, []int{rows, width})
 	}
-	h = m.finish(s, last, row(h, m.config.Hidden), row(q, m.heads.QueryWidth()), one)
+	h = m.finish(s, last, row(h, m.config.Hidden), row(q, m.heads.QueryWidth()), lastRow)
 	return m.logits(s, h)
 }
 
-// rowsTogether is how many rows of how many layers, multiplied, are computed before what they made on the way is freed.
-const rowsTogether = 256
+// rowLayers is how many rows times layers are computed before the arrays between them are freed.
+const rowLayers = 256
 
-// below computes the layers below one, of many rows one by one and of few some at once: waiting for each would take
-// longer than computing it. So a chunk takes the memory of a layer, which stays in the processor's cache, and not of all.
-func (m *fusedDecoder) below(s *array.Scope, layer, rows int, h *array.Array, b *array.Batch) (*array.Array, error) {
-	kept, together := array.NewScope(), max(1, rowsTogether/rows)
-	defer func() { kept.Close() }()
+// layersBelow computes the layers below one: many rows layer by layer, few rows some layers at once, since waiting for
+// each layer would take longer than computing it. So a chunk takes the memory of a layer, which stays in the processor's
+// cache, and not of all layers.
+func (m *fusedDecoder) layersBelow(s *array.Scope, layer, rows int, h *array.Array, b *array.Batch) (*array.Array, error) {
+	output, group := array.NewScope(), max(1, rowLayers/rows)
+	defer func() { output.Close() }()
 	for i := 0; i < layer; {
-		own, next := array.NewScope(), array.NewScope()
-		for end := min(layer, i+together); i < end; i++ {
-			h = m.layer(own, i, h, b)
+		step, next := array.NewScope(), array.NewScope()
+		for end := min(layer, i+group); i < end; i++ {
+			h = m.layer(step, i, h, b)
 		}
-		err := own.Eval(h)
-		own.Keep(h, next)
-		own.Close()
-		kept.Close()
-		if kept = next; err != nil {
+		err := step.Eval(h)
+		step.Keep(h, next)
+		step.Close()
+		output.Close()
+		if output = next; err != nil {
 			return nil, err
 		}
 	}
-	return kept.Keep(h, s), nil
+	return output.Keep(h, s), nil
 }
 
 // Decode implements engine.Model.
 func (m *fusedDecoder) Decode(rows []engine.Row) ([][]float32, error) {
-	s, b, ids := m.begin(), array.NewBatch(array.Generated), make([]int32, len(rows))
+	s, b, ids := m.begin(), array.NewBatch(array.Decode), make([]int32, len(rows))
 	defer b.Free()
 	for i, r := range rows {
 		ids[i] = r.Token
-		if err := m.enter(b, r.Table, r.Position, 1); err != nil {
+		if err := m.addSequence(b, r.Table, r.Position, 1); err != nil {
 			return nil, err
 		}
 	}
-	h := m.embedded(s, ids)
+	h := m.embedding(s, ids)
 	for i := range m.layers {
 		h = m.layer(s, i, h, b)
 	}
@@ -215,7 +216,7 @@ func split(v []float32, rows, width int) [][]float32 {
 func (m *fusedDecoder) Close() error {
 	m.step.Close()
 	m.constants.Close()
-	m.freeSpare()
+	m.closeBlocks()
 	if m.head != nil && m.head != m.embed {
 		m.head.Free()
 	}

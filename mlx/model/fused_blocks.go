@@ -20,38 +20,39 @@ type fusedBlock struct {
 // Free implements engine.Block.
 func (b *fusedBlock) Free() {
 	if b.Block != nil {
-		b.owner.keep(b.Block)
+		b.owner.recycle(b.Block)
 		b.Block = nil
 	}
 }
 
-func (m *fusedDecoder) keep(b *array.Block) {
+// recycle keeps a block's memory for the next one, until the model is closed.
+func (m *fusedDecoder) recycle(b *array.Block) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		b.Free()
 		return
 	}
-	m.spare = append(m.spare, b)
+	m.freed = append(m.freed, b)
 }
 
-// takeSpare returns a block that was freed, or nil.
-func (m *fusedDecoder) takeSpare() *array.Block {
+// takeFreed returns a block that was freed, or nil.
+func (m *fusedDecoder) takeFreed() *array.Block {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := len(m.spare) - 1
+	n := len(m.freed) - 1
 	if n < 0 {
 		return nil
 	}
-	b := m.spare[n]
-	m.spare = m.spare[:n]
+	b := m.freed[n]
+	m.freed = m.freed[:n]
 	return b
 }
 
 // NewBlock implements engine.Model. The block is zeros: attention multiplies what lies behind a sequence's end with
 // zero weights, which hides every number but not a NaN.
 func (m *fusedDecoder) NewBlock() (engine.Block, error) {
-	if b := m.takeSpare(); b != nil {
+	if b := m.takeFreed(); b != nil {
 		b.Clear()
 		return &fusedBlock{b, m}, nil
 	}
@@ -64,7 +65,7 @@ func (m *fusedDecoder) NewBlock() (engine.Block, error) {
 
 // Copy implements engine.Model.
 func (m *fusedDecoder) Copy(to, from engine.Block) error {
-	target, source := m.own(to), m.own(from)
+	target, source := m.handle(to), m.handle(from)
 	if target == nil || source == nil {
 		return errors.New("copy a KV block: one of the two is freed or belongs to another model")
 	}
@@ -74,7 +75,7 @@ func (m *fusedDecoder) Copy(to, from engine.Block) error {
 
 // Export implements engine.Model: for each layer its keys and then its values, each [tokens][kv heads][dim] in bf16.
 func (m *fusedDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
-	b := m.own(from)
+	b := m.handle(from)
 	if b == nil {
 		return nil, errors.New("export a KV block: it is freed or belongs to another model")
 	}
@@ -85,19 +86,19 @@ func (m *fusedDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
 	if m.bits < 16 {
 		rows = m.heads.Pack(rows, m.bits)
 	}
-	return apart(rows, len(m.layers)), nil
+	return splitLayers(rows, len(m.layers)), nil
 }
 
 // Import implements engine.Model.
 func (m *fusedDecoder) Import(to engine.Block, tokens int, parts [][]byte) error {
-	b := m.own(to)
+	b := m.handle(to)
 	if b == nil {
 		return errors.New("import a KV block: it is freed or belongs to another model")
 	}
 	if tokens < 1 || tokens > engine.BlockTokens {
 		return fmt.Errorf("import a KV block: it holds no %d tokens", tokens)
 	}
-	rows, err := joined(parts, len(m.layers), m.heads.RestBytes(m.heads.RowBytes(1, tokens), m.bits))
+	rows, err := joinLayers(parts, len(m.layers), m.heads.RestBytes(m.heads.RowBytes(1, tokens), m.bits))
 	if err == nil && m.bits < 16 {
 		rows, err = m.heads.Unpack(rows, m.bits, m.heads.RowBytes(len(m.layers), tokens))
 	}
@@ -110,19 +111,20 @@ func (m *fusedDecoder) Import(to engine.Block, tokens int, parts [][]byte) error
 	return nil
 }
 
-// own returns the kernels' side of a block, or nil for one that is freed or another model's.
-func (m *fusedDecoder) own(b engine.Block) *array.Block {
+// handle returns the kernels' side of a block, or nil for one that is freed or another model's.
+func (m *fusedDecoder) handle(b engine.Block) *array.Block {
 	if own, ok := b.(*fusedBlock); ok && own.owner == m {
 		return own.Block
 	}
 	return nil
 }
 
-func (m *fusedDecoder) freeSpare() {
+// closeBlocks frees the blocks that were kept, and lets no more be.
+func (m *fusedDecoder) closeBlocks() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, b := range m.spare {
+	for _, b := range m.freed {
 		b.Free()
 	}
-	m.spare, m.closed = nil, true
+	m.freed, m.closed = nil, true
 }

@@ -33,12 +33,12 @@ func (m fusedLoader) load(c Config) (err error) {
 // loadOuter loads what stands around the layers.
 func (m fusedLoader) loadOuter(w *weights.Model) (err error) {
 	c := m.config
-	if m.embed, err = pack(w, c.Vocabulary, c.Hidden, part{"embed", c.Vocabulary, after(0)}); err != nil {
+	if m.embed, err = pack(w, c.Vocabulary, c.Hidden, part{"embed", c.Vocabulary, columnsFrom(0)}); err != nil {
 		return err
 	}
 	m.head = m.embed
 	if w.Has("head") {
-		if m.head, err = pack(w, c.Vocabulary, c.Hidden, part{"head", c.Vocabulary, after(0)}); err != nil {
+		if m.head, err = pack(w, c.Vocabulary, c.Hidden, part{"head", c.Vocabulary, columnsFrom(0)}); err != nil {
 			return err
 		}
 	}
@@ -91,22 +91,22 @@ func (m fusedLoader) normOf(weight *array.Array) array.Norm {
 func (m fusedLoader) loadAttention(w *weights.Model, i int, l *fusedLayer) (err error) {
 	prefix, hidden, q, kv := arch.LayerPrefix(i), m.config.Hidden, m.config.Layers[i].QueryRows(), m.config.Layers[i].KVRows()
 	if l.in.QKV, err = m.linear(w, q+2*kv, hidden,
-		part{prefix + "q", q, rotated(m.config, i, 0)}, part{prefix + "k", kv, rotated(m.config, i, q)},
-		part{prefix + "v", kv, after(q + kv)}); err != nil {
+		part{prefix + "q", q, rotaryOrder(m.config, i, 0)}, part{prefix + "k", kv, rotaryOrder(m.config, i, q)},
+		part{prefix + "v", kv, columnsFrom(q + kv)}); err != nil {
 		return err
 	}
-	l.o, err = m.linear(w, hidden, q, part{prefix + "o", hidden, after(0)})
+	l.o, err = m.linear(w, hidden, q, part{prefix + "o", hidden, columnsFrom(0)})
 	return err
 }
 
 func (m fusedLoader) loadFeedForward(w *weights.Model, i int, l *fusedLayer) (err error) {
 	prefix, hidden, inner := arch.LayerPrefix(i), m.config.Hidden, m.config.Layers[i].Intermediate
-	padded := (inner + 31) / 32 * 32
+	padded := (inner + array.PanelColumns - 1) / array.PanelColumns * array.PanelColumns
 	if l.gateUp, err = pack(w, 2*padded, hidden, part{prefix + "gate", inner, gateUp(0)},
-		part{prefix + "up", inner, gateUp(16)}); err != nil {
+		part{prefix + "up", inner, gateUp(halfPanel)}); err != nil {
 		return err
 	}
-	l.down, err = m.linear(w, hidden, inner, part{prefix + "down", hidden, after(0)})
+	l.down, err = m.linear(w, hidden, inner, part{prefix + "down", hidden, columnsFrom(0)})
 	return err
 }
 

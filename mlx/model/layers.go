@@ -69,12 +69,12 @@ func biases(s *array.Scope, w *weights.Model, n int, parts ...part) (*array.Arra
 	return a, s.Eval(a)
 }
 
-// rotated maps the rows of a layer's queries or keys to the order of halves, the first to offset.
-func rotated(c arch.Config, layer, offset int) func(int) int {
+// rotaryOrder maps the rows of a layer's queries or keys to the order of halves, the first to offset.
+func rotaryOrder(c arch.Config, layer, offset int) func(int) int {
 	if !c.PairedQK {
-		return after(offset)
+		return columnsFrom(offset)
 	}
-	return unpermuted(c.Layers[layer].HeadDim, c.RopeOf(layer).Dims, offset)
+	return pairsToHalves(c.Layers[layer].HeadDim, c.RopeOf(layer).Dims, offset)
 }
 
 // headsOf is the shape of attention, the same in all layers as Config.Check holds.

@@ -81,8 +81,8 @@ func layersOf(c arch.Config) []blockfile.Layer {
 	return layers
 }
 
-// joined puts the layers' parts into one piece, if all have the right length.
-func joined(parts [][]byte, layers, layerBytes int) ([]byte, error) {
+// joinLayers puts the layers' parts into one piece, if all have the right length.
+func joinLayers(parts [][]byte, layers, layerBytes int) ([]byte, error) {
 	if len(parts) != layers {
 		return nil, fmt.Errorf("%d parts for %d layers", len(parts), layers)
 	}
@@ -91,8 +91,8 @@ func joined(parts [][]byte, layers, layerBytes int) ([]byte, error) {
 			return nil, fmt.Errorf("the part of layer %d has %d bytes, not %d", i, len(part), layerBytes)
 		}
 	}
-	if whole := parts[0][:layerBytes:cap(parts[0])]; contiguous(parts, whole) {
-		return whole[:layers*layerBytes], nil
+	if rows := parts[0][:layerBytes:cap(parts[0])]; contiguous(parts, rows) {
+		return rows[:layers*layerBytes], nil
 	}
 	return slices.Concat(parts...), nil
 }
@@ -111,8 +111,8 @@ func contiguous(parts [][]byte, first []byte) bool {
 	return true
 }
 
-// apart cuts one piece into the layers' parts.
-func apart(rows []byte, layers int) [][]byte {
+// splitLayers cuts one piece into the layers' parts.
+func splitLayers(rows []byte, layers int) [][]byte {
 	parts, n := make([][]byte, layers), len(rows)/layers
 	for i := range parts {
 		parts[i] = rows[i*n : (i+1)*n]

@@ -8,11 +8,11 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/array"
 )
 
-// How much freed memory MLX keeps for reuse. The own kernels' arrays are those of a layer or two; stock operators' are a
+// How many bytes of freed memory MLX keeps for reuse. The own kernels' arrays are those of a layer or two; stock operators' are a
 // whole chunk's, and MLX's default of 32 MiB would fault every large one anew.
 const (
-	fusedFreed = 64 << 20
-	stockFreed = 1 << 30
+	fusedCache = 64 << 20
+	stockCache = 1 << 30
 )
 
 // Open loads the weights onto the device of the calling OS thread, which must be locked.
@@ -25,11 +25,11 @@ func Open(c Config) (Model, error) {
 		return nil, err
 	}
 	fused := device == "cpu" && c.Dtype == "auto"
-	freed := int64(stockFreed)
+	cache := int64(stockCache)
 	if fused {
-		freed = fusedFreed
+		cache = fusedCache
 	}
-	if err := array.SetLimits(0, freed); err != nil {
+	if err := array.SetLimits(0, cache); err != nil {
 		return nil, err
 	}
 	if fused {

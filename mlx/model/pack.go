@@ -18,10 +18,11 @@ type part struct {
 	column func(row int) int
 }
 
-func after(n int) func(int) int { return func(r int) int { return n + r } }
+// columnsFrom maps row r to column n + r.
+func columnsFrom(n int) func(int) int { return func(r int) int { return n + r } }
 
-// unpermuted maps the rows of Q or K from pairs, as llama.cpp stores Llama's, to halves.
-func unpermuted(dim, rotary, offset int) func(int) int {
+// pairsToHalves maps the rows of Q or K from pairs, as llama.cpp stores Llama's, to halves.
+func pairsToHalves(dim, rotary, offset int) func(int) int {
 	return func(r int) int {
 		head, i := r/dim*dim, r%dim
 		if i < rotary {
@@ -31,13 +32,16 @@ func unpermuted(dim, rotary, offset int) func(int) int {
 	}
 }
 
-// gateUp spreads rows over panels of 16 gate and 16 up columns.
+// halfPanel is how many columns of gate, and as many of up, a panel has.
+const halfPanel = array.PanelColumns / 2
+
+// gateUp spreads rows over panels of half gate and half up columns.
 func gateUp(offset int) func(int) int {
-	return func(r int) int { return r/16*32 + r%16 + offset }
+	return func(r int) int { return r/halfPanel*array.PanelColumns + r%halfPanel + offset }
 }
 
-// quantFamily is the number of bits that a type is packed into.
-func quantFamily(t weights.Type) int {
+// bitsOf is the number of bits that a type is packed into.
+func bitsOf(t weights.Type) int {
 	switch t {
 	case weights.Q8_0:
 		return 8
@@ -49,17 +53,17 @@ func quantFamily(t weights.Type) int {
 
 // pack builds an n x k matrix from tensors with k inputs. Tensors of different families meet in bf16.
 func pack(m *weights.Model, n, k int, parts ...part) (*array.Matrix, error) {
-	tensors, mixed := make([]weights.Tensor, len(parts)), false
+	tensors, isMixed := make([]weights.Tensor, len(parts)), false
 	for i, p := range parts {
 		t, err := m.Tensor(p.name, p.rows, k)
 		if err != nil {
 			return nil, err
 		}
 		tensors[i] = t
-		mixed = mixed || quantFamily(t.Type) != quantFamily(tensors[0].Type)
+		isMixed = isMixed || bitsOf(t.Type) != bitsOf(tensors[0].Type)
 	}
 	source := array.Source(tensors[0].Type)
-	if mixed {
+	if isMixed {
 		source = array.FromF32
 	}
 	out, err := array.NewMatrix(n, k, source)
@@ -67,7 +71,7 @@ func pack(m *weights.Model, n, k int, parts ...part) (*array.Matrix, error) {
 		return nil, err
 	}
 	for i, p := range parts {
-		if err := packTensor(out, tensors[i], p, mixed); err != nil {
+		if err := packTensor(out, tensors[i], p, isMixed); err != nil {
 			out.Free()
 			return nil, fmt.Errorf("pack %s: %w", p.name, err)
 		}
@@ -75,12 +79,12 @@ func pack(m *weights.Model, n, k int, parts ...part) (*array.Matrix, error) {
 	return out, nil
 }
 
-func packTensor(m *array.Matrix, t weights.Tensor, p part, widen bool) error {
+func packTensor(m *array.Matrix, t weights.Tensor, p part, asFloats bool) error {
 	columns := make([]int32, p.rows)
 	for r := range columns {
 		columns[r] = int32(p.column(r))
 	}
-	if widen {
+	if asFloats {
 		return m.Pack(array.FromF32, floatBytes(t.Floats()), columns)
 	}
 	return m.Pack(array.Source(t.Type), t.Data, columns)

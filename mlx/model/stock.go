@@ -110,8 +110,8 @@ func (m *stockDecoder) NewBlock() (engine.Block, error) {
 // written.
 func (m *stockDecoder) Copy(to, from engine.Block) error {
 	target, ok := to.(*stockBlock)
-	source, same := from.(*stockBlock)
-	if !ok || !same {
+	source, isOurs := from.(*stockBlock)
+	if !ok || !isOurs {
 		return errors.New("copy a KV block: one of the two belongs to another model")
 	}
 	for i := range source.k {
@@ -166,29 +166,29 @@ func (m *stockDecoder) rows(s *array.Scope, tokens []int32, start int, table []e
 		return nil, err
 	}
 	masks := map[int]*array.Array{} // by window
-	h := m.scaled(s, s.Take(m.embed, array.New(s, tokens, array.Int32, n), 0), cmp.Or(m.config.EmbedScale, 1))
+	h := m.scale(s, s.Take(m.embed, array.New(s, tokens, array.Int32, n), 0), cmp.Or(m.config.EmbedScale, 1))
 	var written []*array.Array
 	for i, l := range m.layers {
 		if masks[l.Window] == nil {
 			masks[l.Window] = m.mask(s, start, n, l.Window)
 		}
-		o, kv := m.attend(s, m.normed(s, h, l.attnNorm), l, i, blocks, start, n, masks[l.Window])
+		o, kv := m.attend(s, m.rmsNorm(s, h, l.attnNorm), l, i, blocks, start, n, masks[l.Window])
 		written = append(written, kv...)
-		h = s.Add(h, m.normed(s, l.o.of(s, o), l.attnPostNorm))
-		x := m.normed(s, h, l.ffnNorm)
-		x = s.Mul(m.activated(s, l.Activation, l.gate.of(s, x)), l.up.of(s, x))
-		h = s.Add(h, m.normed(s, l.down.of(s, x), l.ffnPostNorm))
+		h = s.Add(h, m.rmsNorm(s, l.o.apply(s, o), l.attnPostNorm))
+		x := m.rmsNorm(s, h, l.ffnNorm)
+		x = s.Mul(m.activate(s, l.Activation, l.gate.apply(s, x)), l.up.apply(s, x))
+		h = s.Add(h, m.rmsNorm(s, l.down.apply(s, x), l.ffnPostNorm))
 	}
 	last := s.Slice(h, []int{n - 1, 0}, []int{n, m.config.Hidden})
-	logits := s.AsType(s.Matmul(m.normed(s, last, m.norm), m.head), array.Float32)
+	logits := s.AsType(s.Matmul(m.rmsNorm(s, last, m.norm), m.head), array.Float32)
 	if m.config.FinalCap > 0 {
-		logits = m.capped(s, logits, m.config.FinalCap)
+		logits = m.softCap(s, logits, m.config.FinalCap)
 	}
 	return logits, s.Eval(append(written, logits)...)
 }
 
-// of is x w + bias.
-func (l stockLinear) of(s *array.Scope, x *array.Array) *array.Array {
+// apply is x w + bias.
+func (l stockLinear) apply(s *array.Scope, x *array.Array) *array.Array {
 	x = s.Matmul(x, l.w)
 	if l.bias == nil {
 		return x
@@ -196,35 +196,35 @@ func (l stockLinear) of(s *array.Scope, x *array.Array) *array.Array {
 	return s.Add(x, l.bias)
 }
 
-// scaled is x * factor.
-func (m *stockDecoder) scaled(s *array.Scope, x *array.Array, factor float64) *array.Array {
+// scale is x * factor.
+func (m *stockDecoder) scale(s *array.Scope, x *array.Array, factor float64) *array.Array {
 	if factor == 1 {
 		return x
 	}
 	return s.Mul(x, scalar(s, factor, x.Dtype()))
 }
 
-// capped is cap tanh(x / cap).
-func (m *stockDecoder) capped(s *array.Scope, x *array.Array, cap float64) *array.Array {
-	return m.scaled(s, s.Tanh(m.scaled(s, x, 1/cap)), cap)
+// softCap is cap tanh(x / cap).
+func (m *stockDecoder) softCap(s *array.Scope, x *array.Array, cap float64) *array.Array {
+	return m.scale(s, s.Tanh(m.scale(s, x, 1/cap)), cap)
 }
 
-// activated is the gate's function: silu, or GELU's approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
-func (m *stockDecoder) activated(s *array.Scope, by arch.Activation, x *array.Array) *array.Array {
-	if by == arch.SiLU {
+// activate is the gate's function: silu, or GELU's approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+func (m *stockDecoder) activate(s *array.Scope, activation arch.Activation, x *array.Array) *array.Array {
+	if activation == arch.SiLU {
 		return s.Mul(x, s.Sigmoid(x))
 	}
-	cube := m.scaled(s, s.Mul(s.Mul(x, x), x), 0.044715)
-	t := s.Tanh(m.scaled(s, s.Add(x, cube), math.Sqrt(2/math.Pi)))
-	return m.scaled(s, s.Mul(x, s.Add(t, scalar(s, 1, x.Dtype()))), 0.5)
+	cube := m.scale(s, s.Mul(s.Mul(x, x), x), 0.044715)
+	t := s.Tanh(m.scale(s, s.Add(x, cube), math.Sqrt(2/math.Pi)))
+	return m.scale(s, s.Mul(x, s.Add(t, scalar(s, 1, x.Dtype()))), 0.5)
 }
 
 func scalar(s *array.Scope, v float64, d array.Dtype) *array.Array {
 	return s.AsType(array.New(s, []float32{float32(v)}, array.Float32, 1), d)
 }
 
-// normed is h without a norm.
-func (m *stockDecoder) normed(s *array.Scope, h, w *array.Array) *array.Array {
+// rmsNorm is h without a norm.
+func (m *stockDecoder) rmsNorm(s *array.Scope, h, w *array.Array) *array.Array {
 	if w == nil {
 		return h
 	}

@@ -48,9 +48,9 @@ func (m *stockDecoder) mask(s *array.Scope, start, n, window int) *array.Array {
 // attend writes the rows' keys and values and returns the attention's output, [n, heads * dim], with the arrays of
 // the blocks written.
 func (m *stockDecoder) attend(s *array.Scope, x *array.Array, l stockLayer, layer int, blocks []*stockBlock, start, n int, mask *array.Array) (*array.Array, []*array.Array) {
-	q := l.rope.turned(s, m.normed(s, split4(s, l.q.of(s, x), n, l.Heads, l.HeadDim), l.qNorm), start)
-	k := l.rope.turned(s, m.normed(s, split4(s, l.k.of(s, x), n, l.KVHeads, l.HeadDim), l.kNorm), start)
-	v := split4(s, l.v.of(s, x), n, l.KVHeads, l.HeadDim)
+	q := l.rope.rotate(s, m.rmsNorm(s, split4(s, l.q.apply(s, x), n, l.Heads, l.HeadDim), l.qNorm), start)
+	k := l.rope.rotate(s, m.rmsNorm(s, split4(s, l.k.apply(s, x), n, l.KVHeads, l.HeadDim), l.kNorm), start)
+	v := split4(s, l.v.apply(s, x), n, l.KVHeads, l.HeadDim)
 	written := m.write(s, blocks, layer, k, v, start, n)
 	keys := m.gather(s, blocks, start+n, func(b *stockBlock) *array.Array { return b.k[layer] })
 	values := m.gather(s, blocks, start+n, func(b *stockBlock) *array.Array { return b.v[layer] })
@@ -64,14 +64,14 @@ func (m *stockDecoder) attention(s *array.Scope, l stockLayer, q, keys, values, 
 	if l.ScoreCap == 0 {
 		return s.Attention(q, keys, values, float32(l.ScoreScale()), mask)
 	}
-	q = s.Reshape(m.scaled(s, q, l.ScoreScale()), l.KVHeads, l.Heads/l.KVHeads, -1, l.HeadDim)
+	q = s.Reshape(m.scale(s, q, l.ScoreScale()), l.KVHeads, l.Heads/l.KVHeads, -1, l.HeadDim)
 	keys, values = s.Reshape(keys, l.KVHeads, 1, -1, l.HeadDim), s.Reshape(values, l.KVHeads, 1, -1, l.HeadDim)
-	scores := m.capped(s, s.Matmul(q, s.Transpose(keys, 0, 1, 3, 2)), l.ScoreCap)
+	scores := m.softCap(s, s.Matmul(q, s.Transpose(keys, 0, 1, 3, 2)), l.ScoreCap)
 	if mask != nil { // true becomes 0, false a score that has no weight
 		const hidden = 1e30
 		scores = s.AsType(scores, array.Float32)
-		seen := s.Mul(s.AsType(mask, array.Float32), scalar(s, hidden, array.Float32))
-		scores = s.Add(scores, s.Add(seen, scalar(s, -hidden, array.Float32)))
+		bias := s.Mul(s.AsType(mask, array.Float32), scalar(s, hidden, array.Float32))
+		scores = s.Add(scores, s.Add(bias, scalar(s, -hidden, array.Float32)))
 	}
 	o := s.Matmul(s.AsType(s.Softmax(scores, -1), m.dtype), values)
 	return s.Reshape(o, 1, l.Heads, -1, l.HeadDim)
@@ -82,8 +82,8 @@ func split4(s *array.Scope, a *array.Array, n, heads, dim int) *array.Array {
 	return s.Transpose(s.Reshape(a, 1, n, heads, dim), 0, 2, 1, 3)
 }
 
-// turned rotates [1, heads, n, dim] from position start on.
-func (r stockRope) turned(s *array.Scope, a *array.Array, start int) *array.Array {
+// rotate rotates [1, heads, n, dim] from position start on.
+func (r stockRope) rotate(s *array.Scope, a *array.Array, start int) *array.Array {
 	if r.scale != nil {
 		a = s.Mul(a, r.scale)
 	}
@@ -113,10 +113,10 @@ func (m *stockDecoder) write(s *array.Scope, blocks []*stockBlock, layer int, k,
 	return written
 }
 
-func (m *stockDecoder) gather(s *array.Scope, blocks []*stockBlock, tokens int, of func(*stockBlock) *array.Array) *array.Array {
+func (m *stockDecoder) gather(s *array.Scope, blocks []*stockBlock, tokens int, layer func(*stockBlock) *array.Array) *array.Array {
 	var parts []*array.Array
 	for i := 0; i*engine.BlockTokens < tokens; i++ {
-		parts = append(parts, of(blocks[i]))
+		parts = append(parts, layer(blocks[i]))
 	}
 	all, heads := s.Concat(2, parts...), m.heads()
 	return s.Slice(all, []int{0, 0, 0, 0}, []int{1, heads.KVHeads, tokens, heads.Dim})

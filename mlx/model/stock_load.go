@@ -33,14 +33,14 @@ func (m stockLoader) load(c Config) (err error) {
 // loadOuter loads what stands around the layers.
 func (m stockLoader) loadOuter(w *weights.Model) (err error) {
 	c := m.config
-	if m.embed, err = m.matrix(w, "embed", c.Vocabulary, c.Hidden, after(0)); err != nil {
+	if m.embed, err = m.matrix(w, "embed", c.Vocabulary, c.Hidden, columnsFrom(0)); err != nil {
 		return err
 	}
 	head := "embed"
 	if w.Has("head") {
 		head = "head"
 	}
-	if m.head, err = m.transposed(w, head, c.Vocabulary, c.Hidden, after(0)); err != nil {
+	if m.head, err = m.transposedMatrix(w, head, c.Vocabulary, c.Hidden, columnsFrom(0)); err != nil {
 		return err
 	}
 	m.norm, err = norm(m.constants, w, "norm", c.Hidden)
@@ -72,16 +72,16 @@ func (m stockLoader) loadLayer(w *weights.Model, i int) (l stockLayer, err error
 	if l.layerNorms, err = loadNorms(m.constants, w, i); err != nil {
 		return l, err
 	}
-	hidden, q, kv, turned := m.config.Hidden, l.QueryRows(), l.KVRows(), rotated(m.config, i, 0)
+	hidden, q, kv, rotary := m.config.Hidden, l.QueryRows(), l.KVRows(), rotaryOrder(m.config, i, 0)
 	for _, v := range []struct {
 		to         *stockLinear
 		name       string
 		rows, cols int
 		row        func(int) int
 	}{
-		{&l.q, "q", q, hidden, turned}, {&l.k, "k", kv, hidden, turned}, {&l.v, "v", kv, hidden, after(0)},
-		{&l.o, "o", hidden, q, after(0)}, {&l.gate, "gate", l.Intermediate, hidden, after(0)},
-		{&l.up, "up", l.Intermediate, hidden, after(0)}, {&l.down, "down", hidden, l.Intermediate, after(0)},
+		{&l.q, "q", q, hidden, rotary}, {&l.k, "k", kv, hidden, rotary}, {&l.v, "v", kv, hidden, columnsFrom(0)},
+		{&l.o, "o", hidden, q, columnsFrom(0)}, {&l.gate, "gate", l.Intermediate, hidden, columnsFrom(0)},
+		{&l.up, "up", l.Intermediate, hidden, columnsFrom(0)}, {&l.down, "down", hidden, l.Intermediate, columnsFrom(0)},
 	} {
 		if *v.to, err = m.linear(w, arch.LayerPrefix(i)+v.name, v.rows, v.cols, v.row); err != nil {
 			return l, err
@@ -107,8 +107,8 @@ func (m stockLoader) matrix(w *weights.Model, name string, rows, cols int, row f
 	return s.Keep(a, m.constants), s.Eval(a)
 }
 
-// transposed is matrix as [cols, rows].
-func (m stockLoader) transposed(w *weights.Model, name string, rows, cols int, row func(int) int) (*array.Array, error) {
+// transposedMatrix is matrix as [cols, rows].
+func (m stockLoader) transposedMatrix(w *weights.Model, name string, rows, cols int, row func(int) int) (*array.Array, error) {
 	a, err := m.matrix(w, name, rows, cols, row)
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func (m stockLoader) transposed(w *weights.Model, name string, rows, cols int, r
 
 // linear loads a product with the bias that the model has for it.
 func (m stockLoader) linear(w *weights.Model, name string, rows, cols int, row func(int) int) (l stockLinear, err error) {
-	if l.w, err = m.transposed(w, name, rows, cols, row); err != nil || !m.config.HasBias(name) {
+	if l.w, err = m.transposedMatrix(w, name, rows, cols, row); err != nil || !m.config.HasBias(name) {
 		return l, err
 	}
 	bias, err := biases(m.constants, w, rows, part{name, rows, row})

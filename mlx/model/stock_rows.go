@@ -13,7 +13,7 @@ import (
 
 // Export implements engine.Model, as the fused decoder does.
 func (m *stockDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
-	b, err := m.storable(from, tokens)
+	b, err := m.ownBlock(from, tokens)
 	if err != nil {
 		return nil, fmt.Errorf("export a KV block: %w", err)
 	}
@@ -30,11 +30,11 @@ func (m *stockDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
 			parts[i] = append(parts[i], unsafe.Slice((*byte)(unsafe.Pointer(&bits[0])), 2*len(bits))...)
 		}
 	}
-	return m.packed(parts), nil
+	return m.pack(parts), nil
 }
 
-// packed is the parts in the bits at rest.
-func (m *stockDecoder) packed(parts [][]byte) [][]byte {
+// pack is the parts in the bits at rest.
+func (m *stockDecoder) pack(parts [][]byte) [][]byte {
 	if m.bits == 16 {
 		return parts
 	}
@@ -48,10 +48,10 @@ func (m *stockDecoder) heads() array.Heads { return headsOf(m.config) }
 
 // Import implements engine.Model.
 func (m *stockDecoder) Import(to engine.Block, tokens int, parts [][]byte) error {
-	b, err := m.storable(to, tokens)
+	b, err := m.ownBlock(to, tokens)
 	heads := m.heads()
 	if err == nil {
-		_, err = joined(parts, len(m.layers), heads.RestBytes(heads.RowBytes(1, tokens), m.bits))
+		_, err = joinLayers(parts, len(m.layers), heads.RestBytes(heads.RowBytes(1, tokens), m.bits))
 	}
 	if err != nil {
 		return fmt.Errorf("import a KV block: %w", err)
@@ -63,20 +63,20 @@ func (m *stockDecoder) Import(to engine.Block, tokens int, parts [][]byte) error
 			}
 		}
 		half := len(part) / 2
-		b.k[i] = m.imported(b.scope, b.k[i], part[:half], tokens)
-		b.v[i] = m.imported(b.scope, b.v[i], part[half:], tokens)
+		b.k[i] = m.setRows(b.scope, b.k[i], part[:half], tokens)
+		b.v[i] = m.setRows(b.scope, b.v[i], part[half:], tokens)
 	}
 	return b.scope.Eval(append(append([]*array.Array{}, b.k...), b.v...)...)
 }
 
-func (m *stockDecoder) imported(s *array.Scope, whole *array.Array, rows []byte, tokens int) *array.Array {
+func (m *stockDecoder) setRows(s *array.Scope, kv *array.Array, rows []byte, tokens int) *array.Array {
 	heads := m.heads()
 	part := s.Transpose(s.FromBytes(rows, array.BFloat16, 1, tokens, heads.KVHeads, heads.Dim), 0, 2, 1, 3)
-	return s.SliceUpdate(whole, part, []int{0, 0, 0, 0}, []int{1, heads.KVHeads, tokens, heads.Dim})
+	return s.SliceUpdate(kv, part, []int{0, 0, 0, 0}, []int{1, heads.KVHeads, tokens, heads.Dim})
 }
 
-// storable returns this model's side of a block whose KV has a form at rest.
-func (m *stockDecoder) storable(block engine.Block, tokens int) (*stockBlock, error) {
+// ownBlock returns this model's side of a block whose KV has a form at rest.
+func (m *stockDecoder) ownBlock(block engine.Block, tokens int) (*stockBlock, error) {
 	b, ok := block.(*stockBlock)
 	switch {
 	case m.dtype != array.BFloat16:

@@ -22,7 +22,7 @@ func TestEveryTypeIsPackedAsItReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Free()
-		if err := packTensor(m, tensor, part{"", rows, after(0)}, false); err != nil {
+		if err := packTensor(m, tensor, part{"", rows, columnsFrom(0)}, false); err != nil {
 			t.Fatal(err)
 		}
 		want := tensor.Floats()

@@ -88,12 +88,12 @@ func (m *Match) Parent() kv.Key {
 }
 
 // Prompt matches the canonical tokens of a prompt. Answers are the texts of the assistant's turns in it, in order, each at
-// borders of tokens. The prompt does not become longer than most tokens.
-func (m *Matcher) Prompt(ctx context.Context, ids []int32, answers []Span, most int) *Match {
+// borders of tokens. The prompt does not become longer than maxTokens.
+func (m *Matcher) Prompt(ctx context.Context, ids []int32, answers []Span, maxTokens int) *Match {
 	match := &Match{Tokens: kv.PromptTokens(ids)}
 	m.full(ctx, match, 0)
 	if m.Spelling != nil {
-		m.replay(ctx, match, answers, most)
+		m.replay(ctx, match, answers, maxTokens)
 	}
 	m.part(ctx, match)
 	return match
@@ -110,9 +110,9 @@ func (m *Matcher) Tokens(ctx context.Context, tokens []kv.Token) *Match {
 // replay puts sampled tokens in the place of the answers' canonical ones, as far as the blocks before them are there: KV
 // behind a gap is of no use. Answers within full blocks that are there as they are stay as they are.
 func (m *Matcher) replay(ctx context.Context, match *Match, answers []Span, most int) {
-	longer := 0
+	shift := 0
 	for _, answer := range answers {
-		from, to := answer.From+longer, answer.To+longer
+		from, to := answer.From+shift, answer.To+shift
 		if to <= len(match.Full)*kv.BlockTokens || from >= to {
 			continue
 		}
@@ -128,7 +128,7 @@ func (m *Matcher) replay(ctx context.Context, match *Match, answers []Span, most
 		match.Tokens = tokens
 		match.Replayed++
 		match.moves = append(match.moves, move{answer.To, len(sampled) - (to - from)})
-		longer += len(sampled) - (to - from)
+		shift += len(sampled) - (to - from)
 		m.full(ctx, match, from/kv.BlockTokens)
 	}
 }
@@ -138,7 +138,7 @@ func (m *Matcher) full(ctx context.Context, match *Match, from int) {
 	known := match.Tokens[:len(match.Tokens)-1]
 	match.Keys = match.Keys[:from]
 	for at := from * kv.BlockTokens; at+kv.BlockTokens <= len(known); at += kv.BlockTokens {
-		match.Keys = append(match.Keys, m.Tenant.Key(m.Fingerprint, before(match.Keys, len(match.Keys)), known[at:at+kv.BlockTokens]))
+		match.Keys = append(match.Keys, m.Tenant.Key(m.Fingerprint, parentKey(match.Keys, len(match.Keys)), known[at:at+kv.BlockTokens]))
 	}
 	match.Full = match.Full[:min(from, len(match.Full))]
 	if len(match.Full) < from {
@@ -162,8 +162,8 @@ func (m *Matcher) part(ctx context.Context, match *Match) {
 
 func (m *Matcher) space() kv.Space { return kv.Space{Fingerprint: m.Fingerprint, Salt: m.Tenant.ID} }
 
-// before is the key of the block before the i-th.
-func before(keys []kv.Key, i int) kv.Key {
+// parentKey returns the key of the block before the i-th.
+func parentKey(keys []kv.Key, i int) kv.Key {
 	if i == 0 {
 		return kv.Root
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// mostTrails is how many spellings of one answer are followed across a block's border. An answer that was sampled
+// maxTrails is how many spellings of one answer are followed across a block's border. An answer that was sampled
 // more often than that in as many spellings, all of this very text, is found if one of the first is the one.
-const mostTrails = 16
+const maxTrails = 16
 
 // sampled returns the tokens in which the text of tokens [from, to) was sampled as a whole answer, or nil.
 func (m *Matcher) sampled(match *Match, from, to int) []kv.Token {
@@ -18,7 +18,7 @@ func (m *Matcher) sampled(match *Match, from, to int) []kv.Token {
 	}
 	first := from / kv.BlockTokens
 	s := &search{Matcher: m, answer: a}
-	sampled := s.follow(before(match.Keys, first), match.Tokens[first*kv.BlockTokens:from], trail{})
+	sampled := s.follow(parentKey(match.Keys, first), match.Tokens[first*kv.BlockTokens:from], trail{})
 	if sampled == nil {
 		match.Ends = append(match.Ends, s.ends...)
 	}
@@ -49,16 +49,16 @@ func (m *Matcher) answer(ids []int32) *answer {
 
 // trail is a way through the blocks along an answer's text.
 type trail struct {
-	tokens  []kv.Token // of the answer so far
-	at      int        // bytes of the text that they spell
-	open    bool       // whether they end within a sampled answer
-	sampled bool       // whether any of them was sampled
+	tokens     []kv.Token // of the answer so far
+	at         int        // bytes of the text that they spell
+	inAnswer   bool       // whether they end within a sampled answer
+	anySampled bool       // whether any of them was sampled
 }
 
 // with goes on by a token of so many bytes. The trail before must not be gone on with otherwise.
 func (t trail) with(token kv.Token, bytes int) trail {
 	open := token.Generated() && token&kv.Closes == 0
-	return trail{append(t.tokens, token), t.at + bytes, open, t.sampled || token.Generated()}
+	return trail{append(t.tokens, token), t.at + bytes, open, t.anySampled || token.Generated()}
 }
 
 // fork is a trail that can be gone on with beside t.
@@ -91,8 +91,8 @@ func (s *search) follow(parent kv.Key, lead []kv.Token, t trail) []kv.Token {
 	if w.found != nil {
 		return w.found
 	}
-	for _, t := range w.borders {
-		if s.trails++; s.trails > mostTrails {
+	for _, t := range w.unfinished {
+		if s.trails++; s.trails > maxTrails {
 			return nil
 		}
 		block := slices.Concat(lead, t.tokens)
@@ -109,29 +109,29 @@ func (s *search) follow(parent kv.Key, lead []kv.Token, t trail) []kv.Token {
 // walk goes along the tags of the blocks behind one parent and along the text at once.
 type walk struct {
 	*search
-	tagger  *kv.Tagger
-	found   []kv.Token // the whole answer
-	borders []trail    // that end with the block
+	tagger     *kv.Tagger
+	found      []kv.Token // the whole answer
+	unfinished []trail    // that end with the block
 }
 
 // along follows the trail from a branch behind the tag last, for as many tokens as the block has left.
-func (w *walk) along(b kv.Branch, last kv.Tag, t trail, left int) {
+func (w *walk) along(b kv.Branch, last kv.Tag, t trail, remaining int) {
 	for w.found == nil {
 		if t.at == len(w.answer.text) {
 			w.found = t.tokens // whole, since only a token that closes an answer can come last
 			return
 		}
-		if left == 0 {
-			w.borders = append(w.borders, t)
+		if remaining == 0 {
+			w.unfinished = append(w.unfinished, t)
 			return
 		}
 		steps := w.steps(b, last, t)
 		if len(steps) == 0 {
 			return
 		}
-		left--
+		remaining--
 		for _, s := range steps[:len(steps)-1] {
-			w.along(s.branch, s.tag, t.fork().with(s.token, s.bytes), left)
+			w.along(s.branch, s.tag, t.fork().with(s.token, s.bytes), remaining)
 		}
 		s := steps[len(steps)-1]
 		b, last, t = s.branch, s.tag, t.with(s.token, s.bytes)
@@ -150,23 +150,23 @@ type step struct {
 func (w *walk) steps(b kv.Branch, last kv.Tag, t trail) (steps []step) {
 	canonical, isBorder := w.answer.canonical[t.at]
 	if isBorder {
-		steps = w.try(steps, b, last, t, canonical)
+		steps = w.appendSteps(steps, b, last, t, canonical)
 	}
 	if len(steps) > 0 && b.Single() {
 		return steps
 	}
 	for _, id := range w.Spelling.Beginnings(w.answer.text[t.at:]) {
 		if !isBorder || id != canonical {
-			steps = w.try(steps, b, last, t, id)
+			steps = w.appendSteps(steps, b, last, t, id)
 		}
 	}
 	return steps
 }
 
-// try adds the steps that a token makes possible, one for each role that it can have there.
-func (w *walk) try(steps []step, b kv.Branch, last kv.Tag, t trail, id int32) []step {
+// appendSteps adds the steps that a token makes possible, one for each set of marks that it can have there.
+func (w *walk) appendSteps(steps []step, b kv.Branch, last kv.Tag, t trail, id int32) []step {
 	text, _ := w.Spelling.Text(id)
-	for _, token := range w.roles(t, id, t.at+len(text) == len(w.answer.text)) {
+	for _, token := range w.marksOf(t, id, t.at+len(text) == len(w.answer.text)) {
 		w.tagger.Accept(last)
 		tag := w.tagger.Try(token)
 		if next, ok := b.Next(tag); ok {
@@ -176,18 +176,18 @@ func (w *walk) try(steps []step, b kv.Branch, last kv.Tag, t trail, id int32) []
 	return steps
 }
 
-// roles are what a token can be behind a trail: one of a sampled answer, or of the part of the turn that the prompt had
+// marksOf returns what a token can be behind a trail: one of a sampled answer, or of the part of the turn that the prompt had
 // put into the assistant's mouth before.
-func (w *walk) roles(t trail, id int32, isLast bool) (roles []kv.Token) {
+func (w *walk) marksOf(t trail, id int32, isLast bool) (roles []kv.Token) {
 	token := kv.Token(id) | kv.Generated
-	if !t.open {
+	if !t.inAnswer {
 		token |= kv.Opens
 	}
 	if !isLast {
 		roles = append(roles, token)
 	}
 	roles = append(roles, token|kv.Closes)
-	if canonical, ok := w.answer.canonical[t.at]; ok && canonical == id && !t.sampled && !isLast {
+	if canonical, ok := w.answer.canonical[t.at]; ok && canonical == id && !t.anySampled && !isLast {
 		roles = append(roles, kv.Token(id))
 	}
 	return roles

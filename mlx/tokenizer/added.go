@@ -109,8 +109,8 @@ func (a *addedTokens) each(text string, visit func(span)) {
 			continue
 		}
 		token := a.tokens[index]
-		if !token.SingleWord || standsAlone(text, i, end) {
-			start, stop := token.reach(text, max(i, done), end)
+		if !token.SingleWord || isSingleWord(text, i, end) {
+			start, stop := token.withStrippedSpace(text, max(i, done), end)
 			start = max(start, done)
 			emit(visit, span{done, start, -1})
 			emit(visit, span{start, stop, token.ID})
@@ -127,8 +127,8 @@ func emit(visit func(span), s span) {
 	}
 }
 
-// reach widens a match over the white space that the token swallows.
-func (t addedToken) reach(text string, start, end int) (int, int) {
+// withStrippedSpace widens a match over the white space that belongs to the token.
+func (t addedToken) withStrippedSpace(text string, start, end int) (int, int) {
 	if t.LStrip {
 		start = len(strings.TrimRightFunc(text[:start], unicode.IsSpace))
 	}
@@ -138,7 +138,7 @@ func (t addedToken) reach(text string, start, end int) (int, int) {
 	return start, end
 }
 
-func standsAlone(text string, start, end int) bool {
+func isSingleWord(text string, start, end int) bool {
 	before, _ := utf8.DecodeLastRuneInString(text[:start])
 	after, _ := utf8.DecodeRuneInString(text[end:])
 	return (start == 0 || !unicode.Is(wordsOfRust, before)) && (end == len(text) || !unicode.Is(wordsOfRust, after))

@@ -29,7 +29,7 @@ func (a *assembler) insert(at int, i instruction) {
 	a.program[at] = last
 	for n := at + 1; n < a.here(); n++ {
 		moved := &a.program[n]
-		moved.next, moved.other = shifted(moved.next, at), shifted(moved.other, at)
+		moved.next, moved.other = shiftTarget(moved.next, at), shiftTarget(moved.other, at)
 	}
 }
 

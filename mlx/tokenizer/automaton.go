@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	mostStates = 500
-	mostVisits = 1 << 20 // steps of the program while the table is made
+	maxStates = 500
+	maxVisits = 1 << 20 // steps of the program while the table is made
 )
 
 // automaton finds matches in one pass from each start.
 type automaton struct {
-	kinds *runeKinds
-	width int                 // kinds of characters, and one for the end of the text
-	table []uint16            // for each state and kind: the next state twice, and one more where a match ends before the character
-	never [utf8.RuneSelf]bool // characters that no match begins with, not even an empty one
+	kinds    *runeKinds
+	width    int                 // kinds of characters, and one for the end of the text
+	table    []uint16            // for each state and kind: the next state twice, and one more where a match ends before the character
+	rejected [utf8.RuneSelf]bool // characters that no match begins with, not even an empty one
 }
 
 const (
@@ -27,19 +27,19 @@ const (
 	startState = 1
 )
 
-// wasteful is how many characters a search may look at in vain for each of the text, and some for short texts: beyond
-// that the matcher goes on, which never looks at a place twice.
-const wasteful = 4
+// maxLookahead is how many characters a search may look at in vain for each character of the text. Beyond that, and some
+// for short texts, the matcher goes on, which never looks at a place twice.
+const maxLookahead = 4
 
 // each calls match for the matches of text and returns from where on the matcher has to search, over the end if nowhere.
 func (a *automaton) each(text string, match func(start, end int)) int {
-	allowed := wasteful*len(text) + 1000
+	budget := maxLookahead*len(text) + 1000
 	for at := 0; at <= len(text); {
-		for at < len(text) && text[at] < utf8.RuneSelf && a.never[text[at]] {
+		for at < len(text) && text[at] < utf8.RuneSelf && a.rejected[text[at]] {
 			at++
 		}
 		end, seen := a.longest(text, at)
-		if allowed -= seen - max(end, at); allowed < 0 {
+		if budget -= seen - max(end, at); budget < 0 {
 			return at
 		}
 		if end > at {
@@ -59,7 +59,7 @@ func (a *automaton) longest(text string, at int) (end, seen int) {
 		kind, n := a.width-1, 1
 		if at < len(text) {
 			if text[at] < utf8.RuneSelf {
-				kind = int(a.kinds.first[text[at]])
+				kind = int(a.kinds.latin[text[at]])
 			} else {
 				var r rune
 				r, n = utf8.DecodeRuneInString(text[at:])
@@ -85,7 +85,7 @@ func newAutomaton(program []instruction) *automaton {
 	if kinds == nil {
 		return nil
 	}
-	b := &tableMaker{program: program, kinds: kinds, seen: make([]bool, len(program)), names: map[string]int{}}
+	b := &tableMaker{program: program, kinds: kinds, visited: make([]bool, len(program)), index: map[string]int{}}
 	b.state(nil)
 	b.state([]int{0})
 	width := len(kinds.examples) + 1
@@ -95,13 +95,13 @@ func newAutomaton(program []instruction) *automaton {
 			next, ends := b.step(b.states[s], kind)
 			table = append(table, uint16(next<<1|ends))
 		}
-		if len(b.states) > mostStates || b.visits > mostVisits {
+		if len(b.states) > maxStates || b.visits > maxVisits {
 			return nil
 		}
 	}
 	a := &automaton{kinds: kinds, width: width, table: table}
-	for c := range a.never {
-		a.never[c] = table[startState*width+int(kinds.first[c])] == deadState
+	for c := range a.rejected {
+		a.rejected[c] = table[startState*width+int(kinds.latin[c])] == deadState
 	}
 	return a
 }
@@ -126,8 +126,8 @@ type tableMaker struct {
 	program []instruction
 	kinds   *runeKinds
 	states  [][]int
-	names   map[string]int // the states by their places
-	seen    []bool         // of one step
+	index   map[string]int // the states by their places
+	visited []bool         // of one step
 	visits  int
 }
 
@@ -136,37 +136,37 @@ func (b *tableMaker) state(places []int) int {
 	for _, pc := range places {
 		name = binary.AppendUvarint(name, uint64(pc))
 	}
-	if s, ok := b.names[string(name)]; ok {
+	if s, ok := b.index[string(name)]; ok {
 		return s
 	}
-	b.names[string(name)] = len(b.states)
+	b.index[string(name)] = len(b.states)
 	b.states = append(b.states, places)
 	return len(b.states) - 1
 }
 
 // step goes from a state over a character of a kind; ends is 1 if a match ends in front of it.
 func (b *tableMaker) step(places []int, kind int) (next, ends int) {
-	clear(b.seen)
+	clear(b.visited)
 	w := walk{b, kind, nil, 0}
 	for _, pc := range places {
 		w.from(pc)
 	}
-	return b.state(w.next), w.ends
+	return b.state(w.next), w.matches
 }
 
 // walk follows the program in the order of its preference. What comes behind a match is of no interest.
 type walk struct {
 	*tableMaker
-	kind int
-	next []int
-	ends int
+	kind    int
+	next    []int
+	matches int
 }
 
 func (w *walk) from(pc int) {
-	if w.ends == 1 || w.seen[pc] {
+	if w.matches == 1 || w.visited[pc] {
 		return
 	}
-	w.seen[pc] = true
+	w.visited[pc] = true
 	w.visits++
 	switch i := &w.program[pc]; i.op {
 	case opSplit:
@@ -183,7 +183,7 @@ func (w *walk) from(pc int) {
 			w.next = append(w.next, pc+1)
 		}
 	case opEnd:
-		w.ends = 1
+		w.matches = 1
 	}
 }
 

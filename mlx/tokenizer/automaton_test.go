@@ -26,12 +26,12 @@ func TestPatternsOfVocabulariesHaveATable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x.quick == nil {
+		if x.automaton == nil {
 			t.Errorf("%s has no table", source)
 		}
 	}
 	for _, source := range []string{`^a`, `(?<=a)b`, `a++b`, `a(?!bc)`, `(?:a?){600}b`} {
-		if x, err := compile(source); err != nil || x.quick != nil {
+		if x, err := compile(source); err != nil || x.automaton != nil {
 			t.Errorf("%s has a table, which can't be right or is too large (%v)", source, err)
 		}
 	}
@@ -77,11 +77,11 @@ func TestTablesFindWhatTheMatcherFinds(t *testing.T) {
 func TestATableThatLooksInVainGivesUp(t *testing.T) {
 	for _, source := range []string{`a+b|a`, `(?:a|aa)+!|a`, `a*b`} {
 		x, err := compile(source)
-		if err != nil || x.quick == nil {
+		if err != nil || x.automaton == nil {
 			t.Fatal(source, err)
 		}
 		text := strings.Repeat("a", 20_000) + "c" + strings.Repeat("ab", 50)
-		if at := x.quick.each(text, func(int, int) {}); at > 100 {
+		if at := x.automaton.each(text, func(int, int) {}); at > 100 {
 			t.Errorf("%s: the table went on to %d", source, at)
 		}
 		if got, want := cuts(x, text), cuts(slowly(x), text); got != want {

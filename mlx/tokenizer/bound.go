@@ -26,8 +26,8 @@ func (e *OverError) Error() string {
 var ErrLeft = fmt.Errorf("nobody waits for the tokens")
 
 // problem tells whether encoding ended before the text did.
-func (b *bound) problem(tokens int) error {
-	switch least := tokens + b.skipped; {
+func (b *budget) problem(tokens int) error {
+	switch least := tokens + b.skippedTokens; {
 	case b.left:
 		return ErrLeft
 	case least > b.Most:
@@ -36,34 +36,34 @@ func (b *bound) problem(tokens int) error {
 	return nil
 }
 
-// bound is a Bound in use.
-type bound struct {
+// budget is what is left of a Bound while a text is encoded.
+type budget struct {
 	Bound
-	model   *bpe
-	skipped int // tokens, at least, of words that were not encoded
-	words   int
-	left    bool
+	model         *bpe
+	skippedTokens int // tokens, at least, of words that were not encoded
+	words         int
+	left          bool
 }
 
 // wordsBetweenLooks is how many words are encoded between two questions whether somebody waits.
 const wordsBetweenLooks = 256
 
 // admits tells whether a word is to be encoded, given the tokens so far. From the first on that is not, none is.
-func (b *bound) admits(tokens int, word string) bool {
+func (b *budget) admits(tokens int, word string) bool {
 	if b.words++; b.words%wordsBetweenLooks == 1 && b.Alive != nil && !b.left && !b.Alive() {
 		b.left = true
 	}
-	least := b.least(word)
-	if b.left || b.skipped > 0 || tokens > b.Most || tokens+least > b.Most {
-		b.skipped += least
+	least := b.minTokens(word)
+	if b.left || b.skippedTokens > 0 || tokens > b.Most || tokens+least > b.Most {
+		b.skippedTokens += least
 		return false
 	}
 	return true
 }
 
-// least is how many tokens a word has at least. Bytes that the alphabet lacks may vanish, or become one unknown token.
-func (b *bound) least(word string) int {
-	if b.model.widest == 0 {
+// minTokens returns how many tokens a word has at least. Bytes that the alphabet lacks may vanish, or become one unknown token.
+func (b *budget) minTokens(word string) int {
+	if b.model.maxTokenBytes == 0 {
 		return 0
 	}
 	known := len(word)
@@ -74,24 +74,24 @@ func (b *bound) least(word string) int {
 			}
 		}
 	}
-	return (known + b.model.widest - 1) / b.model.widest
+	return (known + b.model.maxTokenBytes - 1) / b.model.maxTokenBytes
 }
 
 // WidestToken is how many bytes of a text one token stands for at most; 0 if there is no bound.
 func (t *Tokenizer) WidestToken() int {
-	if t.model.widest == 0 {
+	if t.model.maxTokenBytes == 0 {
 		return 0
 	}
-	widest := t.model.widest
+	widest := t.model.maxTokenBytes
 	for text := range t.added {
 		widest = max(widest, len(text))
 	}
 	return widest
 }
 
-// findWidest returns the most bytes of a word that a token stands for. There is no bound where whole characters may
+// findMaxTokenBytes returns the most bytes of a word that a token stands for. There is no bound where whole characters may
 // vanish or runs of them become one unknown token.
-func (m *bpe) findWidest() int {
+func (m *bpe) findMaxTokenBytes() int {
 	if !m.byteLevel && (!m.byteFallback || slices.Contains(m.byteIDs[:], -1)) {
 		return 0
 	}

@@ -43,8 +43,8 @@ func TestATextThatCannotFitIsNotEncoded(t *testing.T) {
 		if !errors.As(err, &over) || over.Least <= 1000 || ids != nil {
 			t.Errorf("%s: %d tokens, %v", name, len(ids), err)
 		}
-		within := &bound{Bound: Bound{Most: 1000}, model: tok.model}
-		if ids := tok.encode(text, EncodeOptions{}, within, nil); len(ids) > 1000+tok.model.widest {
+		within := &budget{Bound: Bound{Most: 1000}, model: tok.model}
+		if ids := tok.encode(text, EncodeOptions{}, within, nil); len(ids) > 1000+tok.model.maxTokenBytes {
 			t.Errorf("%s: %d tokens were made", name, len(ids))
 		}
 	}

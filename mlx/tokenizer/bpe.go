@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	cachedWords    = 1 << 15
-	longestCached  = 48 // bytes of a word
-	longestUncut   = 24 // bytes of a word that is not looked through for seams
+	cacheSlots     = 1 << 15
+	maxCachedWord  = 48 // bytes of a word
+	maxUncutWord   = 24 // bytes of a word that is not cut at seams
 	byteTokenWidth = len("<0x00>")
 )
 
 type bpe struct {
-	vocab        map[string]int32
-	merges       map[pair]merge
-	byteLevel    bool
-	byteIDs      [256]int32 // of the byte's character, or of its fallback token; -1 where there is none
-	alphabet     [256]rune
-	byteFallback bool
-	unk          int32 // -1: characters without a token vanish
-	fuseUnk      bool
-	ignoreMerges bool
-	seams        *bigrams // nil: words may not be cut
-	seed         maphash.Seed
-	cache        []atomic.Pointer[cachedWord]
-	widest       int // most bytes of a word that one token stands for; 0: no bound is known
+	vocab         map[string]int32
+	merges        map[pair]merge
+	byteLevel     bool
+	byteIDs       [256]int32 // of the byte's character, or of its fallback token; -1 where there is none
+	alphabet      [256]rune
+	byteFallback  bool
+	unk           int32 // -1: characters without a token vanish
+	fuseUnk       bool
+	ignoreMerges  bool
+	seams         *bigrams // nil: words may not be cut
+	seed          maphash.Seed
+	cache         []atomic.Pointer[cachedWord]
+	maxTokenBytes int // most bytes of a word that one token stands for; 0: no bound is known
 }
 
 type pair struct{ left, right int32 }
@@ -54,9 +54,9 @@ func (m *bpe) prepare() {
 		m.byteIDs[b] = lookup(m.vocab, token)
 	}
 	m.seed = maphash.MakeSeed()
-	m.cache = make([]atomic.Pointer[cachedWord], cachedWords)
+	m.cache = make([]atomic.Pointer[cachedWord], cacheSlots)
 	m.seams = m.findSeams()
-	m.widest = m.findWidest()
+	m.maxTokenBytes = m.findMaxTokenBytes()
 }
 
 func lookup(vocab map[string]int32, token string) int32 {
@@ -69,11 +69,11 @@ func lookup(vocab map[string]int32, token string) int32 {
 // appendWord appends the ids of one word.
 func (m *bpe) appendWord(ids []int32, word string) []int32 {
 	if m.ignoreMerges {
-		if id, ok := m.vocab[m.spelled(word)]; ok {
+		if id, ok := m.vocab[m.alphabetSpelling(word)]; ok {
 			return append(ids, id)
 		}
 	}
-	if m.seams == nil || len(word) <= longestUncut {
+	if m.seams == nil || len(word) <= maxUncutWord {
 		return m.appendCached(ids, word)
 	}
 	for word != "" {
@@ -84,8 +84,8 @@ func (m *bpe) appendWord(ids []int32, word string) []int32 {
 	return ids
 }
 
-// spelled writes a word in the characters of the vocabulary.
-func (m *bpe) spelled(word string) string {
+// alphabetSpelling returns a word in the characters of the vocabulary.
+func (m *bpe) alphabetSpelling(word string) string {
 	if !m.byteLevel {
 		return word
 	}
@@ -97,10 +97,10 @@ func (m *bpe) spelled(word string) string {
 }
 
 func (m *bpe) appendCached(ids []int32, word string) []int32 {
-	if len(word) > longestCached {
+	if len(word) > maxCachedWord {
 		return m.appendMerged(ids, word)
 	}
-	slot := &m.cache[maphash.String(m.seed, word)%cachedWords]
+	slot := &m.cache[maphash.String(m.seed, word)%cacheSlots]
 	if hit := slot.Load(); hit != nil && hit.word == word {
 		return append(ids, hit.ids...)
 	}
@@ -119,7 +119,7 @@ func (m *bpe) appendMerged(ids []int32, word string) []int32 {
 	}
 	w.mergeAll(m.merges)
 	for i := range w.symbols {
-		if !w.symbols[i].gone {
+		if !w.symbols[i].merged {
 			ids = append(ids, w.symbols[i].id)
 		}
 	}

@@ -48,7 +48,7 @@ func (c *compiler) set() (class, error) {
 	c.at++
 	set := newRuneSet(parts)
 	if negated {
-		set = set.others()
+		set = set.complement()
 	}
 	return newClass(set), nil
 }
@@ -71,18 +71,18 @@ func (c *compiler) setPart() (runeSet, error) {
 			return nil, fmt.Errorf("a range without an end, or from a higher character to a lower one (%v)", err)
 		}
 	}
-	return c.between(low, high)
+	return c.rangeSet(low, high)
 }
 
-const mostFolded = 1 << 12 // characters of a range whose cases are looked up
+const maxFoldedRange = 1 << 12 // characters of a range whose cases are looked up
 
-// between are the characters of a range, with their other cases where case doesn't matter.
-func (c *compiler) between(low, high rune) (runeSet, error) {
+// rangeSet returns the characters of a range, with their other cases where case doesn't matter.
+func (c *compiler) rangeSet(low, high rune) (runeSet, error) {
 	if !c.fold {
 		return runeSet{{low, high}}, nil
 	}
-	if high-low > mostFolded {
-		return nil, fmt.Errorf("a range of more than %d characters in any case is not supported", mostFolded)
+	if high-low > maxFoldedRange {
+		return nil, fmt.Errorf("a range of more than %d characters in any case is not supported", maxFoldedRange)
 	}
 	if err := c.checkFolded(low, high); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (c *compiler) escape() (runeSet, rune, error) {
 	case 's', 'd', 'w':
 		return classLetter(ch), 0, nil
 	case 'S', 'D', 'W':
-		return classLetter(ch | 0x20).others(), 0, nil
+		return classLetter(ch | 0x20).complement(), 0, nil
 	case 'x', 'u':
 		r, err := c.code(ch)
 		return nil, r, err
@@ -187,7 +187,7 @@ func (c *compiler) property(negated bool) (runeSet, error) {
 	}
 	set := setOfTable(table)
 	if negated {
-		set = set.others()
+		set = set.complement()
 	}
 	return set, nil
 }

@@ -133,7 +133,7 @@ func parsePreTokenizer(data json.RawMessage) (preTokenizer, error) {
 
 func parsePreTokenizerStep(data json.RawMessage, count *steps) (preTokenizer, error) {
 	if isNull(data) {
-		return preTokenizer{splitter: whole{}}, nil
+		return preTokenizer{splitter: noSplit{}}, nil
 	}
 	kind, err := typeOf(data)
 	if err != nil {
@@ -166,7 +166,7 @@ func parsePreTokenizers(list []json.RawMessage, count *steps) (preTokenizer, err
 	if err := count.add(len(list)); err != nil {
 		return all, err
 	}
-	var steps inTurn
+	var steps splitters
 	for _, data := range list {
 		if all.byteLevel {
 			return all, errors.New("Sequence: nothing may follow ByteLevel")
@@ -204,7 +204,7 @@ func (f *preTokenizerJSON) digits() splitter {
 }
 
 func (f *preTokenizerJSON) byteLevel() (splitter, error) {
-	var steps inTurn
+	var steps splitters
 	if f.PrefixSpace == nil || *f.PrefixSpace {
 		steps = append(steps, prefixSpace{})
 	}

@@ -12,14 +12,14 @@ import (
 
 // decoder is how a vocabulary spells text.
 type decoder struct {
-	byteLevel    bool
-	toByte       map[rune]byte
-	replaces     []replace
-	byteFallback bool
-	metaspace    string // stands for a space, "" where none does
-	dropFirst    bool   // marks of the first token are not text
-	strip        rune   // taken off the beginning, up to stripMost times
-	stripMost    int
+	byteLevel      bool
+	toByte         map[rune]byte
+	replaces       []replace
+	byteFallback   bool
+	metaspace      string // stands for a space, "" where none does
+	dropFirstMarks bool   // marks of the first token are not text
+	strip          rune   // taken off the beginning, up to maxStrip times
+	maxStrip       int
 }
 
 // Decode returns the text of ids, without special tokens if skipSpecial. Bytes that are not UTF-8 become U+FFFD.
@@ -38,11 +38,11 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 type Decoder struct {
 	tokenizer   *Tokenizer
 	keepSpecial bool
-	kept        []int32 // special tokens that are text nevertheless
+	keptSpecial []int32 // special tokens that are text nevertheless
 	started     bool    // a token was decoded
 	stripped    int     // characters taken off the beginning
-	text        bool    // text came out: nothing is stripped any more
-	held        []byte  // an incomplete character
+	hasText     bool    // text came out: nothing is stripped any more
+	incomplete  []byte  // an incomplete character
 }
 
 // NewDecoder returns a Decoder that leaves special tokens out.
@@ -56,25 +56,25 @@ func (d *Decoder) KeepSpecial() *Decoder {
 
 // Keep makes the Decoder write some special tokens.
 func (d *Decoder) Keep(ids []int32) *Decoder {
-	d.kept = ids
+	d.keptSpecial = ids
 	return d
 }
 
 // Push takes the next token and returns the text that is complete with it. Unknown ids have no text.
 func (d *Decoder) Push(id int32) string {
 	t := d.tokenizer
-	if !t.has(id) || t.special[id] && !d.keepSpecial && !slices.Contains(d.kept, id) {
+	if !t.has(id) || t.special[id] && !d.keepSpecial && !slices.Contains(d.keptSpecial, id) {
 		return ""
 	}
 	text, isByte := t.decoder.token(t.tokens[id], !d.started)
 	d.started = true
-	if !isByte && !t.decoder.byteLevel && len(d.held) > 0 {
+	if !isByte && !t.decoder.byteLevel && len(d.incomplete) > 0 {
 		return d.strip(d.release() + text)
 	}
-	d.held = append(d.held, text...)
-	keep := incompleteTail(d.held)
-	done := string(d.held[:len(d.held)-keep])
-	d.held = append(d.held[:0], d.held[len(d.held)-keep:]...)
+	d.incomplete = append(d.incomplete, text...)
+	keep := incompleteTail(d.incomplete)
+	done := string(d.incomplete[:len(d.incomplete)-keep])
+	d.incomplete = append(d.incomplete[:0], d.incomplete[len(d.incomplete)-keep:]...)
 	return d.strip(t.decoder.valid(done))
 }
 
@@ -82,17 +82,17 @@ func (d *Decoder) Push(id int32) string {
 func (d *Decoder) Flush() string { return d.strip(d.release()) }
 
 func (d *Decoder) release() string {
-	text := d.tokenizer.decoder.valid(string(d.held))
-	d.held = d.held[:0]
+	text := d.tokenizer.decoder.valid(string(d.incomplete))
+	d.incomplete = d.incomplete[:0]
 	return text
 }
 
 // strip takes off the characters that the vocabulary adds at the beginning of every text.
 func (d *Decoder) strip(text string) string {
-	for !d.text && text != "" {
+	for !d.hasText && text != "" {
 		r, n := utf8.DecodeRuneInString(text)
-		if r != d.tokenizer.decoder.strip || d.stripped >= d.tokenizer.decoder.stripMost {
-			d.text = true
+		if r != d.tokenizer.decoder.strip || d.stripped >= d.tokenizer.decoder.maxStrip {
+			d.hasText = true
 			break
 		}
 		text = text[n:]
@@ -127,7 +127,7 @@ func (d *decoder) token(token string, first bool) (text string, isByte bool) {
 }
 
 func (d *decoder) spaces(token string, first bool) string {
-	if first && d.dropFirst {
+	if first && d.dropFirstMarks {
 		return strings.ReplaceAll(token, d.metaspace, "")
 	}
 	return strings.ReplaceAll(token, d.metaspace, " ")

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// mostIDs bounds the tables that a file can demand.
-const mostIDs = 1 << 22
+// maxIDs bounds the tables that a file can demand.
+const maxIDs = 1 << 22
 
 func (t *Tokenizer) finish(added []addedToken) error {
 	if t.split == nil {
-		t.split = whole{}
+		t.split = noSplit{}
 	}
 	if t.normalize == nil {
 		t.normalize = normalizers{}
@@ -39,13 +39,13 @@ func (t *Tokenizer) finish(added []addedToken) error {
 func (t *Tokenizer) makeTables(added []addedToken) error {
 	last := int32(-1)
 	for token, id := range t.model.vocab {
-		if id < 0 || id >= mostIDs {
+		if id < 0 || id >= maxIDs {
 			return fmt.Errorf("token %.40q: id %d is out of range", token, id)
 		}
 		last = max(last, id)
 	}
 	for _, token := range added {
-		if token.ID < 0 || token.ID >= mostIDs {
+		if token.ID < 0 || token.ID >= maxIDs {
 			return fmt.Errorf("added token %.40q: id %d is out of range", token.Content, token.ID)
 		}
 		last = max(last, token.ID)
@@ -53,29 +53,29 @@ func (t *Tokenizer) makeTables(added []addedToken) error {
 	if last < 0 {
 		return errors.New("the vocabulary is empty")
 	}
-	t.tokens, t.known, t.special = make([]string, last+1), make([]bool, last+1), make([]bool, last+1)
+	t.tokens, t.exists, t.special = make([]string, last+1), make([]bool, last+1), make([]bool, last+1)
 	for token, id := range t.model.vocab {
-		t.tokens[id], t.known[id] = token, true
+		t.tokens[id], t.exists[id] = token, true
 	}
 	return nil
 }
 
 func (t *Tokenizer) indexAdded(added []addedToken) error {
-	t.raw, t.late, t.lookalike = newAddedTokens(), newAddedTokens(), newAddedTokens()
+	t.rawTokens, t.normalizedTokens, t.lookalikes = newAddedTokens(), newAddedTokens(), newAddedTokens()
 	t.added = make(map[string]int32, len(added))
 	for _, token := range added {
 		if err := t.checkAdded(token); err != nil {
 			return err
 		}
 		t.added[token.Content] = token.ID
-		t.tokens[token.ID], t.known[token.ID], t.special[token.ID] = token.Content, true, token.Special
+		t.tokens[token.ID], t.exists[token.ID], t.special[token.ID] = token.Content, true, token.Special
 		if token.Normalized {
-			t.late.add(t.normalize.apply(token.Content), token)
+			t.normalizedTokens.add(t.normalize.apply(token.Content), token)
 		} else {
-			t.raw.add(token.Content, token)
+			t.rawTokens.add(token.Content, token)
 		}
 		if token.Special {
-			t.lookalike.add(token.Content, token)
+			t.lookalikes.add(token.Content, token)
 		}
 	}
 	return nil

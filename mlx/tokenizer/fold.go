@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/cases"
 )
 
-// manyFolded are the characters that are the same as several, folded.
-func manyFolded() map[rune]string {
+// multiCharacterFolds returns the characters that are several when their case is folded, and which.
+func multiCharacterFolds() map[rune]string {
 	fold := cases.Fold()
 	many := make(map[rune]string)
 	for _, block := range []runeRange{{0xDF, 0xDF}, {0x130, 0x1F0}, {0x390, 0x587}, {0x1E96, 0x1FFC}, {0xFB00, 0xFB17}} {
@@ -27,7 +27,7 @@ func manyFolded() map[rune]string {
 
 // checkFolded refuses a range of characters of which one is the same as several.
 func (c *compiler) checkFolded(low, high rune) error {
-	for r, folded := range c.many() {
+	for r, folded := range c.multiFolds() {
 		if r >= low && r <= high {
 			return fmt.Errorf("%q in any case is %q too, which is not supported", r, folded)
 		}
@@ -38,7 +38,7 @@ func (c *compiler) checkFolded(low, high rune) error {
 // checkPair refuses two characters, one after the other, that are the same as one or begin what is.
 func (c *compiler) checkPair(before, after rune) error {
 	pair := cases.Fold().String(string(before) + string(after))
-	for r, folded := range c.many() {
+	for r, folded := range c.multiFolds() {
 		if strings.HasPrefix(folded, pair) {
 			return fmt.Errorf("%q in any case begins %q, which is %q too: not supported", pair, folded, r)
 		}
@@ -46,9 +46,9 @@ func (c *compiler) checkPair(before, after rune) error {
 	return nil
 }
 
-func (c *compiler) many() map[rune]string {
-	if c.folded == nil {
-		c.folded = manyFolded()
+func (c *compiler) multiFolds() map[rune]string {
+	if c.folds == nil {
+		c.folds = multiCharacterFolds()
 	}
-	return c.folded
+	return c.folds
 }

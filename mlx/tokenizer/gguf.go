@@ -89,7 +89,7 @@ func (v *Vocabulary) configureByteLevel(t *Tokenizer) error {
 		return err
 	}
 	if v.AddSpacePrefix {
-		t.split = inTurn{prefixSpace{}, t.split}
+		t.split = splitters{prefixSpace{}, t.split}
 	}
 	if len(v.Merges) == 0 {
 		return errors.New("the merges are missing (tokenizer.ggml.merges)")
@@ -109,7 +109,7 @@ func (v *Vocabulary) configureWords(t *Tokenizer) (err error) {
 		t.split, err = wordsOf(gpt2Words)
 	case "smollm", "starcoder", "refact", "command-r":
 		t.split, err = wordsOf(gpt2Words)
-		t.split = inTurn{cutter{numeric{}, isolated, false}, t.split}
+		t.split = splitters{cutter{numeric{}, isolated, false}, t.split}
 	case "llama-bpe", "llama3", "llama-v3":
 		t.split, err = wordsOf(llamaWords)
 		t.model.ignoreMerges = true
@@ -134,7 +134,7 @@ func (v *Vocabulary) configureScores(t *Tokenizer) error {
 	steps := normalizers{replace{literal(" "), spaceMark}}
 	if v.AddSpacePrefix {
 		steps = append(normalizers{prepend(spaceMark)}, steps...)
-		t.decoder.strip, t.decoder.stripMost = ' ', 1
+		t.decoder.strip, t.decoder.maxStrip = ' ', 1
 	}
 	t.normalize = steps
 	t.decoder.replaces = []replace{{literal(spaceMark), " "}}
@@ -162,10 +162,10 @@ func (v *Vocabulary) mergesByScore(m *bpe) error {
 	return nil
 }
 
-const longestToken = 512 // characters; longer ones are not parted
+const maxSplitToken = 512 // characters; longer ones are not parted
 
 func (v *Vocabulary) addSplits(m *bpe, token string, rule merge) {
-	if len(token) > longestToken {
+	if len(token) > maxSplitToken {
 		return
 	}
 	for i := range token {

@@ -12,31 +12,31 @@ import (
 )
 
 const (
-	mostGrowth = 64 // NFKC, then ▁ in front and for each space, comes to 36
-	mostSteps  = 64 // of one kind in a file, sequences among them
+	maxGrowth = 64 // NFKC, then ▁ in front and for each space, comes to 36
+	maxSteps  = 64 // of one kind in a file, sequences among them
 )
 
-// growth is the most bytes that become of a text: of[b] for each byte b of it, and more for the whole.
+// growth is the most bytes that become of a text: factors[b] for each byte b of it, and constant ones for the whole.
 type growth struct {
-	of   [256]float64
-	more float64
+	factors  [256]float64
+	constant float64
 }
 
 func noGrowth() growth {
 	var g growth
-	for b := range g.of {
-		g.of[b] = 1
+	for b := range g.factors {
+		g.factors[b] = 1
 	}
 	return g
 }
 
-// most is the factor for a text of one byte or more.
-func (g *growth) most() float64 { return slices.Max(g.of[:]) + g.more }
+// factor is how many times its length a text of one byte or more can have.
+func (g *growth) factor() float64 { return slices.Max(g.factors[:]) + g.constant }
 
 func (g *growth) sum(text string) float64 {
 	total := 0.0
 	for i := range len(text) {
-		total += g.of[text[i]]
+		total += g.factors[text[i]]
 	}
 	return total
 }
@@ -48,8 +48,8 @@ type grower interface {
 
 func checkGrowth(step grower) error {
 	g := step.grow(noGrowth())
-	if most := g.most(); most > mostGrowth {
-		return fmt.Errorf("a text could become %.3g times as long; the most is %d times", most, mostGrowth)
+	if factor := g.factor(); factor > maxGrowth {
+		return fmt.Errorf("a text could become %.3g times as long; the most is %d times", factor, maxGrowth)
 	}
 	return nil
 }
@@ -58,8 +58,8 @@ func checkGrowth(step grower) error {
 type steps int
 
 func (s *steps) add(n int) error {
-	if *s += steps(n); *s > mostSteps {
-		return fmt.Errorf("it has more than %d steps", mostSteps)
+	if *s += steps(n); *s > maxSteps {
+		return fmt.Errorf("it has more than %d steps", maxSteps)
 	}
 	return nil
 }
@@ -80,21 +80,21 @@ func (f form) grow(g growth) growth {
 
 // beyondASCII lets a byte that is not ASCII become factor bytes of any value.
 func (g growth) beyondASCII(factor float64) growth {
-	worst := factor * slices.Max(g.of[:])
-	for b := utf8.RuneSelf; b < len(g.of); b++ {
-		g.of[b] = worst
+	maxBytes := factor * slices.Max(g.factors[:])
+	for b := utf8.RuneSelf; b < len(g.factors); b++ {
+		g.factors[b] = maxBytes
 	}
 	return g
 }
 
 func (p prepend) grow(g growth) growth {
-	g.more += g.sum(string(p))
+	g.constant += g.sum(string(p))
 	return g
 }
 
 func (lowercase) grow(g growth) growth {
 	for b := 'A'; b <= 'Z'; b++ {
-		g.of[b] = g.of[b+'a'-'A']
+		g.factors[b] = g.factors[b+'a'-'A']
 	}
 	return g.beyondASCII(1.5) // U+023A
 }
@@ -107,33 +107,33 @@ func (r replace) grow(g growth) growth {
 	if l, ok := r.pattern.(literal); ok {
 		price /= float64(max(len(l), 1))
 	}
-	for b, may := range bytesOf(r.pattern) {
-		if may {
-			g.of[b] = max(g.of[b], price)
+	for b, isMatched := range bytesOf(r.pattern) {
+		if isMatched {
+			g.factors[b] = max(g.factors[b], price)
 		}
 	}
 	return g
 }
 
 // bytesOf are the bytes that a match may have, of regular expressions exactly only in ASCII.
-func bytesOf(p pattern) (may [256]bool) {
+func bytesOf(p pattern) (bytes [256]bool) {
 	switch p := p.(type) {
 	case literal:
 		for i := range len(p) {
-			may[p[i]] = true
+			bytes[p[i]] = true
 		}
 	case *regex:
 		for _, i := range p.program {
-			for b := range may {
-				may[b] = may[b] || i.op == opClass && (i.class.has(rune(b)) && b < utf8.RuneSelf || b >= utf8.RuneSelf && i.class.beyondASCII())
+			for b := range bytes {
+				bytes[b] = bytes[b] || i.op == opClass && (i.class.has(rune(b)) && b < utf8.RuneSelf || b >= utf8.RuneSelf && i.class.beyondASCII())
 			}
 		}
 	default:
-		for b := range may {
-			may[b] = true
+		for b := range bytes {
+			bytes[b] = true
 		}
 	}
-	return may
+	return bytes
 }
 
 func (c *class) beyondASCII() bool {

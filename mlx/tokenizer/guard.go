@@ -19,10 +19,10 @@ func (t *Tokenizer) Guard(user string) string {
 	var b strings.Builder
 	done := 0
 	for i := 0; i < len(user); i++ {
-		if !t.lookalike.starts[user[i]] {
+		if !t.lookalikes.starts[user[i]] {
 			continue
 		}
-		if token, _, open := t.lookalike.longest(user, i); token < 0 && !open {
+		if token, _, open := t.lookalikes.longest(user, i); token < 0 && !open {
 			continue
 		}
 		_, width := utf8.DecodeRuneInString(user[i:])

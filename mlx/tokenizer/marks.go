@@ -10,11 +10,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// mostMarks is a run that is surely short of 30 when each of its marks is taken apart.
-const mostMarks = 10
+// maxMarks is the length of a run that surely stays below 30 when each of its marks is taken apart.
+const maxMarks = 10
 
-// normal is a form of text that has no character which the library doesn't know.
-func normal(form norm.Form, text string) string {
+// normalizeForm returns a normalization form of a text that has no character which the library doesn't know.
+func normalizeForm(form norm.Form, text string) string {
 	if !hasManyMarks(form, text) {
 		return form.String(text)
 	}
@@ -42,31 +42,31 @@ func hasManyMarks(form norm.Form, text string) bool {
 		if run++; p.BoundaryBefore() {
 			run = 0
 		}
-		if run > mostMarks {
+		if run > maxMarks {
 			return true
 		}
 	}
 	return false
 }
 
-// ordered is a character with its combining class.
-type ordered struct {
+// mark is a character with its combining class, 0 for what is no mark.
+type mark struct {
 	r     rune
 	class uint8
 }
 
 // decompose takes every character apart and puts the marks in order.
-func decompose(form norm.Form, text string) []ordered {
+func decompose(form norm.Form, text string) []mark {
 	apart := map[norm.Form]norm.Form{norm.NFC: norm.NFD, norm.NFD: norm.NFD, norm.NFKC: norm.NFKD, norm.NFKD: norm.NFKD}[form]
-	var all []ordered
+	var all []mark
 	for i, r := range text {
 		p := apart.PropertiesString(text[i:])
 		if p.Decomposition() == nil && (r < '가' || r > '힣') { // Hangul is taken apart by a rule, not by a table
-			all = append(all, ordered{r, p.CCC()})
+			all = append(all, mark{r, p.CCC()})
 			continue
 		}
 		for _, part := range apart.String(string(r)) {
-			all = append(all, ordered{part, apart.PropertiesString(string(part)).CCC()})
+			all = append(all, mark{part, apart.PropertiesString(string(part)).CCC()})
 		}
 	}
 	for start := 0; start < len(all); {
@@ -81,7 +81,7 @@ func decompose(form norm.Form, text string) []ordered {
 }
 
 // sortByClass keeps marks of one class in their order. It counts, since a text may be one run of millions of marks.
-func sortByClass(run []ordered) {
+func sortByClass(run []mark) {
 	if len(run) < 2 {
 		return
 	}
@@ -92,7 +92,7 @@ func sortByClass(run []ordered) {
 	for class := range 256 {
 		places[class+1] += places[class]
 	}
-	sorted := make([]ordered, len(run))
+	sorted := make([]mark, len(run))
 	for _, m := range run {
 		sorted[places[m.class]] = m
 		places[m.class]++
@@ -101,7 +101,7 @@ func sortByClass(run []ordered) {
 }
 
 // compose joins each mark with the starter before it, where there is a character for both and nothing stands between.
-func compose(all []ordered) []ordered {
+func compose(all []mark) []mark {
 	out, starter := all[:0], -1
 	for _, m := range all {
 		if starter >= 0 && (starter == len(out)-1 || out[len(out)-1].class < m.class) {

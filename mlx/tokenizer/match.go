@@ -11,16 +11,16 @@ import (
 
 // regex is a compiled pattern.
 type regex struct {
-	program  []instruction
-	memories int
-	quick    *automaton // nil: the matcher does it all
-	idle     sync.Pool  // of *matcher
+	program   []instruction
+	memories  int
+	automaton *automaton // nil: the matcher does it all
+	matchers  sync.Pool  // of *matcher
 }
 
 func (x *regex) each(text string, match func(start, end int)) {
 	at := 0
-	if x.quick != nil {
-		at = x.quick.each(text, match)
+	if x.automaton != nil {
+		at = x.automaton.each(text, match)
 	}
 	if at <= len(text) {
 		x.eachFrom(text, at, match)
@@ -29,11 +29,11 @@ func (x *regex) each(text string, match func(start, end int)) {
 
 // eachFrom searches from a place on with a matcher.
 func (x *regex) eachFrom(text string, at int, match func(start, end int)) {
-	m, _ := x.idle.Get().(*matcher)
+	m, _ := x.matchers.Get().(*matcher)
 	if m == nil {
 		m = &matcher{}
 	}
-	defer x.idle.Put(m)
+	defer x.matchers.Put(m)
 	m.begin(x, text)
 	for at <= len(text) {
 		end := m.run(0, at)
@@ -54,12 +54,12 @@ func width(text string, at int) int {
 
 // matcher is the state of one search through a text.
 type matcher struct {
-	program []instruction
-	text    string
-	tried   []uint64 // a bit for each memory and place
-	places  int
-	stack   []choice
-	trail   []int // bits of the splits that the current way went through
+	program  []instruction
+	text     string
+	failures []uint64 // a bit for each memory and place
+	places   int
+	stack    []choice
+	trail    []int // bits of the splits that the current way went through
 }
 
 // choice is where to go on if the current way fails.
@@ -68,18 +68,18 @@ type choice struct{ pc, at, trail int }
 func (m *matcher) begin(x *regex, text string) {
 	m.program, m.text, m.places = x.program, text, len(text)+1
 	words := (x.memories*m.places + 63) / 64
-	if cap(m.tried) < words {
-		m.tried = make([]uint64, words)
+	if cap(m.failures) < words {
+		m.failures = make([]uint64, words)
 	}
-	m.tried = m.tried[:words]
-	clear(m.tried)
+	m.failures = m.failures[:words]
+	clear(m.failures)
 	m.stack, m.trail = m.stack[:0], m.trail[:0]
 }
 
 func (m *matcher) bit(memo, at int) int { return memo*m.places + at }
-func (m *matcher) isSet(bit int) bool   { return m.tried[bit/64]&(1<<(bit%64)) != 0 }
-func (m *matcher) set(bit int)          { m.tried[bit/64] |= 1 << (bit % 64) }
-func (m *matcher) unset(bit int)        { m.tried[bit/64] &^= 1 << (bit % 64) }
+func (m *matcher) isSet(bit int) bool   { return m.failures[bit/64]&(1<<(bit%64)) != 0 }
+func (m *matcher) set(bit int)          { m.failures[bit/64] |= 1 << (bit % 64) }
+func (m *matcher) unset(bit int)        { m.failures[bit/64] &^= 1 << (bit % 64) }
 func (m *matcher) split(i *instruction, at int) {
 	m.trail = append(m.trail, m.bit(i.memo, at))
 	m.set(m.bit(i.memo, at))
@@ -142,7 +142,7 @@ func (m *matcher) step(pc, at int) (int, int) {
 	case opJump:
 		return i.next, at
 	case opLook:
-		if m.looks(i, at) == i.negated {
+		if m.lookAround(i, at) == i.negated {
 			return failed, at
 		}
 		return i.other, at
@@ -160,8 +160,8 @@ func (m *matcher) step(pc, at int) (int, int) {
 	return done, at
 }
 
-// looks tells whether the part of a look-around matches. Either answer is remembered.
-func (m *matcher) looks(i *instruction, at int) bool {
+// lookAround tells whether the part of a look-around matches. Either answer is remembered.
+func (m *matcher) lookAround(i *instruction, at int) bool {
 	if i.behind {
 		r, n := utf8.DecodeLastRuneInString(m.text[:at])
 		return n > 0 && i.class.has(r)

@@ -5,7 +5,7 @@ package tokenizer
 type symbol struct {
 	id         int32
 	prev, next int32 // -1 at the ends
-	gone       bool  // swallowed by its left neighbour
+	merged     bool  // into its left neighbour
 }
 
 type candidate struct {
@@ -36,7 +36,7 @@ func (w *chain) mergeAll(merges map[pair]merge) {
 	for len(w.heap) > 0 {
 		c := w.pop()
 		left := &w.symbols[c.at]
-		if left.gone || left.next < 0 {
+		if left.merged || left.next < 0 {
 			continue
 		}
 		right := &w.symbols[left.next]
@@ -51,7 +51,7 @@ func (w *chain) mergeAll(merges map[pair]merge) {
 
 func (w *chain) join(left, right *symbol, c candidate) {
 	left.id, left.next = c.id, right.next
-	right.gone = true
+	right.merged = true
 	if right.next >= 0 {
 		w.symbols[right.next].prev = c.at
 	}

@@ -31,16 +31,16 @@ func (n normalizers) apply(text string) string {
 type form struct{ form norm.Form }
 
 func (f form) apply(text string) string {
-	if f.form.IsNormalString(text) && strings.IndexFunc(text, isUnnormalized) < 0 {
+	if f.form.IsNormalString(text) && strings.IndexFunc(text, isNewerThanTables) < 0 {
 		return text
 	}
 	var b strings.Builder
 	for text != "" {
-		n := strings.IndexFunc(text, isUnnormalized)
+		n := strings.IndexFunc(text, isNewerThanTables)
 		if n < 0 {
 			n = len(text)
 		}
-		b.WriteString(normal(f.form, text[:n]))
+		b.WriteString(normalizeForm(f.form, text[:n]))
 		kept := n + width(text, n)
 		if n == len(text) {
 			kept = n
@@ -51,7 +51,7 @@ func (f form) apply(text string) string {
 	return b.String()
 }
 
-func isUnnormalized(r rune) bool { return r > 0x300 && unicode.Is(unnormalized, r) }
+func isNewerThanTables(r rune) bool { return r > 0x300 && unicode.Is(unnormalized, r) }
 
 // prepend writes something before every text that is not empty.
 type prepend string
@@ -79,12 +79,12 @@ func (lowercase) apply(text string) string {
 }
 
 // caseRange is every step-th character from low to high, whose other case is so far away.
-type caseRange struct{ low, high, step, away rune }
+type caseRange struct{ low, high, step, offset rune }
 
 func lowerCase(r rune) rune {
 	i, _ := slices.BinarySearchFunc(lowerCases, r, func(c caseRange, r rune) int { return cmp.Compare(c.high, r) })
 	if i < len(lowerCases) && r >= lowerCases[i].low && (r-lowerCases[i].low)%lowerCases[i].step == 0 {
-		return r + lowerCases[i].away
+		return r + lowerCases[i].offset
 	}
 	return r
 }

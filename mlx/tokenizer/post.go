@@ -162,7 +162,7 @@ func (d *decoder) apply(f decoderJSON) error {
 		return err
 	case "Metaspace":
 		d.metaspace = f.Replacement
-		d.dropFirst = f.PrependScheme != "never" && (f.PrependScheme != "" || f.PrefixSpace == nil || *f.PrefixSpace)
+		d.dropFirstMarks = f.PrependScheme != "never" && (f.PrependScheme != "" || f.PrefixSpace == nil || *f.PrefixSpace)
 	case "ByteFallback":
 		d.byteFallback = true
 	case "Strip":
@@ -170,7 +170,7 @@ func (d *decoder) apply(f decoderJSON) error {
 		if f.Stop != 0 || len(runes) != 1 || f.Start < 0 {
 			return fmt.Errorf("Strip of %q from the end (%d) is not supported", f.Content, f.Stop)
 		}
-		d.strip, d.stripMost = runes[0], f.Start
+		d.strip, d.maxStrip = runes[0], f.Start
 	}
 	return nil
 }

@@ -32,9 +32,9 @@ type instruction struct {
 }
 
 const (
-	mostInstructions = 4000
-	mostRepeats      = 1000
-	deepestRegex     = 100
+	maxInstructions = 4000
+	maxRepeats      = 1000
+	maxGroupDepth   = 100
 )
 
 // newPattern reads a regular expression of a tokenizer.json.
@@ -49,7 +49,7 @@ func compile(source string) (*regex, error) {
 		return nil, fmt.Errorf("regular expression %.200q: %q has no beginning", source, source[c.at])
 	}
 	c.emit(instruction{op: opEnd})
-	return &regex{program: c.program, memories: c.memories, quick: newAutomaton(c.program)}, nil
+	return &regex{program: c.program, memories: c.memories, automaton: newAutomaton(c.program)}, nil
 }
 
 type compiler struct {
@@ -59,7 +59,7 @@ type compiler struct {
 	depth  int
 	assembler
 	before rune            // the character that the last atom was, where case doesn't matter; 0: another atom
-	folded map[rune]string // see many
+	folds  map[rune]string // see multiFolds
 }
 
 func (c *compiler) accept(text string) bool {
@@ -72,8 +72,8 @@ func (c *compiler) accept(text string) bool {
 
 // alternatives are a|b|c, up to a bracket or the end.
 func (c *compiler) alternatives() error {
-	if c.depth++; c.depth > deepestRegex {
-		return fmt.Errorf("brackets deeper than %d", deepestRegex)
+	if c.depth++; c.depth > maxGroupDepth {
+		return fmt.Errorf("brackets deeper than %d", maxGroupDepth)
 	}
 	defer func() { c.depth-- }()
 	var ends []int
@@ -96,7 +96,7 @@ func (c *compiler) alternatives() error {
 	return nil
 }
 
-func shifted(target, at int) int {
+func shiftTarget(target, at int) int {
 	if target >= at {
 		return target + 1
 	}
@@ -112,8 +112,8 @@ func (c *compiler) sequence() error {
 		if err := c.quantifiers(start, from); err != nil {
 			return err
 		}
-		if c.here() > mostInstructions {
-			return fmt.Errorf("it is longer than %d steps", mostInstructions)
+		if c.here() > maxInstructions {
+			return fmt.Errorf("it is longer than %d steps", maxInstructions)
 		}
 	}
 	return nil
@@ -132,23 +132,23 @@ func (c *compiler) atom() error {
 		return err
 	case '.':
 		c.at++
-		c.emit(instruction{op: opClass, class: newClass(runeSet{{'\n', '\n'}}.others())})
+		c.emit(instruction{op: opClass, class: newClass(runeSet{{'\n', '\n'}}.complement())})
 		return nil
 	case '^', '$':
 		c.at++
 		c.emit(instruction{op: opPlace, place: ch})
 		return nil
 	case '\\':
-		return c.escaped(before)
+		return c.escapedAtom(before)
 	case '*', '+', '?', '{':
 		return fmt.Errorf("%q repeats nothing", ch)
 	}
 	r, n := utf8.DecodeRuneInString(c.source[c.at:])
 	c.at += n
-	return c.single(before, r)
+	return c.literalRune(before, r)
 }
 
-func (c *compiler) escaped(before rune) error {
+func (c *compiler) escapedAtom(before rune) error {
 	if c.at+1 < len(c.source) && strings.IndexByte("Az", c.source[c.at+1]) >= 0 {
 		c.emit(instruction{op: opPlace, place: c.source[c.at+1]})
 		c.at += 2
@@ -159,14 +159,14 @@ func (c *compiler) escaped(before rune) error {
 		return err
 	}
 	if set == nil {
-		return c.single(before, r)
+		return c.literalRune(before, r)
 	}
 	c.emit(instruction{op: opClass, class: newClass(set)})
 	return nil
 }
 
-// single is one character, in any case where that doesn't matter, and then it may be one with the character before it.
-func (c *compiler) single(before, r rune) error {
+// literalRune compiles one character. Where case doesn't matter it may be one with the character before it.
+func (c *compiler) literalRune(before, r rune) error {
 	if c.fold && before != 0 {
 		if err := c.checkPair(before, r); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (c *compiler) single(before, r rune) error {
 	if c.fold {
 		c.before = r
 	}
-	set, err := c.between(r, r)
+	set, err := c.rangeSet(r, r)
 	c.emit(instruction{op: opClass, class: newClass(set)})
 	return err
 }
@@ -185,31 +185,31 @@ func (c *compiler) group() error {
 	defer func() { c.fold = fold }()
 	switch {
 	case c.accept("(?:"):
-		return c.closed()
+		return c.closeGroup()
 	case c.accept("(?i:"):
 		c.fold = true
-		return c.closed()
+		return c.closeGroup()
 	case c.accept("(?-i:"):
 		c.fold = false
-		return c.closed()
+		return c.closeGroup()
 	case c.accept("(?="):
-		return c.part(instruction{op: opLook})
+		return c.subprogram(instruction{op: opLook})
 	case c.accept("(?!"):
-		return c.part(instruction{op: opLook, negated: true})
+		return c.subprogram(instruction{op: opLook, negated: true})
 	case c.accept("(?>"):
-		return c.part(instruction{op: opAtomic})
+		return c.subprogram(instruction{op: opAtomic})
 	case c.accept("(?<="):
-		return c.behind(false)
+		return c.lookBehind(false)
 	case c.accept("(?<!"):
-		return c.behind(true)
+		return c.lookBehind(true)
 	case strings.HasPrefix(c.source[c.at:], "(?"):
 		return fmt.Errorf("%.5q is not supported", c.source[c.at:])
 	}
 	c.at++
-	return c.closed()
+	return c.closeGroup()
 }
 
-func (c *compiler) closed() error {
+func (c *compiler) closeGroup() error {
 	err := c.alternatives()
 	if err == nil && !c.accept(")") {
 		err = fmt.Errorf("a bracket is not closed")
@@ -217,20 +217,20 @@ func (c *compiler) closed() error {
 	return err
 }
 
-// part is a piece of the program that is run on its own.
-func (c *compiler) part(i instruction) error {
+// subprogram compiles a group that the matcher runs on its own.
+func (c *compiler) subprogram(i instruction) error {
 	at := c.emit(i)
 	c.program[at].next = c.here()
-	err := c.closed()
+	err := c.closeGroup()
 	c.emit(instruction{op: opEnd})
 	c.program[at].other = c.here()
 	return err
 }
 
-// behind looks at the character before this place; more than one is not supported.
-func (c *compiler) behind(negated bool) error {
+// lookBehind compiles a look at the character before a place; more than one character is not supported.
+func (c *compiler) lookBehind(negated bool) error {
 	start := c.here()
-	if err := c.closed(); err != nil {
+	if err := c.closeGroup(); err != nil {
 		return err
 	}
 	if c.here() != start+1 || c.program[start].op != opClass {

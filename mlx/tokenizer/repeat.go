@@ -22,7 +22,7 @@ func (c *compiler) quantifiers(start, from int) error {
 		return fmt.Errorf("a repetition of a repetition is not supported")
 	}
 	end := c.at
-	again := func() error {
+	repeatAtom := func() error {
 		before := c.before
 		c.at, c.before = from, 0
 		err := c.atom()
@@ -35,7 +35,7 @@ func (c *compiler) quantifiers(start, from int) error {
 		atomic = c.emit(instruction{op: opAtomic})
 		c.program[atomic].next = c.here()
 	}
-	if err := c.repeat(least, most, lazy, again); err != nil {
+	if err := c.repeat(least, most, lazy, repeatAtom); err != nil {
 		return err
 	}
 	if possessive {
@@ -72,32 +72,32 @@ func (c *compiler) counts() (least, most int, ok bool, err error) {
 	} else if isRange && err == nil {
 		most, err = strconv.Atoi(high)
 	}
-	if err != nil || least < 0 || least > mostRepeats || most > mostRepeats || most >= 0 && most < least {
+	if err != nil || least < 0 || least > maxRepeats || most > maxRepeats || most >= 0 && most < least {
 		return 0, 0, false, fmt.Errorf("the repetition {%s,%s} is not supported", low, high)
 	}
 	return least, most, true, nil
 }
 
-func (c *compiler) repeat(least, most int, lazy bool, again func() error) error {
+func (c *compiler) repeat(least, most int, lazy bool, atom func() error) error {
 	for range least {
-		if err := again(); err != nil {
+		if err := atom(); err != nil {
 			return err
 		}
-		if c.here() > mostInstructions {
-			return fmt.Errorf("it is longer than %d steps", mostInstructions)
+		if c.here() > maxInstructions {
+			return fmt.Errorf("it is longer than %d steps", maxInstructions)
 		}
 	}
 	if most < 0 {
-		return c.loop(lazy, again)
+		return c.loop(lazy, atom)
 	}
 	var splits []int
 	for range most - least {
 		splits = append(splits, c.emit(instruction{op: opSplit}))
-		if err := again(); err != nil {
+		if err := atom(); err != nil {
 			return err
 		}
-		if c.here() > mostInstructions {
-			return fmt.Errorf("it is longer than %d steps", mostInstructions)
+		if c.here() > maxInstructions {
+			return fmt.Errorf("it is longer than %d steps", maxInstructions)
 		}
 	}
 	for _, at := range splits {
@@ -106,9 +106,9 @@ func (c *compiler) repeat(least, most int, lazy bool, again func() error) error 
 	return nil
 }
 
-func (c *compiler) loop(lazy bool, again func() error) error {
+func (c *compiler) loop(lazy bool, atom func() error) error {
 	at := c.emit(instruction{op: opSplit})
-	if err := again(); err != nil {
+	if err := atom(); err != nil {
 		return err
 	}
 	if c.mayBeEmpty(at+1, c.here(), map[int]bool{}) {

@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	mostKinds   = 200
-	mostLookUps = 1 << 20 // while they are sorted
+	maxKinds   = 200
+	maxLookUps = 1 << 20 // while they are sorted
 )
 
 // runeKinds sorts all characters by the classes of a program that they belong to.
 type runeKinds struct {
-	pages    []uint16 // by character / 256
-	distinct [][256]uint8
-	first    [256]uint8 // the page of the characters below 256
-	examples []rune     // one of each kind
+	pages         []uint16 // by character / 256
+	distinctPages [][256]uint8
+	latin         [256]uint8 // the page of the characters below 256
+	examples      []rune     // one of each kind
 }
 
-func (k *runeKinds) of(r rune) int { return int(k.distinct[k.pages[r>>8]][r&0xFF]) }
+func (k *runeKinds) of(r rune) int { return int(k.distinctPages[k.pages[r>>8]][r&0xFF]) }
 
 // newRuneKinds returns nil where there are too many kinds.
 func newRuneKinds(program []instruction) *runeKinds {
@@ -33,7 +33,7 @@ func newRuneKinds(program []instruction) *runeKinds {
 	}
 	slices.Sort(borders)
 	borders = slices.Compact(borders)
-	if len(borders)*len(classes) > mostLookUps {
+	if len(borders)*len(classes) > maxLookUps {
 		return nil
 	}
 	k, names, kinds := &runeKinds{}, map[string]uint8{}, make([]uint8, len(borders)-1)
@@ -41,7 +41,7 @@ func newRuneKinds(program []instruction) *runeKinds {
 		name := kindName(classes, low)
 		kind, known := names[name]
 		if !known {
-			if len(names) == mostKinds {
+			if len(names) == maxKinds {
 				return nil
 			}
 			kind = uint8(len(names))
@@ -95,15 +95,15 @@ func (k *runeKinds) paginate(borders []rune, kinds []uint8) {
 		}
 		k.pages = append(k.pages, place)
 	}
-	k.first = k.distinct[0]
+	k.latin = k.distinctPages[0]
 }
 
 func (k *runeKinds) place(places map[[256]uint8]uint16, page [256]uint8) uint16 {
 	place, known := places[page]
 	if !known {
-		place = uint16(len(k.distinct))
+		place = uint16(len(k.distinctPages))
 		places[page] = place
-		k.distinct = append(k.distinct, page)
+		k.distinctPages = append(k.distinctPages, page)
 	}
 	return place
 }

@@ -45,8 +45,8 @@ func setOfTable(table *unicode.RangeTable) runeSet {
 	return newRuneSet(ranges)
 }
 
-// others are the characters that the set lacks.
-func (s runeSet) others() runeSet {
+// complement returns the characters that the set lacks.
+func (s runeSet) complement() runeSet {
 	out := make(runeSet, 0, len(s)+1)
 	next := rune(0)
 	for _, r := range s {

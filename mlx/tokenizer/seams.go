@@ -10,15 +10,15 @@ const bigramBits = 1 << 22
 
 // bigrams is a set of pairs of characters; it may claim a pair that it does not hold, which costs a seam only.
 type bigrams struct {
-	bits  []uint64
-	byteW bool // characters are bytes
+	bits    []uint64
+	byBytes bool // characters are bytes
 }
 
 func (m *bpe) findSeams() *bigrams {
 	if !m.canCut() {
 		return nil
 	}
-	b := &bigrams{bits: make([]uint64, bigramBits/64), byteW: m.byteLevel}
+	b := &bigrams{bits: make([]uint64, bigramBits/64), byBytes: m.byteLevel}
 	_, toByte := byteAlphabet()
 	spelling := m.spellings()
 	for p := range m.merges {
@@ -77,7 +77,7 @@ func hashPair(left, right rune) uint64 {
 
 // next is the length of word up to its first seam, or all of it.
 func (b *bigrams) next(word string) int {
-	if b.byteW {
+	if b.byBytes {
 		for i := 1; i < len(word); i++ {
 			if !b.has(rune(word[i-1]), rune(word[i])) {
 				return i

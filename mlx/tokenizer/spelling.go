@@ -7,10 +7,10 @@ import (
 
 // Speller knows every way in which tokens can spell a text. It is immutable and safe for concurrent use.
 type Speller struct {
-	tokenizer *Tokenizer
-	byText    map[string][]int32 // ordinary tokens by the text that they stand for inside a text
-	longest   int                // bytes of the longest
-	kept      []int32            // special tokens that carry text nevertheless
+	tokenizer   *Tokenizer
+	byText      map[string][]int32 // ordinary tokens by the text that they stand for inside a text
+	maxBytes    int                // bytes of the longest
+	keptSpecial []int32            // special tokens that carry text nevertheless
 }
 
 // NewSpeller lists the texts of all ordinary tokens.
@@ -22,7 +22,7 @@ func (t *Tokenizer) NewSpeller() *Speller {
 			continue
 		}
 		s.byText[text] = append(s.byText[text], int32(id))
-		s.longest = max(s.longest, len(text))
+		s.maxBytes = max(s.maxBytes, len(text))
 	}
 	return s
 }
@@ -30,7 +30,7 @@ func (t *Tokenizer) NewSpeller() *Speller {
 // Keep returns a speller that knows some special tokens as text too, as a Decoder that keeps them.
 func (s *Speller) Keep(ids []int32) *Speller {
 	kept := *s
-	kept.kept = ids
+	kept.keptSpecial = ids
 	return &kept
 }
 
@@ -38,7 +38,7 @@ func (s *Speller) Keep(ids []int32) *Speller {
 // those without any text.
 func (s *Speller) Text(id int32) (string, bool) {
 	t := s.tokenizer
-	if !t.has(id) || t.special[id] && !slices.Contains(s.kept, id) {
+	if !t.has(id) || t.special[id] && !slices.Contains(s.keptSpecial, id) {
 		return "", false
 	}
 	text, _ := t.decoder.token(t.tokens[id], false)
@@ -48,12 +48,12 @@ func (s *Speller) Text(id int32) (string, bool) {
 // Beginnings returns the tokens that a spelling of text can begin with, the longest first.
 func (s *Speller) Beginnings(text string) []int32 {
 	var ids []int32
-	for _, id := range s.kept {
-		if own, ok := s.Text(id); ok && strings.HasPrefix(text, own) {
+	for _, id := range s.keptSpecial {
+		if tokenText, ok := s.Text(id); ok && strings.HasPrefix(text, tokenText) {
 			ids = append(ids, id)
 		}
 	}
-	for n := min(len(text), s.longest); n > 0; n-- {
+	for n := min(len(text), s.maxBytes); n > 0; n-- {
 		ids = append(ids, s.byText[text[:n]]...)
 	}
 	return slices.Clip(ids)

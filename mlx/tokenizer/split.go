@@ -20,19 +20,19 @@ type splitter interface {
 	split(p piece, visit func(piece))
 }
 
-// whole cuts nothing.
-type whole struct{}
+// noSplit cuts nothing.
+type noSplit struct{}
 
-func (whole) split(p piece, visit func(piece)) {
+func (noSplit) split(p piece, visit func(piece)) {
 	if p.text != "" {
 		visit(p)
 	}
 }
 
-// inTurn lets each splitter cut what the one before it left.
-type inTurn []splitter
+// splitters are applied in turn: each cuts what the one before it left.
+type splitters []splitter
 
-func (s inTurn) split(p piece, visit func(piece)) {
+func (s splitters) split(p piece, visit func(piece)) {
 	for len(s) > 0 {
 		last, then := s[len(s)-1], visit
 		visit = func(part piece) { last.split(part, then) }
@@ -44,8 +44,8 @@ func (s inTurn) split(p piece, visit func(piece)) {
 }
 
 // with appends a step, the steps of a sequence one by one.
-func (s inTurn) with(step splitter) inTurn {
-	if steps, ok := step.(inTurn); ok {
+func (s splitters) with(step splitter) splitters {
+	if steps, ok := step.(splitters); ok {
 		return append(s, steps...)
 	}
 	return append(s, step)
@@ -75,7 +75,7 @@ func (m metaspace) split(p piece, visit func(piece)) {
 		p.text = m.mark + p.text
 	}
 	if !m.cut {
-		whole{}.split(p, visit)
+		noSplit{}.split(p, visit)
 		return
 	}
 	cutter{literal(m.mark), mergedWithNext, false}.split(p, visit)

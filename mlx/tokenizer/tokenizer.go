@@ -10,20 +10,20 @@ import "slices"
 
 // Tokenizer is one model's tokenizer.
 type Tokenizer struct {
-	model     *bpe
-	tokens    []string // by id; "" where the vocabulary has a gap
-	known     []bool   // by id
-	special   []bool   // by id
-	added     map[string]int32
-	raw       *addedTokens // matched in the text as it came
-	late      *addedTokens // matched after normalization
-	lookalike *addedTokens // special tokens, for Guard
-	normalize normalizer
-	split     splitter
-	prefix    []int32 // what AddSpecial puts before the text
-	suffix    []int32 // and after it
-	decoder   decoder
-	bos, eos  int32
+	model            *bpe
+	tokens           []string // by id; "" where the vocabulary has a gap
+	exists           []bool   // by id
+	special          []bool   // by id
+	added            map[string]int32
+	rawTokens        *addedTokens // matched in the text as it came
+	normalizedTokens *addedTokens // matched after normalization
+	lookalikes       *addedTokens // special tokens, for Guard
+	normalize        normalizer
+	split            splitter
+	prefix           []int32 // what AddSpecial puts before the text
+	suffix           []int32 // and after it
+	decoder          decoder
+	bos, eos         int32
 }
 
 // EncodeOptions says how text is to be read.
@@ -47,7 +47,7 @@ func (t *Tokenizer) EncodeWith(text string, options EncodeOptions) []int32 {
 }
 
 // encode tells each, if it is not nil, the parts of the text with their tokens, ids[first:last].
-func (t *Tokenizer) encode(text string, options EncodeOptions, within *bound, each func(s span, first, last int)) []int32 {
+func (t *Tokenizer) encode(text string, options EncodeOptions, within *budget, each func(s span, first, last int)) []int32 {
 	text = validUTF8(text)
 	if options.Ordinary {
 		text = t.Guard(text)
@@ -56,7 +56,7 @@ func (t *Tokenizer) encode(text string, options EncodeOptions, within *bound, ea
 	if options.AddSpecial {
 		ids = append(ids, t.prefix...)
 	}
-	t.raw.each(text, func(s span) {
+	t.rawTokens.each(text, func(s span) {
 		first := len(ids)
 		if s.id >= 0 {
 			ids = append(ids, s.id)
@@ -75,18 +75,18 @@ func (t *Tokenizer) encode(text string, options EncodeOptions, within *bound, ea
 
 // appendPlain encodes text between the added tokens that are matched raw. The guards go before normalization,
 // except where special tokens are matched after it: there they must still do their work.
-func (t *Tokenizer) appendPlain(ids []int32, text string, first bool, within *bound) []int32 {
-	if !t.late.special {
+func (t *Tokenizer) appendPlain(ids []int32, text string, first bool, within *budget) []int32 {
+	if !t.normalizedTokens.special {
 		text = unguard(text)
 	}
 	text = t.normalize.apply(text)
-	t.late.each(text, func(s span) {
+	t.normalizedTokens.each(text, func(s span) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
 			return
 		}
 		plain := text[s.start:s.end]
-		if t.late.special {
+		if t.normalizedTokens.special {
 			plain = unguard(plain)
 		}
 		t.split.split(piece{plain, first && s.start == 0}, func(p piece) {
@@ -144,5 +144,5 @@ func (t *Tokenizer) Special() (before, after []int32) {
 }
 
 func (t *Tokenizer) has(id int32) bool {
-	return id >= 0 && int(id) < len(t.tokens) && t.known[id]
+	return id >= 0 && int(id) < len(t.tokens) && t.exists[id]
 }

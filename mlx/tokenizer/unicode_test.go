@@ -46,7 +46,7 @@ func TestAWordStandsAloneAsRustHasIt(t *testing.T) {
 		if text[at] != 'w' {
 			at--
 		}
-		if got := standsAlone(text, at, at+1); got != want {
+		if got := isSingleWord(text, at, at+1); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}

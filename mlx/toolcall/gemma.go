@@ -18,36 +18,36 @@ func (s Syntax) gemma() gemmaMarks {
 	return gemmaMarks{"<|tool_call>", "<tool_call|>", `<|"|>`}
 }
 
-// gemma reads call:name{key:value,…} with the closing mark.
-func (p *Parser) gemma(rest string, mark int, final bool) (calls []Call, n int, found verdict) {
+// gemmaCalls reads call:name{key:value,…} with the closing mark.
+func (p *Parser) gemmaCalls(rest string, mark int, final bool) (calls []Call, n int, found verdict) {
 	marks := p.syntax.gemma()
 	body, end, isClosed := strings.Cut(rest, marks.close)
 	if !isClosed && !final {
-		return nil, 0, open
+		return nil, 0, undecided
 	}
 	text, ok := strings.CutPrefix(strings.Trim(body, space), "call:")
 	name, arguments, hasArguments := strings.Cut(text, "{")
-	if !ok || !hasArguments || !p.known(name) {
-		return nil, 0, no
+	if !ok || !hasArguments || !p.isTool(name) {
+		return nil, 0, notCall
 	}
 	r := &gemmaReader{text: "{" + arguments, quote: marks.quote}
 	switch err := r.value(0); {
 	case err != nil && !isClosed:
-		return nil, 0, open
+		return nil, 0, undecided
 	case err != nil || r.text != "":
-		return nil, 0, no
+		return nil, 0, notCall
 	}
-	raw, ok := whole(r.json.String())
+	raw, ok := asObject(r.json.String())
 	if !ok {
-		return nil, 0, no
+		return nil, 0, notCall
 	}
-	return []Call{{name, raw}}, len(p.held) - len(end), yes
+	return []Call{{name, raw}}, len(p.pending) - len(end), isCall
 }
 
 var errNotGemma = errors.New("this is no value of a call")
 
-// deepest is how deep values may be nested.
-const deepest = 100
+// maxDepth is how deep values may be nested.
+const maxDepth = 100
 
 // gemmaReader rewrites Gemma's values as JSON.
 type gemmaReader struct {
@@ -58,16 +58,16 @@ type gemmaReader struct {
 
 func (r *gemmaReader) value(depth int) error {
 	switch {
-	case depth > deepest || r.text == "":
+	case depth > maxDepth || r.text == "":
 		return errNotGemma
 	case r.text[0] == '{':
 		return r.list('}', func() error { return r.member(depth) })
 	case r.text[0] == '[':
 		return r.list(']', func() error { return r.value(depth + 1) })
 	case strings.HasPrefix(r.text, r.quote):
-		return r.quoted()
+		return r.quotedText()
 	}
-	return r.bare()
+	return r.scalar()
 }
 
 // list reads what stands between brackets.
@@ -95,7 +95,7 @@ func (r *gemmaReader) list(closing byte, item func() error) error {
 
 func (r *gemmaReader) member(depth int) error {
 	if strings.HasPrefix(r.text, r.quote) {
-		if err := r.quoted(); err != nil || r.text == "" || r.text[0] != ':' {
+		if err := r.quotedText(); err != nil || r.text == "" || r.text[0] != ':' {
 			return errNotGemma
 		}
 		r.text = r.text[1:]
@@ -111,7 +111,7 @@ func (r *gemmaReader) member(depth int) error {
 	return r.value(depth + 1)
 }
 
-func (r *gemmaReader) quoted() error {
+func (r *gemmaReader) quotedText() error {
 	text, rest, found := strings.Cut(r.text[len(r.quote):], r.quote)
 	if !found {
 		return errNotGemma
@@ -126,8 +126,8 @@ func (r *gemmaReader) string(text string) {
 	r.json.Write(raw)
 }
 
-// bare reads a number, true, false or null.
-func (r *gemmaReader) bare() error {
+// scalar reads a number, true, false or null.
+func (r *gemmaReader) scalar() error {
 	end := strings.IndexAny(r.text, ",}]")
 	if end <= 0 || exact.Check([]byte(r.text[:end])) != nil || strings.ContainsAny(r.text[:end], `"{[`) {
 		return errNotGemma

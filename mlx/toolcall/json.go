@@ -11,34 +11,36 @@ import (
 type verdict int
 
 const (
-	no   verdict = iota // no call, whatever comes
-	open                // more is needed
-	yes
+	notCall   verdict = iota // no call, whatever comes
+	undecided                // more is needed
+	isCall
 )
 
-// span is where the object or array that text begins with ends.
-func span(text string) (end int, found verdict) {
-	depth, quoted := 0, false
+// jsonSpan returns where the object or array that text begins with ends.
+func jsonSpan(text string) (end int, found verdict) {
+	depth, inString := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case quoted && c == '\\':
+		case inString && c == '\\':
 			i++
 		case c == '"':
-			quoted = !quoted
-		case quoted:
+			inString = !inString
+		case inString:
 		case c == '{' || c == '[':
 			depth++
 		case c == '}' || c == ']':
 			if depth--; depth == 0 {
-				return i + 1, yes
+				return i + 1, isCall
 			}
 		}
 	}
-	return 0, open
+	return 0, undecided
 }
 
-// keys are those that a call has, in one way or another of writing it.
-func keys() []string { return []string{"name", "arguments", "parameters", "type", "id", "function"} }
+// callKeys are the keys that a call has in one syntax or another.
+func callKeys() []string {
+	return []string{"name", "arguments", "parameters", "type", "id", "function"}
+}
 
 // plausible tells whether an object can be a call, by as much of its first key as is there.
 func plausible(object string) bool {
@@ -50,7 +52,7 @@ func plausible(object string) bool {
 		return false
 	}
 	key, _, whole := strings.Cut(rest[1:], `"`)
-	for _, k := range keys() {
+	for _, k := range callKeys() {
 		if key == k || !whole && strings.HasPrefix(k, key) {
 			return true
 		}
@@ -61,24 +63,24 @@ func plausible(object string) bool {
 // object reads the call that text begins with.
 func (p *Parser) object(text string, bare bool) (c Call, n int, found verdict) {
 	if text == "" {
-		return c, 0, open
+		return c, 0, undecided
 	}
 	if text[0] != '{' || !plausible(text) {
-		return c, 0, no
+		return c, 0, notCall
 	}
-	n, found = span(text)
-	if found != yes {
+	n, found = jsonSpan(text)
+	if found != isCall {
 		return c, n, found
 	}
 	c, ok := p.decode(text[:n], bare)
 	if !ok {
-		return c, 0, no
+		return c, 0, notCall
 	}
-	return c, n, yes
+	return c, n, isCall
 }
 
-// form is a call as it is written. Some models put all of it into "function".
-type form struct {
+// writtenCall is a call as a model writes it. Some models put all of it into "function".
+type writtenCall struct {
 	Name       *string         `json:"name"`
 	Arguments  json.RawMessage `json:"arguments"`
 	Parameters json.RawMessage `json:"parameters"`
@@ -87,18 +89,18 @@ type form struct {
 
 // decode reads an object that is whole. A bare one must have arguments: many objects have a name.
 func (p *Parser) decode(object string, bare bool) (c Call, ok bool) {
-	var f form
+	var f writtenCall
 	if exact.Check([]byte(object)) != nil || exact.Fill([]byte(object), &f) != nil {
 		return c, false
 	}
 	if f.Name == nil && len(f.Function) > 0 && f.Function[0] == '{' {
 		object := f.Function
-		f = form{}
+		f = writtenCall{}
 		if exact.Fill(object, &f) != nil {
 			return c, false
 		}
 	}
-	if f.Name == nil || !p.known(*f.Name) {
+	if f.Name == nil || !p.isTool(*f.Name) {
 		return c, false
 	}
 	arguments := f.Arguments
@@ -131,35 +133,35 @@ func (p *Parser) objects(text string, bare bool) (calls []Call, n int, found ver
 		return p.array(text, bare)
 	}
 	c, n, found := p.object(text, bare)
-	if found != yes {
+	if found != isCall {
 		return nil, n, found
 	}
-	return []Call{c}, n, yes
+	return []Call{c}, n, isCall
 }
 
 // array reads an array of calls, each of them right.
 func (p *Parser) array(text string, bare bool) (calls []Call, n int, found verdict) {
-	if n, found = span(text); found != yes {
+	if n, found = jsonSpan(text); found != isCall {
 		return nil, n, found
 	}
 	var objects []json.RawMessage
 	if exact.Check([]byte(text[:n])) != nil || exact.Fill([]byte(text[:n]), &objects) != nil {
-		return nil, 0, no
+		return nil, 0, notCall
 	}
 	for _, object := range objects {
 		c, ok := p.decode(string(object), bare)
 		if !ok {
-			return nil, 0, no
+			return nil, 0, notCall
 		}
 		calls = append(calls, c)
 	}
 	if len(calls) == 0 {
-		return nil, 0, no
+		return nil, 0, notCall
 	}
-	return calls, n, yes
+	return calls, n, isCall
 }
 
-// whole returns arguments that are one object of JSON.
-func whole(arguments string) (json.RawMessage, bool) {
+// asObject returns arguments, and whether they are one object of JSON.
+func asObject(arguments string) (json.RawMessage, bool) {
 	return json.RawMessage(arguments), strings.HasPrefix(arguments, "{") && exact.Check([]byte(arguments)) == nil
 }

@@ -3,10 +3,10 @@ package toolcall
 // nest follows an object that is no call, so that what stands within it is none either. It ends with the object, or with
 // an empty line, since prose has braces that nobody closes.
 type nest struct {
-	depth   int
-	quoted  bool
-	escaped bool
-	newline bool // the last character was a line end
+	depth    int
+	inString bool
+	escaped  bool
+	newline  bool // the last character was a line end
 }
 
 func (n *nest) enter() { *n = nest{depth: 1} }
@@ -25,11 +25,11 @@ func (n *nest) step(c byte) {
 	switch {
 	case n.escaped:
 		n.escaped = false
-	case n.quoted && c == '\\':
+	case n.inString && c == '\\':
 		n.escaped = true
 	case c == '"':
-		n.quoted = !n.quoted
-	case n.quoted:
+		n.inString = !n.inString
+	case n.inString:
 	case c == '{':
 		n.depth++
 	case c == '}':

@@ -18,8 +18,8 @@ func Spellings(pieces []Piece, try func(text string) bool) {
 	}
 	for _, style := range []style{{", ", ": "}, {",", ":"}} {
 		for _, write := range writings(style) {
-			for _, before := range gaps() {
-				for _, between := range gaps() {
+			for _, before := range whiteSpaces() {
+				for _, between := range whiteSpaces() {
 					if try(spell(pieces, write, before, between)) {
 						return
 					}
@@ -29,8 +29,8 @@ func Spellings(pieces []Piece, try func(text string) bool) {
 	}
 }
 
-// gaps are the white space before a call.
-func gaps() []string { return []string{"\n", "", "\n\n", " "} }
+// whiteSpaces are the texts of white space that models write before a call.
+func whiteSpaces() []string { return []string{"\n", "", "\n\n", " "} }
 
 // writing is a way to write calls that follow each other.
 type writing func(calls []Call, between string) string
@@ -61,24 +61,24 @@ func writings(s style) []writing {
 	arguments := func(c Call) string { return s.object("name", c.Name, "arguments", c.Arguments) }
 	parameters := func(c Call) string { return s.object("name", c.Name, "parameters", c.Arguments) }
 	array := func(open string) writing {
-		return func(calls []Call, _ string) string { return open + "[" + each(calls, s.comma, arguments) + "]" }
+		return func(calls []Call, _ string) string { return open + "[" + joinCalls(calls, s.comma, arguments) + "]" }
 	}
 	around := func(open, closing string, one func(Call) string) writing {
 		return func(calls []Call, between string) string {
-			return each(calls, between, func(c Call) string { return open + one(c) + closing })
+			return joinCalls(calls, between, func(c Call) string { return open + one(c) + closing })
 		}
 	}
 	return []writing{
 		around(openHermes+"\n", "\n"+closeHermes, arguments), around(openHermes, closeHermes, arguments),
 		around("", "", parameters), around(pythonTag, "", parameters),
-		func(calls []Call, _ string) string { return each(calls, "; ", parameters) },
+		func(calls []Call, _ string) string { return joinCalls(calls, "; ", parameters) },
 		array(openMistral + " "), array(openMistral),
 		around(openMistral, "", func(c Call) string { return c.Name + argsMistral + s.write(c.Arguments) }),
 		around("", "", arguments), around(fence+"json\n", "\n"+fence, arguments),
 	}
 }
 
-func each(calls []Call, between string, write func(Call) string) string {
+func joinCalls(calls []Call, between string, write func(Call) string) string {
 	var texts []string
 	for _, c := range calls {
 		texts = append(texts, write(c))
@@ -107,7 +107,7 @@ type style struct{ comma, colon string }
 
 // object writes an object of a name and arguments.
 func (s style) object(nameKey, name, argumentsKey string, arguments json.RawMessage) string {
-	return `{"` + nameKey + `"` + s.colon + quoted(name) + s.comma + `"` + argumentsKey + `"` + s.colon + s.write(arguments) + "}"
+	return `{"` + nameKey + `"` + s.colon + quoteText(name) + s.comma + `"` + argumentsKey + `"` + s.colon + s.write(arguments) + "}"
 }
 
 // write writes JSON in the style: the order of keys and the numbers stay, texts are escaped as far as they must be.
@@ -126,7 +126,7 @@ func (s style) write(raw json.RawMessage) string {
 			if json.Unmarshal(raw[i:end], &text) != nil {
 				return string(raw)
 			}
-			b.WriteString(quoted(text))
+			b.WriteString(quoteText(text))
 			i = end - 1
 		default:
 			b.WriteByte(c)
@@ -145,7 +145,7 @@ func endOfText(raw []byte, i int) int {
 	return min(i+1, len(raw))
 }
 
-func quoted(text string) string {
+func quoteText(text string) string {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)

@@ -7,7 +7,7 @@ struct Parts {
   bool norms = false, bias = false;  // of queries and keys; of queries, keys and values
 };
 
-struct How {
+struct Variant {
   float cap = 0;
   int window = 0;
   Parts parts = {};
@@ -55,26 +55,26 @@ struct Paged {
 
   int width() const { return round_up(s.heads * s.head_dim, 32); }
 
-  // Computes rows [from, from + n) of h as a prompt; returns the attention's output rows.
-  Shorts prompt(const Kernels& k, Cache& c, const Floats& h, int from, int n) {
+  // Computes rows [from, from + n) of h in a prefill; returns the attention's output rows.
+  Shorts prefill(const Kernels& k, Cache& c, const Floats& h, int from, int n) {
     Sequence seq{c.blocks.data(), from, n};
     Shorts q((size_t)(n + kRowSlack) * s.q_width()), out((size_t)n * width());
     Pages pages{&seq, 1, kLayer};
-    k.norm_qkv_rope(kPrompt, &h[(size_t)from * kk], projection(), pages, q.data());
-    k.attention(kPrompt, q.data(), s, scoring, pages, out.data());
+    k.norm_qkv_rope(kPrefill, &h[(size_t)from * kk], projection(), pages, q.data());
+    k.attention(kPrefill, q.data(), s, scoring, pages, out.data());
     return out;
   }
 
-  // Computes the row behind each cache's tokens as one generated batch.
-  Floats generate(const Kernels& k, std::vector<Cache*> caches, const Floats& rows, const std::vector<int>& at) {
+  // Computes the row behind each cache's tokens as one batch of a decode.
+  Floats decode(const Kernels& k, std::vector<Cache*> caches, const Floats& rows, const std::vector<int>& at) {
     int n = (int)caches.size();
     std::vector<Sequence> seqs;
     for (int i = 0; i < n; i++) seqs.push_back({caches[i]->blocks.data(), at[i], 1});
     Shorts q((size_t)(n + kRowSlack) * s.q_width());
     Floats out((size_t)n * width());
     Pages pages{seqs.data(), n, kLayer};
-    k.norm_qkv_rope(kGenerated, rows.data(), projection(), pages, q.data());
-    k.attention(kGenerated, q.data(), s, scoring, pages, out.data());
+    k.norm_qkv_rope(kDecode, rows.data(), projection(), pages, q.data());
+    k.attention(kDecode, q.data(), s, scoring, pages, out.data());
     return out;
   }
 
@@ -104,19 +104,19 @@ struct Paged {
   }
 };
 
-static void test_attention(const Kernels& k, HeadShape s, int kk, Source source, int tokens, How how = {}) {
-  Paged p(s, {1 / std::sqrt((float)s.head_dim), how.cap, how.window}, how.parts, kk, source, tokens + 8);
+static void test_attention(const Kernels& k, HeadShape s, int kk, Source source, int tokens, Variant variant = {}) {
+  Paged p(s, {1 / std::sqrt((float)s.head_dim), variant.cap, variant.window}, variant.parts, kk, source, tokens + 8);
   Floats h = random_floats((size_t)(tokens + 8) * kk, 1);
   auto want = p.expected(h, tokens);
   Paged::Cache whole(s, tokens + 8), pieces(s, tokens + 8);
-  Shorts all = p.prompt(k, whole, h, 0, tokens);
+  Shorts all = p.prefill(k, whole, h, 0, tokens);
   int width = p.width();
   double e = error_of(want, [&](int r, int i) { return bf16_to_float(all[(size_t)r * width + i]); });
-  check(e < 0.03, "attention of a prompt is near its reference");
+  check(e < 0.03, "attention of a prefill is near its reference");
   size_t done = 0;
   for (int from = 0, step = 1; from < tokens; from += step, step = step * 3 % 97 + 1) {
     int n = std::min(step, tokens - from);
-    Shorts part = p.prompt(k, pieces, h, from, n);
+    Shorts part = p.prefill(k, pieces, h, from, n);
     done += !memcmp(part.data(), &all[(size_t)from * width], part.size() * 2) ? n : 0;
   }
   check((int)done == tokens, "attention: chunk borders change no bit of the output");
@@ -127,13 +127,13 @@ static void test_attention(const Kernels& k, HeadShape s, int kk, Source source,
 
   Floats next(h.begin() + (size_t)tokens * kk, h.begin() + (size_t)(tokens + 1) * kk), longer = h;
   auto wanted = p.expected(h, tokens + 1);
-  Floats one = p.generate(k, {&whole}, next, {tokens});
+  Floats one = p.decode(k, {&whole}, next, {tokens});
   double g = error_of({wanted[tokens]}, [&](int, int i) { return one[i]; });
-  check(g < 0.03, "attention of a generated token is near its reference");
+  check(g < 0.03, "attention of a decode is near its reference");
   Paged::Cache mate(s, 300);
-  p.prompt(k, mate, h, 0, std::min(tokens, 5));
+  p.prefill(k, mate, h, 0, std::min(tokens, 5));
   Floats two(next);
   two.insert(two.begin(), h.begin(), h.begin() + kk);
-  Floats batch = p.generate(k, {&mate, &pieces}, two, {std::min(tokens, 5), tokens});
+  Floats batch = p.decode(k, {&mate, &pieces}, two, {std::min(tokens, 5), tokens});
   check(!memcmp(&batch[width], one.data(), (size_t)width * 4), "attention: batch mates change no bit");
 }

@@ -22,7 +22,7 @@ inline void load(int i, const void* p, size_t stride) {
   for (int r = 0; r < 16; r++) memcpy(tile(i).row[r], (const uint8_t*)p + r * stride, 64);
 }
 
-inline void stored(int i, void* p, size_t stride) {
+inline void store(int i, void* p, size_t stride) {
   for (int r = 0; r < 16; r++) memcpy((uint8_t*)p + r * stride, tile(i).row[r], 64);
 }
 

@@ -1,4 +1,4 @@
-// What all tests of the kernels stand on: checks that are counted, seeded numbers, packed matrices, rows as a role
+// What all tests of the kernels stand on: checks that are counted, seeded numbers, packed matrices, rows as a phase
 // takes them.
 #pragma once
 #include <array>
@@ -53,7 +53,7 @@ struct OwnedMatrix : Matrix {
       return raw;
     }
     for (auto& b : raw) b = (uint8_t)generator();
-    size_t block = source == kFromQ8_0 ? 34 : source == kFromQ4_0 ? 18 : 20;
+    size_t block = source_row_bytes(source, kGroup);
     for (size_t i = 0; i < raw.size(); i += block) {
       uint16_t d = float_to_half(source == kFromQ8_0 ? 0.0005f : 0.008f), m = float_to_half(-0.06f);
       memcpy(&raw[i], &d, 2);
@@ -88,14 +88,14 @@ static Floats padded_rows(const Floats& x, int rows, int k, int padded) {
   return out;
 }
 
-static Floats linear(const Kernels& k, Role role, const Floats& x, const Matrix& w, const Floats& res, int first, int count,
+static Floats linear(const Kernels& k, Phase phase, const Floats& x, const Matrix& w, const Floats& res, int first, int count,
                      const float* bias = nullptr) {
   Floats out((size_t)count * w.n);
   int padded = w.k_padded();
   Floats part(x.begin() + (size_t)first * w.k, x.begin() + (size_t)(first + count) * w.k);
-  if (role == kPrompt)
-    k.linear_residual(role, bf16_rows(part, count, w.k, padded).data(), {&w, bias}, res.data() + (size_t)first * w.n, count, out.data());
+  if (phase == kPrefill)
+    k.linear_residual(phase, bf16_rows(part, count, w.k, padded).data(), {&w, bias}, res.data() + (size_t)first * w.n, count, out.data());
   else
-    k.linear_residual(role, padded_rows(part, count, w.k, padded).data(), {&w, bias}, res.data() + (size_t)first * w.n, count, out.data());
+    k.linear_residual(phase, padded_rows(part, count, w.k, padded).data(), {&w, bias}, res.data() + (size_t)first * w.n, count, out.data());
   return out;
 }

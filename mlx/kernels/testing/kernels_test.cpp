@@ -12,12 +12,12 @@ static void test_linear(const Kernels& k, Source source, int rows, int n, int kk
   auto want = reference::product(in, w);
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < n; i++) want[r][i] += res[(size_t)r * n + i] + (bias ? bias[i] : 0);
-  for (Role role : {kPrompt, kGenerated}) {
-    Floats all = linear(k, role, x, w, res, 0, rows, bias);
+  for (Phase phase : {kPrefill, kDecode}) {
+    Floats all = linear(k, phase, x, w, res, 0, rows, bias);
     double e = error_of(want, [&](int r, int i) { return all[(size_t)r * n + i]; });
-    check(e < (role == kPrompt || w.format == kBF16 ? 0.01 : 0.0005), "linear_residual is near its reference");
+    check(e < (phase == kPrefill || w.format == kBF16 ? 0.01 : 0.0005), "linear_residual is near its reference");
     for (int r = 0; r < rows; r += 1 + rows / 3) {
-      Floats one = linear(k, role, x, w, res, r, 1, bias);
+      Floats one = linear(k, phase, x, w, res, r, 1, bias);
       check(!memcmp(one.data(), &all[(size_t)r * n], (size_t)n * 4), "linear_residual: a row alone is the row among others");
     }
   }
@@ -27,20 +27,20 @@ static void test_linear_norm(const Kernels& k, Source source, int rows, int n, i
   OwnedMatrix w(n, kk, source);
   int padded = w.k_padded();
   Floats x = random_floats((size_t)rows * kk, 1), res = random_floats((size_t)rows * n, 1), norm = random_floats(n, 1), zeros((size_t)rows * n);
-  Shorts prompt = bf16_rows(x, rows, kk, padded);
-  Floats generated = padded_rows(x, rows, kk, padded);
-  for (Role role : {kPrompt, kGenerated}) {
-    const void* in = role == kPrompt ? (const void*)prompt.data() : generated.data();
-    Floats product = linear(k, role, x, w, zeros, 0, rows, bias), out((size_t)rows * n);
+  Shorts prefill = bf16_rows(x, rows, kk, padded);
+  Floats decode = padded_rows(x, rows, kk, padded);
+  for (Phase phase : {kPrefill, kDecode}) {
+    const void* in = phase == kPrefill ? (const void*)prefill.data() : decode.data();
+    Floats product = linear(k, phase, x, w, zeros, 0, rows, bias), out((size_t)rows * n);
     auto want = reference::rms_norm(product.data(), norm.data(), 1e-6, rows, n);
-    k.linear_norm_residual(role, in, {&w, bias}, {norm.data(), 1e-6f}, res.data(), rows, out.data());
+    k.linear_norm_residual(phase, in, {&w, bias}, {norm.data(), 1e-6f}, res.data(), rows, out.data());
     double e = error_of(want, [&](int r, int i) { return out[(size_t)r * n + i] - res[(size_t)r * n + i]; });
     check(e < 1e-5, "linear_norm_residual is the product, normed, added");
     for (int r = 0; r < rows; r += 1 + rows / 3) {
       Floats one(n);
       size_t at = (size_t)r * padded;
-      const void* row = role == kPrompt ? (const void*)(prompt.data() + at) : generated.data() + at;
-      k.linear_norm_residual(role, row, {&w, bias}, {norm.data(), 1e-6f}, &res[(size_t)r * n], 1, one.data());
+      const void* row = phase == kPrefill ? (const void*)(prefill.data() + at) : decode.data() + at;
+      k.linear_norm_residual(phase, row, {&w, bias}, {norm.data(), 1e-6f}, &res[(size_t)r * n], 1, one.data());
       check(!memcmp(one.data(), &out[(size_t)r * n], (size_t)n * 4), "linear_norm_residual: a row alone is the row among others");
     }
   }
@@ -89,11 +89,11 @@ static void test_gate_up(const Kernels& k, Source source, Gate gate, int rows, i
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < width; i++) want[r][i] = reference::gate(gate, all[r][i / 16 * 32 + i % 16]) * all[r][i / 16 * 32 + 16 + i % 16];
   Shorts p((size_t)rows * width);
-  k.norm_gate_up(kPrompt, gate, h.data(), {norm.data(), 1e-5f}, w, rows, p.data());
-  check(error_of(want, [&](int r, int i) { return bf16_to_float(p[(size_t)r * width + i]); }) < 0.03, "norm_gate_up of a prompt");
+  k.norm_gate_up(kPrefill, gate, h.data(), {norm.data(), 1e-5f}, w, rows, p.data());
+  check(error_of(want, [&](int r, int i) { return bf16_to_float(p[(size_t)r * width + i]); }) < 0.03, "norm_gate_up of a prefill");
   Floats g((size_t)rows * width);
-  k.norm_gate_up(kGenerated, gate, h.data(), {norm.data(), 1e-5f}, w, rows, g.data());
-  check(error_of(want, [&](int r, int i) { return g[(size_t)r * width + i]; }) < (w.format == kBF16 ? 0.03 : 0.001), "norm_gate_up of generated tokens");
+  k.norm_gate_up(kDecode, gate, h.data(), {norm.data(), 1e-5f}, w, rows, g.data());
+  check(error_of(want, [&](int r, int i) { return g[(size_t)r * width + i]; }) < (w.format == kBF16 ? 0.03 : 0.001), "norm_gate_up of a decode");
 }
 
 static void test_head(const Kernels& k, Source source, int rows, int n, int kk) {
@@ -219,19 +219,18 @@ static void test_optional_parts(const Kernels& k, int threads) {
 }
 
 int main(int argc, char** argv) {
-  const char* names[] = {"plain", "avx2", "avx512", "amx"};
   test_halves();
   test_rows({4, 2, 64});
   test_rows({4, 3, 80});
-  for (int dim : {520, 1000, 1023, kMostHeadDim})  // one group, up to the largest
+  for (int dim : {520, 1000, 1023, kMaxHeadDim})  // one group, up to the largest
     for (int bits : {8, 4}) test_quantised_rows({1, 1, dim}, bits);
   std::string ran;
   for (Isa isa : {kPlain, kAvx2, kAvx512, kAmx}) {
     bool wanted = argc < 2;
-    for (int i = 1; i < argc; i++) wanted |= !strcmp(argv[i], names[isa]);
+    for (int i = 1; i < argc; i++) wanted |= !strcmp(argv[i], kIsaNames[isa]);
     if (!wanted) continue;
     if (!isa_supported(isa)) {
-      printf("kernels: %s is not on this processor\n", names[isa]);
+      printf("kernels: %s is not on this processor\n", kIsaNames[isa]);
       if (argc >= 2) failed++;
       continue;
     }
@@ -243,7 +242,7 @@ int main(int argc, char** argv) {
       test_isa(isa, threads);
       test_optional_parts(kernels(isa), threads);
     }
-    ran += std::string(" ") + names[isa];
+    ran += std::string(" ") + kIsaNames[isa];
   }
   printf("kernels:%s: %d passed, %d failed\n", ran.c_str(), passed, failed);
   return failed > 0;

@@ -213,7 +213,7 @@ func (t *Tier) Close() error {
 // tierName is that of this kind of tier in metrics and answers.
 const tierName = "disk"
 
-func isClosed(c chan struct{}) bool {
+func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true

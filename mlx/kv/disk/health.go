@@ -18,6 +18,7 @@ type health struct {
 
 	mu      sync.Mutex
 	problem string               // why the tier is degraded; empty if it isn't
+	failure chan struct{}        // closed while the tier is degraded
 	failed  failedStore          // what must be possible again before the tier heals
 	writing map[string]time.Time // when each store under way began, by temp file
 	slow    time.Duration        // how long the last store took, if that was too long
@@ -30,7 +31,7 @@ type failedStore struct {
 }
 
 func newHealth(cfg *Config, alarm *alarm) *health {
-	return &health{cfg: cfg, alarm: alarm, writing: map[string]time.Time{}}
+	return &health{cfg: cfg, alarm: alarm, failure: make(chan struct{}), writing: map[string]time.Time{}}
 }
 
 // report tells whether the tier is healthy, and what is wrong: a failure, or a store that took or is taking
@@ -97,23 +98,31 @@ func (h *health) fail(doing string, size int64, err error) error {
 // degrade notes the problem and tells whether the tier was healthy before.
 func (h *health) degrade(problem string, size int64) bool {
 	h.mu.Lock()
-	was := h.problem == ""
+	wasHealthy := h.problem == ""
 	h.failed.size = max(h.failed.size, size)
-	if was {
+	if wasHealthy {
 		h.problem = problem
+		close(h.failure)
 	}
 	h.mu.Unlock()
 	h.alarm.raise()
-	return was
+	return wasHealthy
 }
 
-func (h *health) isDegraded() bool { return h.failure() != "" }
+func (h *health) isDegraded() bool { return h.degradation() != "" }
 
-// failure is why the tier is degraded, or empty.
-func (h *health) failure() string {
+// degradation is why the tier is degraded, or empty.
+func (h *health) degradation() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.problem
+}
+
+// untilDegraded returns a channel that is closed when the tier becomes degraded, or is already.
+func (h *health) untilDegraded() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failure
 }
 
 func (h *health) failedStore() failedStore {
@@ -145,6 +154,9 @@ func advise(err error) string {
 // heal takes the tier into service again.
 func (h *health) heal() {
 	h.mu.Lock()
+	if h.problem != "" {
+		h.failure = make(chan struct{})
+	}
 	h.problem, h.failed = "", failedStore{}
 	h.mu.Unlock()
 	h.cfg.Log.Info("disk_tier_healed", "note", "blocks are stored again")

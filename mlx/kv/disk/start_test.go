@@ -186,36 +186,6 @@ func TestTheQuarantineIsBounded(t *testing.T) {
 	b.wantUsage()
 }
 
-// While the folder is being indexed, blocks are read by their path, expected ones are found, and nothing is stored
-// before the folder is counted.
-func TestServingWhileIndexing(t *testing.T) {
-	b := newBench(t, 100)
-	a := toy(kv.Root, 1)
-	c := toy(a.Key, 2)
-	b.put(a)
-	b.put(c)
-	b.must(b.Close())
-	tier, err := Open(b.cfg)
-	b.must(err)
-	b.Tier = tier
-	if _, err := b.Get(t.Context(), a.Ref, nil); err != nil {
-		t.Errorf("read before the start: %v", err)
-	}
-	if err := b.Put(t.Context(), toy(kv.Root, 9).Entry, nil); !errors.Is(err, kv.ErrRefused) || !b.Status().Healthy {
-		t.Errorf("store before the count: %v", err)
-	}
-	b.must(b.counter.count(t.Context()))
-	found, err := b.Lookup(t.Context(), []kv.Ref{a.Ref, c.Ref})
-	if err != nil || !found[0].Exists() || !found[1].Exists() || !b.Status().Indexing {
-		t.Errorf("found %v, %v", found, err)
-	}
-	d := toy(kv.Root, 3)
-	b.put(d)
-	b.must(b.prepare(t.Context()))
-	b.wantHeld("[0 1 2]", a, c, d)
-	b.wantUsage()
-}
-
 // A block whose folder was never synced, because the process ended in between, is durable once it is found.
 func TestWhatIsFoundAtTheStartIsDurable(t *testing.T) {
 	b := newBench(t, 100)

@@ -52,18 +52,14 @@ func (w *writer) isStored(e kv.Entry, rel string) bool {
 // countPatience is how long a store waits for the folder to be counted after a start.
 const countPatience = 2 * time.Second
 
-// waitCounted waits a little for the folder to be counted, unless the disk fails meanwhile.
+// waitCounted waits for the folder to be counted, for countPatience at most, and no longer than the tier is healthy.
 func (w *writer) waitCounted(ctx context.Context) {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for until := time.Now().Add(countPatience); !w.health.isDegraded() && time.Now().Before(until); {
-		select {
-		case <-w.catalog.counted:
-			return
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	ctx, cancel := context.WithTimeout(ctx, countPatience)
+	defer cancel()
+	select {
+	case <-w.catalog.counted:
+	case <-w.health.untilDegraded():
+	case <-ctx.Done():
 	}
 }
 
@@ -72,7 +68,7 @@ func (w *writer) refusal() error {
 	if !isClosed(w.catalog.counted) {
 		return fmt.Errorf("%w: what is in the folder is still being counted", kv.ErrRefused)
 	}
-	if problem := w.health.failure(); problem != "" {
+	if problem := w.health.degradation(); problem != "" {
 		return fmt.Errorf("%w: %s", kv.ErrRefused, problem)
 	}
 	return nil
