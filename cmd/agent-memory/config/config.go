@@ -21,9 +21,9 @@ type Config struct {
 
 	DatabaseURL string `name:"database-url" env:"SEMANTIC_DATABASE_URL" secret:"" help:"postgres://user:password@host/name of the database that nodes share. Without it records lie in a file in the cache folder."`
 
-	AdminKey string `name:"admin-key" env:"SEMANTIC_ADMIN_KEY" secret:"" help:"Key of operators, for all under /admin. Without it only a server without API keys answers there."`
+	AdminKey string `name:"admin-key" env:"SEMANTIC_ADMIN_KEY" secret:"" help:"Key of operators, for all under /admin: by it API keys are made. It counts as a key: with it the server listens on all addresses and asks for keys."`
 
-	APIKeys []string `name:"api-keys" env:"ANTHROPIC_API_KEY" secret:"" help:"Keys that clients may use, separated by commas. Without any the server listens on loopback only."`
+	APIKeys []string `name:"api-keys" env:"ANTHROPIC_API_KEY" secret:"" help:"Keys that clients may use beside those that agent-memory keys create makes, separated by commas. Without one and without an admin key the server listens on loopback only."`
 }
 
 // Server are the settings of the HTTP side.
@@ -122,14 +122,14 @@ func (c *Config) checkHost() error {
 		}
 	}
 	if c.Keyless() && !isLoopback(c.Server.Host) {
-		return fmt.Errorf("SEMANTIC_SERVER_HOST: %q can be reached from outside, but no API key is set; set ANTHROPIC_API_KEY or listen on 127.0.0.1",
+		return fmt.Errorf("SEMANTIC_SERVER_HOST: %q can be reached from outside, but no API key is set; set ANTHROPIC_API_KEY or SEMANTIC_ADMIN_KEY, or listen on 127.0.0.1",
 			c.Server.Host)
 	}
 	return nil
 }
 
-// Keyless tells whether the server runs without API keys, and so for this machine only.
-func (c *Config) Keyless() bool { return len(c.APIKeys) == 0 }
+// Keyless tells whether the settings have no key at all, so that the server is for this machine only.
+func (c *Config) Keyless() bool { return len(c.APIKeys) == 0 && c.AdminKey == "" }
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -107,7 +107,12 @@ func serve(t *testing.T, s setup) *server {
 	statuses := make(chan int, 1000)
 	router := httpapi.New(httpapi.Config{
 		Title: "test", Version: "1", CORSOrigins: []string{"*"}, MaxBody: cmp.Or(s.maxBody, 20_000),
-		Keys: auth.NewKeys([]string{key}).WithAdmin(adminKey), Limits: ratelimit.New(s.limits),
+		Keys: auth.New(auth.Config{Fixed: []auth.Fixed{
+			{Secret: key, Key: auth.Key{ID: "user", Tenant: auth.DefaultTenant, Scopes: []auth.Scope{"messages"}}},
+			{Secret: adminKey, Key: auth.Key{ID: "operator", Tenant: auth.DefaultTenant, Scopes: []auth.Scope{"admin"}}},
+		}}),
+		Guards: []httpapi.Guard{{Prefix: "/v1", Scope: "messages"}, {Prefix: "/admin", Scope: "admin"}},
+		Limits: ratelimit.New(s.limits),
 		Caller: messages.CallerOf, IDHeaders: []string{anthropic.RequestIDHeader}, Surfaces: []httpapi.Surface{anthropic.Surface()},
 		Observe: func(_, _ string, status int, _ time.Duration) { statuses <- status },
 	})
