@@ -80,8 +80,10 @@ func FailureOf(err error) Failure {
 		return Failure{PromptTooLong, err.Error()}
 	case errors.As(err, &refused), errors.As(err, &neverFits), errors.Is(err, engine.ErrInvalid):
 		return Failure{Invalid, err.Error()}
-	case auth.IsEnded(err):
-		return Failure{KeyEnded, err.Error() + "; the request was cut"}
+	case errors.Is(err, auth.ErrExpired):
+		return Failure{KeyEnded, auth.ErrExpired.Error() + "; the request was cut"}
+	case errors.Is(err, auth.ErrRevoked):
+		return Failure{KeyEnded, auth.ErrRevoked.Error() + "; the request was cut"}
 	case errors.Is(err, engine.ErrModel):
 		return Failure{Internal, "the model failed on this request; the server's log tells more under this request id"}
 	}

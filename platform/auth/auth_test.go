@@ -112,8 +112,10 @@ type shelf struct {
 	keys     map[auth.Hash]auth.Key // that hold
 	revision int64
 	away     error
-	asked    int    // how often for a hash
-	between  func() // runs between a lookup's two questions
+	ids      []string // that were asked about last
+	looked   int      // how often for the revision
+	asked    int      // how often for a hash
+	between  func()   // runs between a lookup's two questions
 }
 
 func newShelf() *shelf {
@@ -143,6 +145,7 @@ func (s *shelf) leave(err error) {
 func (s *shelf) Revision(context.Context) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.looked++
 	return s.revision, s.away
 }
 
@@ -162,6 +165,7 @@ func (s *shelf) Find(_ context.Context, hash auth.Hash) (auth.Key, error) {
 func (s *shelf) Held(_ context.Context, ids []string) (held []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ids = ids
 	for _, k := range s.keys {
 		for _, id := range ids {
 			if k.ID == id {

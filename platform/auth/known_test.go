@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -47,7 +48,6 @@ func TestARevokedKeyIsRefusedAndItsRequestsAreCut(t *testing.T) {
 	a, s := shelved(t)
 	s.make("stays", auth.Key{ID: "stays", Scopes: []auth.Scope{"use"}})
 	ended, leave, _ := admit(a, "k", "use")
-	defer leave()
 	other, leaveOther, _ := admit(a, "stays", "use")
 	defer leaveOther()
 	s.revoke("k")
@@ -59,8 +59,14 @@ func TestARevokedKeyIsRefusedAndItsRequestsAreCut(t *testing.T) {
 	if other.Context().Err() != nil {
 		t.Error("another key's request is cut")
 	}
+	leave()
 	wantStatus(t, a, "k", http.StatusUnauthorized)
 	wantStatus(t, a, "stays", http.StatusOK)
+	s.make("third", auth.Key{ID: "third"})
+	learn(t, a)
+	if !slices.Equal(s.ids, []string{"stays"}) {
+		t.Errorf("what is kept of keys without requests, or is not of others: %v", s.ids)
+	}
 }
 
 // A key that is revoked between its lookup and the request's beginning is either refused or cut.
@@ -132,7 +138,10 @@ func TestKnownKeysOutliveTheDirectoryForAWhile(t *testing.T) {
 		if err := a.Sync(t.Context()); !errors.Is(err, errDown) {
 			t.Fatal(err)
 		}
-		wantStatus(t, a, "unseen", http.StatusServiceUnavailable)
+		s.looked = 0
+		if wantStatus(t, a, "unseen", http.StatusServiceUnavailable); s.looked != 0 {
+			t.Error("a directory that is known to be away is asked for each request")
+		}
 		time.Sleep(auth.KnownFor - time.Second)
 		wantStatus(t, a, "k", http.StatusOK)
 		time.Sleep(time.Second)
