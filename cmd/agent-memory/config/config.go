@@ -37,7 +37,7 @@ type Server struct {
 	RateLimitGlobal   int            `env:"SEMANTIC_SERVER_RATE_LIMIT_GLOBAL" default:"1000" help:"Requests a minute of this node; 0 for no limit."`
 	DrainSeconds      int            `env:"SEMANTIC_SERVER_DRAIN_SECONDS" default:"30" help:"Seconds that running requests have to finish at shutdown."`
 	Audit             settings.Share `env:"SEMANTIC_SERVER_AUDIT" default:"0" help:"1/N: one request in N is computed again without any cache, while nothing else runs, and compared bit for bit; 0 for none."`
-	MaxQueue          int            `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot."`
+	MaxQueue          int            `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot. A tenant with less than an even share of the places is let in beyond, up to twice as many in all."`
 	MaxWaitSeconds    int            `env:"SEMANTIC_SERVER_MAX_WAIT_SECONDS" default:"120" help:"Seconds that a request waits for a slot before it is answered with 503; 0 for no limit."`
 	ModelAliases      []string       `env:"SEMANTIC_SERVER_MODEL_ALIASES" help:"Further model ids that stand for the loaded model, separated by commas."`
 }
