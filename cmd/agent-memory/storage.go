@@ -28,7 +28,7 @@ func (s *server) openDisk(counters *telemetry) (err error) {
 	}
 	s.warnOfOpenFolders()
 	listener := counters.disk()
-	listener.Vanished = s.vanished
+	listener.Vanished = s.storeVanished
 	s.disk, err = disk.OpenLate(disk.Config{
 		FS: vfs.OS{}, Dir: filepath.Join(c.CacheDir, blocksDir), Budget: c.DiskBudgetMB << 20, MinFree: c.DiskMinFreeMB << 20,
 		TTL: c.TTL, Header: blockfile.ReadEntry, LastUse: s.lastUse, Log: s.deps.log, Listener: listener,
@@ -41,8 +41,8 @@ func (s *server) lastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, err
 	return s.agents.LastUse(ctx, blocks)
 }
 
-// vanished has a block stored again that somebody removed from the disk, if the pool still has it.
-func (s *server) vanished(ref kv.Ref) {
+// storeVanished has a block stored again that somebody removed from the disk, if the pool still has it.
+func (s *server) storeVanished(ref kv.Ref) {
 	if c, err := s.engine.Cache(); err == nil {
 		c.Vanished("disk", ref)
 	}

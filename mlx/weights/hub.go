@@ -97,14 +97,14 @@ func (h Hub) fetchLocked(ctx context.Context, repository, folder string) (err er
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	c := readCheckout(folder)
-	if c.Complete && c.whole() {
+	if c.Complete && c.isWhole() {
 		return nil
 	}
 	return h.fetchAll(ctx, repository, c)
 }
 
 func (h Hub) fetchAll(ctx context.Context, repository string, c *checkout) error {
-	for _, name := range required() {
+	for _, name := range requiredFiles() {
 		if err := h.file(ctx, repository, c, name); err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (h Hub) file(ctx context.Context, repository string, c *checkout, name stri
 		if errors.Is(err, errAbsent) {
 			_ = os.Remove(path + ".part") // an empty file hurts nobody
 		}
-		return fmt.Errorf("%s: %w", name, c.explained(err))
+		return fmt.Errorf("%s: %w", name, c.explain(err))
 	}
 	if err := os.Rename(path+".part", path); err != nil {
 		return err

@@ -65,8 +65,8 @@ func (t Tensor) RowBytes() int {
 	return t.Shape[len(t.Shape)-1] / elements * bytes
 }
 
-// sized checks shape and type against n bytes of data.
-func (t Tensor) sized(n uint64) error {
+// checkSize checks shape and type against n bytes of data.
+func (t Tensor) checkSize(n uint64) error {
 	elements, bytes := t.Type.block()
 	if len(t.Shape) == 0 {
 		return fmt.Errorf("tensor %s has no dimensions", t.Name)
@@ -87,8 +87,8 @@ func (t Tensor) sized(n uint64) error {
 	return nil
 }
 
-// expect is an error when the tensor has another shape.
-func (t Tensor) expect(shape []int) error {
+// checkShape returns an error if the tensor has another shape.
+func (t Tensor) checkShape(shape []int) error {
 	if !slices.Equal(t.Shape, shape) {
 		return fmt.Errorf("tensor %s has shape %v, the configuration says %v", t.Name, t.Shape, shape)
 	}
@@ -115,7 +115,7 @@ func (m *Model) Tensor(name string, shape ...int) (Tensor, error) {
 	if !ok {
 		return Tensor{}, fmt.Errorf("the model has no tensor %s", name)
 	}
-	return t, t.expect(shape)
+	return t, t.checkShape(shape)
 }
 
 // Has reports whether a canonical name exists.

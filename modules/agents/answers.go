@@ -68,8 +68,8 @@ func (f Filter) covers(at ref, next Cursor) bool {
 		(next == Cursor{} || at.compare(ref{next.Tenant, next.ID}) <= 0)
 }
 
-// takes tells whether a record was used when the filter asks for.
-func (f Filter) takes(r Record) bool {
+// matches tells whether the time of a record's last use is one that the filter asks for.
+func (f Filter) matches(r Record) bool {
 	return (f.UsedBefore.IsZero() || r.Used.Before(f.UsedBefore)) && (f.UsedAfter.IsZero() || r.Used.After(f.UsedAfter))
 }
 
@@ -92,7 +92,7 @@ func (r *Registry) withUses(ctx context.Context, store Records, f Filter, page [
 			return nil, err
 		}
 	}
-	if record.addAll(uses); f.takes(record) {
+	if record.addAll(uses); f.matches(record) {
 		page = slices.Insert(page, i, record)
 	}
 	return page, nil

@@ -49,16 +49,16 @@ func (r *Registry) Delete(ctx context.Context, tenant, id string) (Deletion, err
 		return Deletion{}, err
 	}
 	defer done()
-	left := r.writer.of(at)
-	d.Chains, d.UnderWay = chains, underWay+len(left) > 0
-	for _, use := range left {
+	unwritten := r.writer.of(at)
+	d.Chains, d.UnderWay = chains, underWay+len(unwritten) > 0
+	for _, use := range unwritten {
 		d.Chains = append(d.Chains, use.Chain)
 	}
 	d, err = store.Delete(ctx, d)
 	if err != nil {
 		return Deletion{}, err
 	}
-	r.writer.forget(at, len(left))
+	r.writer.forget(at, len(unwritten))
 	r.hot.remove(at)
 	r.janitor.wake()
 	return d, nil

@@ -92,11 +92,11 @@ func (s Settings) complete() Settings {
 	return s
 }
 
-// mostPause is the longest pause between two attempts to reach the store.
-const mostPause = 10 * time.Second
+// maxPause is the longest pause between two attempts to reach the store.
+const maxPause = 10 * time.Second
 
-// evictPatience is how long evicting an agent that is too many may hold up the writing of records.
-const evictPatience = 5 * time.Second
+// evictTimeout is how long the eviction of a surplus agent may hold up the writing of records.
+const evictTimeout = 5 * time.Second
 
 // Registry knows the agents of this node's store.
 //
@@ -107,14 +107,14 @@ type Registry struct {
 	conn    *connection
 	writer  *writer
 	janitor *janitor
-	hot     *hot
-	woken   chan struct{} // a use was noted
+	hot     *hotAgents
+	wakeUps chan struct{} // a use was noted
 }
 
 // NewRegistry opens the store if it can be opened now. Run does the rest.
 func NewRegistry(ctx context.Context, cfg Settings) *Registry {
 	cfg = cfg.complete()
-	r := &Registry{cfg: cfg, hot: &hot{}, woken: make(chan struct{}, 1)}
+	r := &Registry{cfg: cfg, hot: &hotAgents{}, wakeUps: make(chan struct{}, 1)}
 	r.conn = newConnection(cfg, func() { r.janitor.wake() })
 	r.writer = newWriter(cfg, r.conn)
 	r.janitor = newJanitor(cfg, r.conn, r.writer)
@@ -146,7 +146,7 @@ func (r *Registry) Note(tenant, id string, use Use) {
 		r.hot.touch(at)
 	}
 	select {
-	case r.woken <- struct{}{}:
+	case r.wakeUps <- struct{}{}:
 	default:
 	}
 }
@@ -164,18 +164,18 @@ func (r *Registry) Run(ctx context.Context) error {
 	pause := r.cfg.Retry
 	for ctx.Err() == nil {
 		written := r.writer.writeAll(ctx)
-		r.cool(ctx)
+		r.evictSurplus(ctx)
 		r.janitor.removeSuperseded(ctx)
 		if !written {
 			_ = waitFor(ctx, pause)
-			pause = min(2*pause, mostPause)
+			pause = min(2*pause, maxPause)
 			continue
 		}
 		pause = r.cfg.Retry
 		select {
 		case <-ctx.Done():
-		case <-r.woken:
-		case <-r.writer.superseded.again(r.cfg.Retry):
+		case <-r.wakeUps:
+		case <-r.writer.superseded.nextLook(r.cfg.Retry):
 		case <-sweep.C:
 			(&expiry{r.cfg, r.conn, r.writer, r.Delete}).run(ctx)
 		}
@@ -194,14 +194,14 @@ func (r *Registry) end() {
 	}
 }
 
-// cool evicts agents from the pool that are too many.
-func (r *Registry) cool(ctx context.Context) {
+// evictSurplus evicts the agents from the pool that are more than MostHot.
+func (r *Registry) evictSurplus(ctx context.Context) {
 	for {
 		at, is := r.hot.oldestBeyond(r.cfg.MostHot)
 		if !is {
 			return
 		}
-		if err := r.coolOne(ctx, at); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := r.evictAgent(ctx, at); err != nil && !errors.Is(err, ErrNotFound) {
 			r.cfg.Log.Debug("agent_not_evicted", "error", err)
 			r.hot.putBack(at) // the next round tries again
 			return
@@ -209,8 +209,8 @@ func (r *Registry) cool(ctx context.Context) {
 	}
 }
 
-func (r *Registry) coolOne(ctx context.Context, at ref) error {
-	ctx, cancel := context.WithTimeout(ctx, evictPatience)
+func (r *Registry) evictAgent(ctx context.Context, at ref) error {
+	ctx, cancel := context.WithTimeout(ctx, evictTimeout)
 	defer cancel()
 	record, err := r.Get(ctx, at.tenant, at.id)
 	if err != nil {

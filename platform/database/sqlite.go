@@ -44,7 +44,7 @@ func OpenSQLite(ctx context.Context, path string, migrations fs.FS) (db *DB, err
 	db = &DB{DB: opened, path: path}
 	err = migrate(ctx, opened, migrations)
 	if err == nil {
-		err = db.hold(ctx)
+		err = db.pinFiles(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, opened.Close())
@@ -103,8 +103,8 @@ func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
 	return nil
 }
 
-// hold opens the file for good and notes which files there are.
-func (d *DB) hold(ctx context.Context) error {
+// pinFiles opens the file for good and notes which files there are.
+func (d *DB) pinFiles(ctx context.Context) error {
 	pin, err := d.Conn(ctx)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (d *DB) hold(ctx context.Context) error {
 // Check fails with ErrRemoved if the names no longer lead to the files that are open.
 func (d *DB) Check() error {
 	for name, opened := range d.files {
-		if there, err := os.Lstat(name); err != nil || !os.SameFile(opened, there) {
+		if current, err := os.Lstat(name); err != nil || !os.SameFile(opened, current) {
 			return fmt.Errorf("%w: %s", ErrRemoved, name)
 		}
 	}

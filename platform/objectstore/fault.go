@@ -27,11 +27,11 @@ func (b *Bucket) fault(doing, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s %q in bucket %s: %w", doing, b.prefix+key, b.name, kinded(err))
+	return fmt.Errorf("%s %q in bucket %s: %w", doing, b.prefix+key, b.name, withKind(err))
 }
 
-// kinded is the error with its kind, if it has one.
-func kinded(err error) error {
+// withKind wraps an error with its kind, if it has one.
+func withKind(err error) error {
 	if kind := kindOf(err); kind != nil && !errors.Is(err, kind) {
 		return fmt.Errorf("%w: %w", kind, err)
 	}
@@ -50,11 +50,11 @@ func kindOf(err error) error {
 		return nil
 	}
 	switch {
-	case slices.Contains(throttled(), response.Code) || response.StatusCode == http.StatusTooManyRequests:
+	case slices.Contains(throttleCodes(), response.Code) || response.StatusCode == http.StatusTooManyRequests:
 		return ErrThrottled
 	case response.Code == "NoSuchKey":
 		return ErrNotFound
-	case slices.Contains(refused(), response.Code) || response.StatusCode == http.StatusForbidden ||
+	case slices.Contains(refusalCodes(), response.Code) || response.StatusCode == http.StatusForbidden ||
 		response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusInsufficientStorage:
 		return ErrRefused
 	case response.Code == "RequestTimeout":
@@ -67,11 +67,11 @@ func kindOf(err error) error {
 	return nil
 }
 
-func throttled() []string {
+func throttleCodes() []string {
 	return []string{"SlowDown", "SlowDownRead", "SlowDownWrite", "RequestLimitExceeded", "TooManyRequests", "Throttling", "ThrottlingException"}
 }
 
-func refused() []string {
+func refusalCodes() []string {
 	return []string{"AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket",
 		"QuotaExceeded", "AccountProblem", "InvalidBucketName", "MethodNotAllowed", "EntityTooLarge"}
 }

@@ -19,12 +19,12 @@ func (s *Store) Beat(ctx context.Context) error {
 		if err := q.ForgetNodes(ctx, agents.KnownFor.Seconds()); err != nil {
 			return err
 		}
-		if !s.joined.Load() {
+		if !s.isJoined.Load() {
 			return join(ctx, q, s.node, s.boot)
 		}
 		beaten, err := q.Beat(ctx, queries.BeatParams{ID: s.node, Boot: s.boot})
 		if err == nil && beaten == 0 {
-			s.joined.Store(false) // the next one takes the name back
+			s.isJoined.Store(false) // the next one takes the name back
 			err = agents.ErrSameNode
 		}
 		return err
@@ -32,7 +32,7 @@ func (s *Store) Beat(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("tell that this node lives: %w", err)
 	}
-	s.joined.Store(true)
+	s.isJoined.Store(true)
 	return nil
 }
 
@@ -47,22 +47,22 @@ func join(ctx context.Context, q *queries.Queries, node, boot string) error {
 	return q.Rejoin(ctx, queries.RejoinParams{ID: node, Boot: boot})
 }
 
-// leavePatience is how long the end of a node waits for the database to be told of it.
-const leavePatience = 2 * time.Second
+// leaveTimeout is how long the end of a node waits for the database to be told of it.
+const leaveTimeout = 2 * time.Second
 
-// leave has nobody wait for this node, if the database can be told.
+// leave tells the database that nobody need wait for this node any more.
 func leave(s *Store) {
-	if !s.joined.Load() {
+	if !s.isJoined.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	_ = queries.New(s.pool).Leave(ctx, queries.LeaveParams{ID: s.node, Boot: s.boot, Seconds: agents.LivesFor.Seconds()})
 }
 
-// apart returns a connection of its own, on which something was done: for what is a state of the connection.
-func (s *Store) apart(ctx context.Context, do func(context.Context, *pgx.Conn) error) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// ownConnection takes a connection out of the pool, for locks and notifications, which belong to a connection, and runs do on it.
+func (s *Store) ownConnection(ctx context.Context, do func(context.Context, *pgx.Conn) error) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	pooled, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -71,14 +71,14 @@ func (s *Store) apart(ctx context.Context, do func(context.Context, *pgx.Conn) e
 	conn := pooled.Hijack()
 	if err := do(ctx, conn); err != nil {
 		closeSoon(ctx, conn)
-		return nil, s.seen(err)
+		return nil, s.noteError(err)
 	}
 	return conn, nil
 }
 
 // closeSoon closes a connection, also one that leads nowhere any more.
 func closeSoon(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leavePatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	_ = conn.Close(ctx)
 }
@@ -89,7 +89,7 @@ const leadershipLock = 7212_0601_4435_1182
 // Lead implements agents.Shared. The lock belongs to a connection, so it ends with the node.
 func (s *Store) Lead(ctx context.Context, do func(context.Context)) error {
 	leads := false
-	conn, err := s.apart(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+	conn, err := s.ownConnection(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		leads, err = queries.New(conn).TryLead(ctx, leadershipLock)
 		return err
 	})
@@ -105,7 +105,7 @@ func (s *Store) Lead(ctx context.Context, do func(context.Context)) error {
 
 // Watch implements agents.Shared.
 func (s *Store) Watch(ctx context.Context, changed func()) error {
-	conn, err := s.apart(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	conn, err := s.ownConnection(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "LISTEN agent_memory")
 		return err
 	})

@@ -140,7 +140,7 @@ func putAgent(ctx context.Context, tx *sql.Tx, c agents.Change) error {
 func putHeads(ctx context.Context, tx *sql.Tx, c agents.Change) error {
 	r := c.Record
 	if _, err := tx.ExecContext(ctx, `DELETE FROM heads WHERE tenant = ? AND id = ? AND (? OR head IN (SELECT unhex(value) FROM json_each(?)))`,
-		r.Tenant, r.ID, c.Rewrite, hexed(c.Dropped)); err != nil {
+		r.Tenant, r.ID, c.Rewrite, hexList(c.Dropped)); err != nil {
 		return err
 	}
 	for _, head := range c.Heads {
