@@ -11,10 +11,10 @@ import (
 
 // watched is a context that counts how often it was asked whether it has ended, and ends at one of these questions.
 type watched struct {
-	context.Context
-	cancel    context.CancelCauseFunc
-	questions int
-	end       int
+	context.Context //nolint:containedctx // it is a context itself
+	cancel          context.CancelCauseFunc
+	questions       int
+	end             int
 }
 
 var errGone = errors.New("the client is gone")
