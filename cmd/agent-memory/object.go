@@ -36,7 +36,9 @@ func (s *server) openBucket(counters *telemetry) error {
 		return err
 	}
 	s.bucket = bucket
-	guarded := tier.NewBreaker(object.New(object.Config{Bucket: bucket}), tier.BreakerConfig{Log: s.deps.log, Advise: adviseBucket})
+	objects := object.New(object.Config{Bucket: bucket})
+	s.inventory = object.NewInventory(objects)
+	guarded := tier.NewBreaker(objects, tier.BreakerConfig{Log: s.deps.log, Advise: adviseBucket})
 	s.shared = tier.NewMetrics(tier.NewRetry(guarded, tier.RetryConfig{}), time.Now, counters.call)
 	return nil
 }

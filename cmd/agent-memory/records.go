@@ -21,7 +21,7 @@ import (
 const firstPatience = 10 * time.Second
 
 // openAgents opens the registry of the agents, whose database tells the cluster's secret.
-func (s *server) openAgents(held *memory) *agents.Registry {
+func (s *server) openAgents(held *memory, counters *telemetry) *agents.Registry {
 	c, shared, node := s.cfg.Agent, s.cfg.DatabaseURL != "", ""
 	if shared {
 		node = s.nodeName()
@@ -30,6 +30,10 @@ func (s *server) openAgents(held *memory) *agents.Registry {
 		Open:   func(ctx context.Context) (agents.Store, error) { return openRecords(ctx, s.cfg, node) },
 		Memory: held, MostHot: c.MaxAgentsInMemory,
 		TTL: c.TTL, Log: s.deps.log, Secret: s.tenants.secret(), Settled: s.tenants.settle, Keeps: s.tenants.keeps,
+	}
+	if s.shared != nil {
+		settings.Shared = s.inventory
+		settings.Collected = counters.collected
 	}
 	if shared {
 		settings.OneSecret = true

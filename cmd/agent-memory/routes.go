@@ -48,6 +48,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Ha
 	})
 	mem.messages = service
 	surface := anthropic.Register(anthropic.Config{Router: s.router, Service: service, Log: s.deps.log})
+	openai.Register(openai.Config{Router: s.router, Service: service, Log: s.deps.log})
 	explain.Register(explain.Config{Router: s.router, Engine: s.engine, Text: renderer, Prompts: surface})
 	s.health = health.Register(health.Config{
 		Router: s.router, Engine: s.engine, Name: name, Version: version, Endpoints: endpoints(), Reason: s.withoutSecret,
@@ -58,7 +59,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Ha
 // endpoints are those that GET / tells of.
 func endpoints() []string {
 	return []string{
-		"/v1/messages", "/v1/messages/count_tokens", "/v1/agents", "/admin/agents", "/admin/pool", "/admin/explain",
+		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents", "/admin/agents", "/admin/pool", "/admin/explain",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

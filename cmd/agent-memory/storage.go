@@ -76,7 +76,7 @@ func (s *server) storage() []lifecycle.Service {
 		services = append(services, lifecycle.Service{Name: "disk", Run: s.runDisk})
 	}
 	if s.bucket != nil {
-		services = append(services, lifecycle.Service{Name: "bucket", Run: s.checkBucket})
+		services = append(services, lifecycle.Service{Name: "bucket", Run: s.checkBucket}, lifecycle.Service{Name: "resume", Run: s.resume})
 	}
 	return services
 }

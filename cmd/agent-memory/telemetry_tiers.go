@@ -85,6 +85,11 @@ func (t *telemetry) disk() disk.Listener {
 	return disk.Listener{Evicted: func(reason string, _ int64) { t.tiers.evicted.WithLabelValues("disk", reason).Inc() }}
 }
 
+// collected counts what a collection removed from the bucket.
+func (t *telemetry) collected(c agents.Collection) {
+	t.tiers.evicted.WithLabelValues("object", "unowned").Add(float64(c.Removed.Blocks))
+}
+
 // watchTiers registers gauges of the agents and the tiers.
 func watchTiers(registry prometheus.Registerer, mem *memory, all *agents.Registry) {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -52,15 +52,16 @@ type dependencies struct {
 
 // server is all parts, wired.
 type server struct {
-	cfg    config.Config
-	deps   dependencies
-	engine *engine.Engine
-	router *httpapi.Router
-	health *health.Module
-	disk   *tier.Late          // nil: nothing survives
-	shared kv.Tier             // of all nodes, in the bucket; nil: there is none
-	bucket *objectstore.Bucket // nil: there is none
-	agents *agents.Registry
+	cfg       config.Config
+	deps      dependencies
+	engine    *engine.Engine
+	router    *httpapi.Router
+	health    *health.Module
+	disk      *tier.Late          // nil: nothing survives
+	shared    kv.Tier             // of all nodes, in the bucket; nil: there is none
+	bucket    *objectstore.Bucket // nil: there is none
+	inventory kv.Inventory        // of the bucket
+	agents    *agents.Registry
 
 	tenants *tenants
 }
@@ -75,7 +76,7 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	}
 	renderer, mem, tenants := &prompt.Late{}, &memory{}, newTenants(newSecret())
 	s.tenants = tenants
-	s.agents = s.openAgents(mem)
+	s.agents = s.openAgents(mem, counters)
 	e, err := engine.New(s.engineConfig(renderer, tenants, counters))
 	if err != nil {
 		return nil, err

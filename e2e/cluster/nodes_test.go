@@ -27,6 +27,9 @@ const (
 	adminKey = "e2e-admin-key"
 )
 
+// nodeFolder is where a node of our image keeps its memory.
+const nodeFolder = "/var/lib/agent-memory"
+
 // outside is the name by which containers reach this machine.
 const outside = "outside"
 
@@ -54,14 +57,16 @@ type cluster struct {
 	bucket     *link
 	bucketName string
 	s3         string // the server's own address
+	postgres   string // and the database's
+	volume     string // for the folder of the node that is being started; empty: memory
 }
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{t: t, s3: startS3(t)}
+	c := &cluster{t: t, s3: startS3(t), postgres: startPostgres(t)}
 	c.bucketName = makeBucket(t, c.s3)
 	host := bridge(t)
-	c.bucket, c.database = through(t, host, c.s3), through(t, host, startPostgres(t))
+	c.bucket, c.database = through(t, host, c.s3), through(t, host, c.postgres)
 	return c
 }
 
@@ -87,6 +92,22 @@ func (c *cluster) start(name string, settings map[string]string) *node {
 	return n
 }
 
+// startOn is start for a node whose folder is a volume of Docker's, which outlives it.
+func (c *cluster) startOn(volume, name string, settings map[string]string) *node {
+	c.t.Helper()
+	c.volume = volume
+	defer func() { c.volume = "" }()
+	return c.start(name, settings)
+}
+
+// newVolume makes a volume of Docker's that is removed after the test.
+func (c *cluster) newVolume() (name string) {
+	c.t.Helper()
+	name = strings.TrimSpace(docker(c.t, "volume", "create"))
+	c.t.Cleanup(func() { docker(c.t, "volume", "rm", "--force", name) })
+	return name
+}
+
 // launch runs a node and waits for what is given.
 func (c *cluster) launch(name string, settings map[string]string, until wait.Strategy) *node {
 	c.t.Helper()
@@ -101,9 +122,14 @@ func (c *cluster) launch(name string, settings map[string]string, until wait.Str
 	maps.Copy(environment, settings)
 	box, address := container(c.t, testcontainers.ContainerRequest{
 		Image: imageOf("E2E_IMAGE", "agent-memory:dev"), Env: environment, ExposedPorts: []string{"8000/tcp"},
-		Tmpfs: map[string]string{"/var/lib/agent-memory": "rw,size=2g,mode=0700,uid=10001,gid=10001", "/tmp": "rw"},
+		Tmpfs: map[string]string{"/tmp": "rw"},
 		HostConfigModifier: func(h *containertypes.HostConfig) {
 			h.ReadonlyRootfs = true
+			if c.volume == "" {
+				h.Tmpfs[nodeFolder] = "rw,size=2g,mode=0700,uid=10001,gid=10001"
+			} else {
+				h.Binds = append(h.Binds, c.volume+":"+nodeFolder)
+			}
 			h.ExtraHosts = []string{outside + ":" + bridge(c.t)}
 		},
 		WaitingFor: until,

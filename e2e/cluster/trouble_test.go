@@ -42,6 +42,14 @@ func (c *cluster) objects() (names []string) {
 	return names
 }
 
+// put stores an object.
+func (c *cluster) put(name string, data []byte) {
+	c.t.Helper()
+	if _, err := c.client().PutObject(c.t.Context(), c.bucketName, name, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // under has some agents talk to a node until the returned function is called, which fails the test for every answer that
 // was not given, and returns the conversations.
 func under(t *testing.T, n *node, agents int) (stop func() []*conversation) {
@@ -220,17 +228,37 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
+// What a node had on its disk only when it was killed reaches the bucket from there when it is back.
+func TestWhatABucketLacksReachesItAfterARestart(t *testing.T) {
+	c := newCluster(t)
+	folder := c.newVolume()
+	a := c.startOn(folder, "a", nil)
+	agent := talk(t, "returner", 40)
+	c.bucket.disturb("timeout", `"timeout":0`)
+	agent.ask(a)
+	within(t, "durable on its disk", func() bool { return agent.durable(a, "disk") > 0 })
+	a.signal("KILL")
+	a.awaitEnd()
+	c.bucket.heal()
+	if names := c.objects(); len(names) > 0 {
+		t.Fatalf("%d objects are in the bucket already", len(names))
+	}
+	docker(t, "rm", "--force", a.container.GetContainerID())
+	a = c.startOn(folder, "a again", nil)
+	agent.awaitDurable(a)
+	b := c.start("b", nil)
+	if used := agent.ask(b); 10*used.Read < 9*used.prompt() {
+		t.Errorf("another node reads %d of %d tokens", used.Read, used.prompt())
+	}
+}
+
 // A node that is told to end stores everything in the bucket before it does, so that the next one finds it.
 func TestADrainedNodeLeavesEverythingInTheBucket(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.start("a", nil), c.start("b", nil)
 	agent := talk(t, "leaver", 40)
 	agent.ask(a)
-	a.signal("TERM")
-	within(t, "ended", func() bool {
-		state, err := a.container.State(t.Context())
-		return err == nil && !state.Running
-	})
+	a.end()
 	if state, err := a.container.State(t.Context()); err != nil || state.ExitCode != 0 {
 		t.Errorf("it ended with %d, %v", state.ExitCode, err)
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go against bin/agent-memory with
-# the embedded model, and schemathesis, which holds what the server answers to the OpenAPI document. Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a
-# line per suite; ends with the total, and with 0 only when nothing failed.
+# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go and OpenAI's for Python against
+# bin/agent-memory with the embedded model, and schemathesis, which holds what the server answers to the OpenAPI document.
+# Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a line per suite; ends with the total, and with 0 only when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -61,6 +61,7 @@ node_root() {
 install_failed() { echo "sdk: installing the $1 client failed; it needs $2" >&2; exit 1; }
 old="$(venv_of 2023-06-01)" || install_failed Python "PyPI"
 new="$(venv_of 2026-10-21)" || install_failed Python "PyPI"
+other="$(venv_of openai)" || install_failed Python "PyPI"
 thesis="$(venv_of openapi)" || install_failed Python "PyPI"
 SDK_NODE_ROOT="$(node_root)" || install_failed TypeScript "the npm registry"
 export SDK_NODE_ROOT
@@ -90,7 +91,7 @@ start_server
 
 # The suites. Each prints a line "ok NAME" or "FAIL NAME: WHY" per check and closes with "done".
 export no_proxy='*' NO_PROXY='*'
-unset ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL
+unset ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL OPENAI_API_KEY OPENAI_BASE_URL
 passed=0 failed=0
 report() { # name, file with the suite's lines
   local good bad
@@ -109,6 +110,7 @@ suite "Python anthropic 0.74.1 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 
 suite "Python anthropic 2.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$new/bin/python" e2e/sdk/python/suite.py
 suite "TypeScript @anthropic-ai/sdk 1.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 timeout 300 node e2e/sdk/typescript/suite.mjs
 suite "Go anthropic-sdk-go v1.84.0 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 timeout 300 "$work/go-suite"
+suite "Python openai 3.57.0" env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$other/bin/python" e2e/sdk/python/openai_suite.py
 
 # Requests made from the OpenAPI document, right ones and wrong ones: each answer has a status, a type and a form that the
 # document tells of, and none is a failure of the server.
@@ -129,8 +131,8 @@ conform() { # name, key, further arguments
   sed 's/^/  /' "$out2"
   report "schemathesis 4.32.5 ($name)" "$out2"
 }
-# A pool smaller than the default ends answers of unbounded length sooner, and still has room for what is prefetched.
-start_server env SEMANTIC_MLX_CACHE_BUDGET_MB=512 SEMANTIC_SERVER_AUDIT=0
+# A pool of ten blocks ends answers of unbounded length sooner; prefetching fills it.
+start_server env SEMANTIC_MLX_CACHE_BUDGET_MB=64 SEMANTIC_SERVER_AUDIT=0
 conform "a user's key" "$SDK_API_KEY" --exclude-path-regex '^/admin'
 conform "the admin's key" "$admin_key" --include-path-regex '^/admin'
 conform "no key" "" --exclude-path-regex '^/(health|metrics)'

@@ -98,6 +98,7 @@ type Holding struct {
 type Moved struct {
 	Blocks int
 	Bytes  int64
+	NoRoom int // blocks that were to move and for which there was no room
 }
 
 // Add counts one more block of so many bytes.

@@ -51,7 +51,7 @@ func (c Copy) Exists() bool { return c.Bytes > 0 }
 
 // Tier keeps blocks at rest. All methods may be called from any goroutine and end soon after their context. Data is a
 // block file as blockfile.Seal makes it. What only some tiers can do are abilities of their own (Browser, Toucher,
-// Quarantiner, Distant), which As finds through every wrapper.
+// Quarantiner, Distant, Comparer), which As finds through every wrapper.
 type Tier interface {
 	// Name is that of the tier in metrics and answers: "disk", "object". It is constant and asks nobody.
 	Name() string
@@ -101,6 +101,29 @@ type Distant interface {
 	// LearnBehind asks which blocks continue a parent, and remembers them as Learn does. It tells whether there are some of
 	// which nothing was remembered.
 	LearnBehind(ctx context.Context, s Space, parent Key) (more bool, err error)
+}
+
+// Comparer is a tier that tells of very many blocks at once which it lacks, without a request for each.
+type Comparer interface {
+	// Missing returns those of the blocks that the tier does not have.
+	Missing(ctx context.Context, refs []Ref) ([]Ref, error)
+}
+
+// Stored is a block that lies in a tier.
+type Stored struct {
+	Ref         // Index and Tokens are not known
+	Bytes int64 // of the stored form
+	At    time.Time
+}
+
+// Inventory is a tier that several nodes share and that can list all that lies in it.
+type Inventory interface {
+	// Walk calls visit with all blocks, some hundred at a time. An error of visit ends it.
+	Walk(ctx context.Context, visit func([]Stored) error) error
+	// Claim returns the id of the cluster that the tier belongs to, which is the proposed one if it belonged to none.
+	Claim(ctx context.Context, proposed string) (id string, err error)
+	// Delete removes a block for good; a block that isn't there is no error.
+	Delete(ctx context.Context, ref Ref) error
 }
 
 // Wrapper is a tier around another one. What it does not do itself is found in the inner one.

@@ -25,18 +25,6 @@ func (e *OverError) Error() string {
 // ErrLeft says that nobody waited for the tokens any more.
 var ErrLeft = fmt.Errorf("nobody waits for the tokens")
 
-// EncodeWithin is Encode for a text that may be too long. Words that can't be part of a result within the bound, because a
-// token stands for so many bytes at most, are counted and not encoded: so it costs what the bound is worth and not what
-// the text is.
-func (t *Tokenizer) EncodeWithin(text string, b Bound) ([]int32, error) {
-	within := &budget{Bound: b, model: t.model}
-	ids := t.encode(text, EncodeOptions{}, within, nil)
-	if err := within.problem(len(ids)); err != nil {
-		return nil, err
-	}
-	return ids, nil
-}
-
 // problem tells whether encoding ended before the text did.
 func (b *budget) problem(tokens int) error {
 	switch least := tokens + b.skippedTokens; {

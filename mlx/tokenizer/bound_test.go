@@ -16,7 +16,7 @@ func TestABoundChangesNoTokenAndTellsNoUntruth(t *testing.T) {
 		text := strings.Repeat(strings.Join(rapid.SliceOfN(piece, 0, 20).Draw(rt, "pieces"), ""), rapid.IntRange(1, 30).Draw(rt, "times"))
 		most := rapid.IntRange(0, 300).Draw(rt, "most")
 		want := tok.Encode(text)
-		got, err := tok.EncodeWithin(text, Bound{Most: most})
+		got, _, err := tok.EncodeAt(text, nil, Bound{Most: most})
 		var over *OverError
 		switch {
 		case len(want) <= most && (err != nil || len(got) != len(want)):
@@ -38,7 +38,7 @@ func TestATextThatCannotFitIsNotEncoded(t *testing.T) {
 	for name, text := range map[string]string{
 		"one word": strings.Repeat("A", 8<<20), "many words": strings.Repeat("word ", 2<<20), "spaces": strings.Repeat(" ", 8<<20),
 	} {
-		ids, err := tok.EncodeWithin(text, Bound{Most: 1000})
+		ids, _, err := tok.EncodeAt(text, nil, Bound{Most: 1000})
 		var over *OverError
 		if !errors.As(err, &over) || over.Least <= 1000 || ids != nil {
 			t.Errorf("%s: %d tokens, %v", name, len(ids), err)
@@ -53,7 +53,7 @@ func TestATextThatCannotFitIsNotEncoded(t *testing.T) {
 func TestEncodingEndsWhenNobodyWaits(t *testing.T) {
 	tok := smollm2(t)
 	looks := 0
-	_, err := tok.EncodeWithin(strings.Repeat("word ", 100_000), Bound{Most: 1 << 30, Alive: func() bool { looks++; return looks < 3 }})
+	_, _, err := tok.EncodeAt(strings.Repeat("word ", 100_000), nil, Bound{Most: 1 << 30, Alive: func() bool { looks++; return looks < 3 }})
 	if !errors.Is(err, ErrLeft) {
 		t.Errorf("%v after %d looks", err, looks)
 	}

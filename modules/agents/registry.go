@@ -60,10 +60,16 @@ type Settings struct {
 	// Keeps tells whether blocks under the salt are found again after a restart; others' chains are not recorded. It may
 	// be nil.
 	Keeps func(kv.SaltID) bool
-	Retry time.Duration    // first pause after a failure of the store: 1 s
-	Sweep time.Duration    // between two looks for agents that outlived their TTL: 1 min
-	Beat  time.Duration    // between two signs of life to a store that nodes share: BeatEvery
-	Clock func() time.Time // time.Now
+	// Shared is the storage that all nodes share, from which is collected what nobody owns. Nil: there is none.
+	Shared kv.Inventory
+	// Collected is told of every collection that came to its end. It may be nil.
+	Collected func(Collection)
+
+	Collect time.Duration    // between two collections: 1 h, or a quarter of a shorter TTL
+	Retry   time.Duration    // first pause after a failure of the store: 1 s
+	Sweep   time.Duration    // between two looks for agents that outlived their TTL: 1 min
+	Beat    time.Duration    // between two signs of life to a store that nodes share: BeatEvery
+	Clock   func() time.Time // time.Now
 }
 
 // complete fills in what is not given.
@@ -73,6 +79,15 @@ func (s Settings) complete() Settings {
 	}
 	if s.Sweep <= 0 {
 		s.Sweep = time.Minute
+	}
+	if s.Collect <= 0 {
+		s.Collect = time.Hour
+		if s.TTL > 0 {
+			s.Collect = min(s.Collect, s.TTL/4)
+		}
+	}
+	if s.Collected == nil {
+		s.Collected = func(Collection) {}
 	}
 	if s.Beat <= 0 {
 		s.Beat = BeatEvery
@@ -160,6 +175,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	var cleaning sync.WaitGroup
 	defer cleaning.Wait()
 	cleaning.Go(func() { r.janitor.run(ctx) })
+	cleaning.Go(func() { (&collector{r.cfg, r.conn}).run(ctx) })
 	cleaning.Go(func() { (&presence{r.cfg, r.conn, r.janitor}).run(ctx) })
 	pause := r.cfg.Retry
 	for ctx.Err() == nil {

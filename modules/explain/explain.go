@@ -21,15 +21,15 @@ const shownTokens = 24
 
 // explanation is the answer of /admin/explain.
 type explanation struct {
-	Tokens     int         `json:"prompt_tokens"`
-	Cached     int         `json:"cached_tokens" doc:"That need not be computed; the last token of a prompt always is"`
-	Respelt    bool        `json:"respelled" doc:"Whether the cached tokens spell the same text otherwise than the tokenizer does"`
-	Parts      []partView  `json:"cached" doc:"What they come from, in order"`
-	Divergence *divergence `json:"divergence,omitempty" doc:"Missing if all is cached"`
-	Missing    []gapView   `json:"missing,omitempty" doc:"Blocks of this prompt that were there: later ones still are, or they turned out damaged"`
+	Tokens     int            `json:"prompt_tokens"`
+	Cached     int            `json:"cached_tokens" doc:"That need not be computed; the last token of a prompt always is"`
+	Respelt    bool           `json:"respelled" doc:"Whether the cached tokens spell the same text otherwise than the tokenizer does"`
+	Parts      []explained    `json:"cached" doc:"What they come from, in order"`
+	Divergence *divergence    `json:"divergence,omitempty" doc:"Missing if all is cached"`
+	Missing    []explainedGap `json:"missing,omitempty" doc:"Blocks of this prompt that were there: later ones still are, or they turned out damaged"`
 }
 
-type partView struct {
+type explained struct {
 	From  int      `json:"from_token"`
 	To    int      `json:"to_token"`
 	Block string   `json:"block"`
@@ -37,7 +37,7 @@ type partView struct {
 	Age   float64  `json:"age_seconds" doc:"Since its last use"`
 }
 
-type gapView struct {
+type explainedGap struct {
 	From  int    `json:"from_token"`
 	To    int    `json:"to_token"`
 	Block string `json:"block"`
@@ -122,20 +122,20 @@ func (m *Module) explain(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *Module) view(x *engine.Explanation) explanation {
-	view := explanation{Tokens: len(x.Tokens), Cached: x.Cached, Respelt: x.Respelt, Parts: []partView{}}
+	view := explanation{Tokens: len(x.Tokens), Cached: x.Cached, Respelt: x.Respelt, Parts: []explained{}}
 	for _, b := range x.Blocks {
 		age := 0.0
 		if !b.Used.IsZero() {
 			age = time.Since(b.Used).Seconds()
 		}
-		view.Parts = append(view.Parts, partView{b.From, b.To, b.Key.String(), b.Tiers, age})
+		view.Parts = append(view.Parts, explained{b.From, b.To, b.Key.String(), b.Tiers, age})
 	}
 	for _, m := range x.Missing {
 		why := "gone"
 		if m.Damaged {
 			why = "damaged"
 		}
-		view.Missing = append(view.Missing, gapView{m.From, m.To, m.Key.String(), why})
+		view.Missing = append(view.Missing, explainedGap{m.From, m.To, m.Key.String(), why})
 	}
 	if x.Diverges >= 0 {
 		view.Divergence = &divergence{

@@ -21,6 +21,7 @@ const (
 	PromptTooLong             // its prompt is too long for the model
 	UnknownModel              // it asks for a model that is not loaded
 	Overloaded                // there is no room now, or no model yet, or none any more
+	ClientGone                // nobody reads the answer; it is for the metrics
 )
 
 // Status is the HTTP status of a kind.
@@ -36,6 +37,8 @@ func (k Kind) Status() int {
 		return http.StatusNotFound
 	case Overloaded:
 		return http.StatusServiceUnavailable
+	case ClientGone:
+		return StatusClientGone
 	}
 	return http.StatusInternalServerError
 }
@@ -95,4 +98,20 @@ func crowded(err error) string {
 		return engine.ErrDraining.Error() + "; retry at another node, or later"
 	}
 	return ""
+}
+
+// Fail has a request that has no answer yet answered with an error, in the form of its surface.
+func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error, answer func(Failure)) {
+	if r.Context().Err() != nil {
+		answer(Failure{ClientGone, "the client left"})
+		return
+	}
+	failure := FailureOf(err)
+	switch failure.Kind {
+	case Overloaded:
+		w.Header().Set("Retry-After", RetryAfter)
+	case Internal:
+		s.cfg.Log.ErrorContext(r.Context(), "request_failed", "error", err)
+	}
+	answer(failure)
 }

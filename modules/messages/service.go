@@ -63,6 +63,12 @@ func New(cfg Config) *Service { return &Service{cfg, newIntake(), newRecall()} }
 // Temperature is that of requests that bring none.
 func (s *Service) Temperature() float64 { return s.cfg.Temperature }
 
+// Model is the loaded model; it has no name while there is none.
+func (s *Service) Model() engine.Spec { return s.cfg.Engine.Spec() }
+
+// Aliases are the ids that stand for the loaded model besides its own; a * at the end is any ending.
+func (s *Service) Aliases() []string { return s.cfg.Aliases }
+
 // Submit hands a request that Take returned to the engine. The answer must be closed.
 func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 	stream, err := s.cfg.Engine.Submit(ctx, engine.Request{

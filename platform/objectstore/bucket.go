@@ -35,8 +35,9 @@ type Config struct {
 
 // Object is one entry of a listing.
 type Object struct {
-	Key  string // without the bucket's prefix
-	Size int64
+	Key      string // without the bucket's prefix
+	Size     int64
+	Modified time.Time // when it was stored
 }
 
 // Bucket is one bucket, below a prefix. Its methods may be called from anywhere.
@@ -185,16 +186,20 @@ func (b *Bucket) open(ctx context.Context, key string, opts minio.GetObjectOptio
 	return body, size, nil
 }
 
-// List returns the first objects below a prefix, in the order of their keys, at most so many.
-func (b *Bucket) List(ctx context.Context, prefix string, maxObjects int) (page []Object, err error) {
+// List returns the first objects below a prefix whose keys come behind another one, in the order of their keys, at most so many.
+// An empty key is before all.
+func (b *Bucket) List(ctx context.Context, prefix, after string, maxObjects int) (page []Object, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	opts := minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true, MaxKeys: min(maxObjects, 1000)}
+	if after != "" {
+		opts.StartAfter = b.prefix + after
+	}
 	for info := range b.core.ListObjectsIter(ctx, b.name, opts) {
 		if info.Err != nil {
 			return nil, b.fault("list", prefix, info.Err)
 		}
-		if page = append(page, Object{strings.TrimPrefix(info.Key, b.prefix), info.Size}); len(page) == maxObjects {
+		if page = append(page, Object{strings.TrimPrefix(info.Key, b.prefix), info.Size, info.LastModified}); len(page) == maxObjects {
 			break
 		}
 	}

@@ -255,3 +255,28 @@ func TestADamagedBlockIsStoredAnewFromThePool(t *testing.T) {
 		s.Close()
 	}
 }
+
+// Prefetching brings up what there is room for, and tells what there was none for.
+func TestPrefetchingTellsWhatHadNoRoom(t *testing.T) {
+	s := newStack(t, 2)
+	c := kv.Chain{}
+	for seed := range int32(5) {
+		parent := kv.Root
+		if len(c.Keys) > 0 {
+			parent = c.Keys[len(c.Keys)-1]
+		}
+		e := s.add(t, parent, seed, true)
+		c.Space, c.Keys, c.Tokens = e.Space, append(c.Keys, e.Key), c.Tokens+kv.BlockTokens
+	}
+	s.Trim(t.Context())
+	s.below.Lose(c.Keys[4])
+	moved, err := s.Prefetch(t.Context(), s.tenant, []kv.Chain{c})
+	if err != nil || moved.Blocks == 0 || moved.Blocks > 2 || moved.Blocks+moved.NoRoom != 4 {
+		t.Errorf("%+v, %v", moved, err)
+	}
+	s.below.Fail(errors.New("a bad cable"))
+	s.Trim(t.Context())
+	if moved, err := s.Prefetch(t.Context(), s.tenant, []kv.Chain{c}); err == nil || moved.Blocks != 0 {
+		t.Errorf("a tier that can't be read: %+v, %v", moved, err)
+	}
+}

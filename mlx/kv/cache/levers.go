@@ -66,20 +66,23 @@ func (l *levers) Prefetch(ctx context.Context, t *kv.Tenant, chains []kv.Chain) 
 			}
 		}
 	}
-	missed := 0
+	var failed int
+	var cause error
 	for _, f := range flights {
 		switch err := f.Wait(ctx); {
 		case err == nil:
 			moved.Add(f.Bytes)
 		case ctx.Err() != nil:
 			return moved, fmt.Errorf("prefetch a conversation: %w", err)
-		case errors.Is(err, errDeleted), errors.Is(err, kv.ErrNotFound): // it is gone meanwhile: there is nothing to move
+		case errors.Is(err, pool.ErrFull):
+			moved.NoRoom++
+		case errors.Is(err, errDeleted), errors.Is(err, kv.ErrNotFound), errors.Is(err, kv.ErrDamaged): // there is nothing to move
 		default:
-			missed++
+			failed, cause = failed+1, err
 		}
 	}
-	if missed > 0 {
-		return moved, fmt.Errorf("prefetch a conversation: %d of %d blocks could not be fetched; the pool has no room for them or they are damaged", missed, len(flights))
+	if failed > 0 {
+		return moved, fmt.Errorf("prefetch a conversation: %d of %d blocks could not be read: %w", failed, len(flights), cause)
 	}
 	return moved, nil
 }

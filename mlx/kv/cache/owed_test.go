@@ -72,6 +72,54 @@ func TestATierForWhatIsUsedAgainGetsNoOneShots(t *testing.T) {
 	}
 }
 
+// comparing is a bucket that tells which blocks it lacks, unless it fails.
+type comparing struct {
+	*tiertest.Shelf
+	failure error
+}
+
+// Missing implements kv.Comparer.
+func (c *comparing) Missing(ctx context.Context, refs []kv.Ref) (missing []kv.Ref, err error) {
+	if c.failure != nil {
+		return nil, c.failure
+	}
+	copies, err := c.Lookup(ctx, refs)
+	for i := range copies {
+		if !copies[i].Exists() {
+			missing = append(missing, refs[i])
+		}
+	}
+	return missing, err
+}
+
+// What a bucket lacks after a restart comes from the disk; what neither has is nobody's concern.
+func TestAfterARestartATierGetsWhatItWasOwed(t *testing.T) {
+	bucket := &comparing{Shelf: tiertest.NewShelf("bucket")}
+	s := newStack(t, 4, bucket)
+	kept, lacking, gone := s.add(t, kv.Root, 1, true), s.add(t, kv.Root, 2, true), s.add(t, kv.Root, 3, true)
+	s.Trim(t.Context())
+	bucket.Lose(lacking.Key)
+	for _, shelf := range []*tiertest.Shelf{bucket.Shelf, s.below} {
+		shelf.Lose(gone.Key)
+	}
+	bucket.failure = errors.New("reset")
+	refs := []kv.Ref{kept.Ref, lacking.Ref, gone.Ref}
+	if err := s.Resume(t.Context(), s.tenant, refs); err == nil {
+		t.Error("a bucket that can't be asked is taken for one that has all")
+	}
+	bucket.failure = nil
+	puts := bucket.Puts()
+	if err := s.Resume(t.Context(), s.tenant, refs); err != nil {
+		t.Fatal(err)
+	}
+	if !tiertest.Within(soon, func() bool { return bucket.Data(lacking.Key) != nil && s.Owed("bucket") == 0 }) {
+		t.Error("the bucket does not get what it lacks")
+	}
+	if bucket.Data(gone.Key) != nil || bucket.Puts() != puts+1 {
+		t.Errorf("%d blocks were stored", bucket.Puts()-puts)
+	}
+}
+
 // silent is a distant tier that remembers nothing until it is asked to learn.
 type silent struct {
 	*tiertest.Shelf

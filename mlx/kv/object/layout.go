@@ -14,8 +14,11 @@ func pathOf(ref kv.Ref) string { return behind(ref.Space, ref.Parent) + ref.Key.
 
 // behind is what the names of all blocks that continue a parent begin with.
 func behind(s kv.Space, parent kv.Key) string {
-	return fmt.Sprintf("v1/%s/%s/%s/%s.", s.Fingerprint, s.Salt, parent.String()[:2], parent)
+	return fmt.Sprintf("%s%s/%s.", spaceOf(s), parent.String()[:2], parent)
 }
+
+// spaceOf is what the names of all blocks of a space begin with.
+func spaceOf(s kv.Space) string { return fmt.Sprintf("v1/%s/%s/", s.Fingerprint, s.Salt) }
 
 // keyOf is the block's key in an object's name, or false for what is no block's name.
 func keyOf(path string) (key kv.Key, ok bool) {

@@ -72,7 +72,7 @@ func (t *Tier) Learn(ctx context.Context, refs []kv.Ref) error {
 func (t *Tier) LearnBehind(ctx context.Context, s kv.Space, parent kv.Key) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.LookDeadline)
 	defer cancel()
-	page, err := t.cfg.Bucket.List(ctx, behind(s, parent), mostChildren)
+	page, err := t.cfg.Bucket.List(ctx, behind(s, parent), "", mostChildren)
 	if err != nil {
 		return false, t.fault(kv.Ref{}, err)
 	}

@@ -40,8 +40,9 @@ type Bucket interface {
 	Get(ctx context.Context, key string, buf []byte) ([]byte, error)
 	// GetStart returns the first bytes of an object, and its size.
 	GetStart(ctx context.Context, key string, most int) (start []byte, size int64, err error)
-	// List returns the first objects below a prefix, at most so many.
-	List(ctx context.Context, prefix string, most int) ([]objectstore.Object, error)
+	// List returns the first objects below a prefix whose keys come behind another one, in the order of their keys, at most so
+	// many.
+	List(ctx context.Context, prefix, after string, most int) ([]objectstore.Object, error)
 	// Delete removes an object; one that isn't there is no error.
 	Delete(ctx context.Context, key string) error
 }
@@ -72,6 +73,7 @@ var (
 	_ kv.Tier        = (*Tier)(nil)
 	_ kv.Distant     = (*Tier)(nil)
 	_ kv.Browser     = (*Tier)(nil)
+	_ kv.Comparer    = (*Tier)(nil)
 	_ kv.Quarantiner = (*Tier)(nil)
 )
 

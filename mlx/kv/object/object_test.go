@@ -241,3 +241,84 @@ func TestFaultsAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+// What is missing is told by listings: right for every subset, over pages and spaces, and never at more requests than blocks.
+func TestMissingBlocksAreToldByListings(t *testing.T) {
+	bucket := objecttest.New()
+	tier := object.New(object.Config{Bucket: bucket})
+	var refs []kv.Ref
+	for i := range 3000 {
+		s := space()
+		s.Salt[5] = byte(i % 2)
+		refs = append(refs, kv.Ref{Space: s, Parent: kv.Key{byte(i % 7)}, Key: kv.Key{byte(i >> 8), byte(i), 31: byte(i)}})
+	}
+	names := map[string]kv.Ref{}
+	for _, ref := range refs {
+		names[fmt.Sprintf("v1/%s/%s/%s/%s.%s", ref.Fingerprint, ref.Salt, ref.Parent.String()[:2], ref.Parent, ref.Key)] = ref
+	}
+	for _, share := range []int{1, 2, 3, 50, 5000} { // one in so many is missing
+		bucket.Empty()
+		want := map[kv.Ref]bool{}
+		n := 0
+		for name, ref := range names {
+			if n++; n%share == 0 {
+				want[ref] = true
+				continue
+			}
+			bucket.Set(name, nil)
+		}
+		for _, asked := range [][]kv.Ref{refs, refs[:1], refs[1000:1003], nil} {
+			bucket.Requests()
+			missing, err := tier.Missing(t.Context(), asked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := bucket.Requests("list", "start", "get"); n > len(asked) || n > 6 {
+				t.Errorf("%d requests for %d blocks of 3,000", n, len(asked))
+			}
+			is := map[kv.Ref]bool{}
+			for _, ref := range missing {
+				is[ref] = true
+			}
+			for _, ref := range asked {
+				if is[ref] != want[ref] {
+					t.Fatalf("1 in %d is missing, %d asked: %s is told as missing: %v", share, len(asked), ref.Key, is[ref])
+				}
+			}
+		}
+	}
+	bucket.Fail(objectstore.ErrThrottled)
+	if _, err := tier.Missing(t.Context(), refs); !errors.Is(err, kv.ErrThrottled) {
+		t.Errorf("a failing bucket: %v", err)
+	}
+}
+
+// The inventory tells each block once, with its size and time, over pages, and passes over what is no block's name.
+func TestTheInventoryTellsEveryBlockOnce(t *testing.T) {
+	stored := time.Unix(1_000_000, 0)
+	bucket := objecttest.NewAt(func() time.Time { return stored })
+	want := map[kv.Ref]bool{}
+	for i := range 2500 {
+		s := space()
+		s.Salt[5] = byte(i % 2)
+		ref := kv.Ref{Space: s, Parent: kv.Key{byte(i % 7)}, Key: kv.Key{byte(i >> 8), byte(i)}}
+		bucket.Set(fmt.Sprintf("v1/%s/%s/%s/%s.%s", s.Fingerprint, s.Salt, ref.Parent.String()[:2], ref.Parent, ref.Key), []byte("block"))
+		want[ref] = true
+	}
+	some := bucket.Keys()[7]
+	for _, name := range []string{"v1/x", some + ".old", some + "00", "v1/" + some, "v1" + some[3:], "cluster", some[:len(some)-1] + "F"} {
+		bucket.Set(name, []byte("no block"))
+	}
+	err := object.NewInventory(object.New(object.Config{Bucket: bucket})).Walk(t.Context(), func(page []kv.Stored) error {
+		for _, block := range page {
+			if !want[block.Ref] || block.Bytes != 5 || !block.At.Equal(stored) {
+				t.Errorf("%+v", block)
+			}
+			delete(want, block.Ref)
+		}
+		return nil
+	})
+	if err != nil || len(want) > 0 {
+		t.Errorf("%d blocks are not told, %v", len(want), err)
+	}
+}

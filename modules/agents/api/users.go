@@ -91,18 +91,19 @@ func (a *API) pageOf(ctx context.Context, in Page, f agents.Filter, tenantToo bo
 	return answer, nil
 }
 
-type movedAnswer struct{ Body movedView }
+type movedAnswer struct{ Body moved }
 
-type movedView struct {
+type moved struct {
 	Blocks int   `json:"blocks"`
 	Bytes  int64 `json:"bytes"`
+	NoRoom int   `json:"no_room,omitempty" doc:"Blocks that were to move and for which there was no room"`
 }
 
 func (a *API) moveAnswer(ctx context.Context, m kv.Moved, err error) (*movedAnswer, error) {
 	if err != nil {
 		return nil, a.moveFailure(ctx, err)
 	}
-	return &movedAnswer{movedView{m.Blocks, m.Bytes}}, nil
+	return &movedAnswer{moved{m.Blocks, m.Bytes, m.NoRoom}}, nil
 }
 
 func (a *API) prefetch(ctx context.Context, in *idInput) (*movedAnswer, error) {

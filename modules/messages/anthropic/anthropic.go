@@ -124,11 +124,11 @@ func (a *API) take(w http.ResponseWriter, r *http.Request, understand func(*body
 		return nil, false
 	}
 	return a.cfg.Service.Take(w, r, fail, func(raw []byte) (*messages.Request, error) {
-		decoded, err := decode(raw)
-		if err != nil {
+		var decoded body
+		if err := messages.Decode(raw, &decoded); err != nil {
 			return nil, err
 		}
-		return understand(decoded)
+		return understand(&decoded)
 	})
 }
 

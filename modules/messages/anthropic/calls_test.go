@@ -6,33 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/agent-memory/agent-memory/mlx/chat"
-	"github.com/agent-memory/agent-memory/mlx/engine"
-	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
-	"github.com/agent-memory/agent-memory/mlx/kv"
-	"github.com/agent-memory/agent-memory/mlx/prompt"
-	"github.com/agent-memory/agent-memory/mlx/tokenizer"
+	"github.com/agent-memory/agent-memory/modules/messages/messagestest"
 )
 
 // Templates in the form of the families' own.
 const (
-	hermesTemplate = `{% if tools %}<|im_start|>system
-Call functions within <tool_call></tool_call>. {% for t in tools %}{{ t | tojson }}
-{% endfor %}<|im_end|>
-{% endif %}{% for m in messages %}{% if m.role == 'tool' %}<|im_start|>user
-<tool_response>
-{{ m.content }}
-</tool_response><|im_end|>
-{% elif m.tool_calls %}<|im_start|>assistant
-{{ m.content }}{% for c in m.tool_calls %}
-<tool_call>
-{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% else %}<|im_start|>{{ m.role }}
-{{ m.content }}<|im_end|>
-{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}`
-	llamaTemplate = `{% if tools %}<|im_start|>system
+	hermesTemplate = messagestest.HermesTemplate
+	llamaTemplate  = `{% if tools %}<|im_start|>system
 Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.{% for t in tools %}{{ t | tojson }}{% endfor %}<|im_end|>
 {% endif %}{% for m in messages %}{% if m.tool_calls %}<|im_start|>assistant
 {"name": "{{ m.tool_calls[0].function.name }}", "parameters": {{ m.tool_calls[0].function.arguments | tojson }}}<|im_end|>
@@ -51,46 +31,6 @@ Respond in the format {"name": function name, "parameters": dictionary of argume
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}`
 )
-
-// scripted is a renderer of bytes and some marks, and its vocabulary.
-func scripted(t *testing.T, source string) (*prompt.Renderer, *tokenizer.Tokenizer) {
-	t.Helper()
-	v := tokenizer.Vocabulary{
-		Model: "llama", BOS: -1, EOS: -1, UNK: -1,
-		Tokens: []string{"<|im_start|>", "<|im_end|>", "[TOOL_CALLS]", "<|python_tag|>", "<tool_call>", "</tool_call>", "▁"},
-		Types:  []int32{3, 3, 3, 3, 4, 4, 1},
-	}
-	for b := range 256 {
-		v.Tokens, v.Types = append(v.Tokens, fmt.Sprintf("<0x%02X>", b)), append(v.Types, 6)
-	}
-	v.Scores = make([]float32, len(v.Tokens))
-	tokens, err := tokenizer.FromGGUF(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template, err := chat.Parse(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return prompt.New(tokens, template), tokens
-}
-
-// saying is a server whose model writes the given answers, one after the other.
-func saying(t *testing.T, source string, answers ...string) *server {
-	t.Helper()
-	renderer, tokens := scripted(t, source)
-	end, _ := tokens.TokenID("<|im_end|>")
-	var script [][]int32
-	for _, answer := range answers {
-		script = append(script, tokens.Encode(answer))
-	}
-	model := enginetest.Config{
-		Vocabulary: tokens.VocabSize(), End: end, Answer: enginetest.Script(tokens.Encode("<|im_start|>assistant\n"), end, script...),
-	}
-	return serve(t, setup{model: model, renderer: renderer, maxBody: 1 << 20, engine: func(c *engine.Config) {
-		c.Tenant = func(name string) *kv.Tenant { return kv.NewTenant([]byte("cluster"), name) }
-	}})
-}
 
 const someTools = `[{"name":"read","description":"Reads a file","input_schema":{"type":"object","properties":{"path":{"type":"string"}}}},
 	{"name":"clock","input_schema":{"type":"object"}}]`

@@ -3,12 +3,12 @@ package anthropic
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/messages"
 )
 
 // turnBody is a message as it is received.
@@ -55,7 +55,7 @@ func (b *body) conversation() (prompt.Conversation, error) {
 	}
 	blocks := 0
 	for i, raw := range b.Messages {
-		turn, silent, err := parseMessage(at("messages", i), raw)
+		turn, silent, err := parseMessage(messages.At("messages", i), raw)
 		if err != nil {
 			return c, err
 		}
@@ -84,7 +84,7 @@ func (b *body) conversation() (prompt.Conversation, error) {
 
 // systemTurn reads the system prompt: a string, or text blocks.
 func systemTurn(raw json.RawMessage) ([]prompt.Turn, error) {
-	if absent(raw) {
+	if messages.IsAbsent(raw) {
 		return nil, nil
 	}
 	parts, err := parseContent("system", raw, prompt.System)
@@ -98,7 +98,7 @@ func systemTurn(raw json.RawMessage) ([]prompt.Turn, error) {
 // only carries settings, or an assistant's thoughts that only its own service can read.
 func parseMessage(place string, raw json.RawMessage) (turn prompt.Turn, silent bool, err error) {
 	var m turnBody
-	if err := fill(place, raw, &m); err != nil {
+	if err := messages.Fill(place, raw, &m); err != nil {
 		return turn, false, err
 	}
 	role := prompt.Role(m.Role)
@@ -108,7 +108,7 @@ func parseMessage(place string, raw json.RawMessage) (turn prompt.Turn, silent b
 	if err := m.OutputConfig.checkAt(place + ".output_config"); err != nil {
 		return turn, false, err
 	}
-	if absent(m.Content) {
+	if messages.IsAbsent(m.Content) {
 		if role == prompt.System && m.OutputConfig != nil {
 			return prompt.Turn{Role: role}, true, nil
 		}
@@ -126,7 +126,7 @@ func parseMessage(place string, raw json.RawMessage) (turn prompt.Turn, silent b
 func parseContent(place string, raw json.RawMessage, role prompt.Role) ([]prompt.Part, error) {
 	if raw[0] == '"' {
 		var text string
-		if err := fill(place, raw, &text); err != nil {
+		if err := messages.Fill(place, raw, &text); err != nil {
 			return nil, err
 		}
 		if text == "" {
@@ -138,7 +138,7 @@ func parseContent(place string, raw json.RawMessage, role prompt.Role) ([]prompt
 		return nil, invalid("%s: must be a string or an array of content blocks", place)
 	}
 	var blocks []json.RawMessage
-	if err := fill(place, raw, &blocks); err != nil {
+	if err := messages.Fill(place, raw, &blocks); err != nil {
 		return nil, err
 	}
 	if len(blocks) > mostBlocks {
@@ -146,7 +146,7 @@ func parseContent(place string, raw json.RawMessage, role prompt.Role) ([]prompt
 	}
 	parts := make([]prompt.Part, 0, len(blocks))
 	for i, raw := range blocks {
-		more, err := parseBlock(at(place, i), raw, role)
+		more, err := parseBlock(messages.At(place, i), raw, role)
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +158,7 @@ func parseContent(place string, raw json.RawMessage, role prompt.Role) ([]prompt
 // parseBlock reads a content block. One that says nothing to the model gives no part.
 func parseBlock(place string, raw json.RawMessage, role prompt.Role) ([]prompt.Part, error) {
 	var b block
-	if err := fill(place, raw, &b); err != nil {
+	if err := messages.Fill(place, raw, &b); err != nil {
 		return nil, err
 	}
 	if err := b.CacheControl.checkAt(place); err != nil {
@@ -231,7 +231,7 @@ func (b *block) toolUsePart(place string) (prompt.Part, error) {
 		return prompt.Part{}, invalid("%s.id: field required", place)
 	case b.Name == "":
 		return prompt.Part{}, invalid("%s.name: field required", place)
-	case !isObject(b.Input):
+	case !messages.IsObject(b.Input):
 		return prompt.Part{}, invalid("%s.input: must be an object", place)
 	}
 	return prompt.Part{Kind: prompt.ToolUse, ID: b.ID, Name: b.Name, Input: b.Input}, nil
@@ -242,7 +242,7 @@ func (b *block) toolResultPart(place string) (prompt.Part, error) {
 		return prompt.Part{}, invalid("%s.tool_use_id: field required", place)
 	}
 	part := prompt.Part{Kind: prompt.ToolResult, ID: b.ToolUseID, IsError: b.IsError != nil && *b.IsError}
-	if absent(b.Content) {
+	if messages.IsAbsent(b.Content) {
 		return part, nil
 	}
 	inner, err := parseContent(place+".content", b.Content, "")
@@ -344,14 +344,7 @@ func required(place, field string, value *string) error {
 	return nil
 }
 
-func absent(raw json.RawMessage) bool { return len(raw) == 0 || bytes.Equal(raw, []byte("null")) }
-
 // empty tells whether content is an empty string or array.
 func empty(raw json.RawMessage) bool {
 	return raw[0] == '"' && len(raw) == 2 || raw[0] == '[' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
-
-func isObject(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '{' }
-
-// at names an element of an array.
-func at(place string, i int) string { return fmt.Sprintf("%s.%d", place, i) }

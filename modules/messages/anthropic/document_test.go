@@ -5,26 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/danielgtaylor/huma/v2"
+	"github.com/agent-memory/agent-memory/modules/messages/messagestest"
 )
-
-// described checks that a text is what the document says of a schema.
-func described(t *testing.T, schemas huma.Registry, name, text string) {
-	t.Helper()
-	schema := schemas.Map()[name]
-	if schema == nil {
-		t.Fatalf("the document has no %s", name)
-	}
-	var value any
-	if err := json.Unmarshal([]byte(text), &value); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	result := &huma.ValidateResult{}
-	huma.Validate(schemas, schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, value, result)
-	if len(result.Errors) > 0 {
-		t.Errorf("%s is no %s: %v", text, name, result.Errors)
-	}
-}
 
 // What is sent is what the document says, by name: messages, all events of streams, errors; and so is a request that gives
 // a tool's result.
@@ -32,11 +14,11 @@ func TestTheDocumentTellsWhatIsSent(t *testing.T) {
 	answer := "I look.\n<tool_call>\n{\"name\": \"read\", \"arguments\": {\"path\": \"a\"}}\n</tool_call>"
 	server := saying(t, hermesTemplate, answer, "Done.")
 	first := text(t, post(t, server, "/v1/messages", with("tools", someTools, "max_tokens", "1000")))
-	described(t, server.schemas, "Message", first)
+	messagestest.Described(t, server.Schemas, "Message", first, true)
 	var seen []string
 	for _, line := range strings.Split(text(t, post(t, server, "/v1/messages", with("tools", someTools, "max_tokens", "1000", "stream", "true"))), "\n") {
 		if data, found := strings.CutPrefix(line, "data: "); found {
-			described(t, server.schemas, "StreamEvent", data)
+			messagestest.Described(t, server.Schemas, "StreamEvent", data, true)
 			var event struct{ Type string }
 			_ = json.Unmarshal([]byte(data), &event)
 			seen = append(seen, event.Type)
@@ -51,11 +33,11 @@ func TestTheDocumentTellsWhatIsSent(t *testing.T) {
 	}
 	request := with("tools", someTools, "messages", back(a, `{"path":"a"}`, true), "system", `[{"type":"text","text":"x","cache_control":{"type":"ephemeral","ttl":"1h"}}]`,
 		"tool_choice", `{"type":"auto"}`, "metadata", `{"user_id":"me"}`)
-	described(t, server.schemas, "MessageRequest", request)
-	described(t, server.schemas, "Message", text(t, post(t, server, "/v1/messages", request)))
-	described(t, server.schemas, "Counted", text(t, post(t, server, "/v1/messages/count_tokens", with())))
+	messagestest.Described(t, server.Schemas, "MessageRequest", request, true)
+	messagestest.Described(t, server.Schemas, "Message", text(t, post(t, server, "/v1/messages", request)), true)
+	messagestest.Described(t, server.Schemas, "Counted", text(t, post(t, server, "/v1/messages/count_tokens", with())), true)
 	for _, bad := range []string{with("model", `"other"`), with("max_tokens", "-1"), "{"} {
-		described(t, server.schemas, "MessagesError", text(t, post(t, server, "/v1/messages", bad)))
+		messagestest.Described(t, server.Schemas, "MessagesError", text(t, post(t, server, "/v1/messages", bad)), true)
 	}
 }
 
@@ -72,15 +54,7 @@ func TestTheDocumentRefusesWhatIsNotSent(t *testing.T) {
 		},
 	} {
 		for _, text := range wrong {
-			var value any
-			if err := json.Unmarshal([]byte(text), &value); err != nil {
-				t.Fatal(err)
-			}
-			result := &huma.ValidateResult{}
-			huma.Validate(server.schemas, server.schemas.Map()[name], huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, value, result)
-			if len(result.Errors) == 0 {
-				t.Errorf("%s is taken for a %s", text, name)
-			}
+			messagestest.Described(t, server.Schemas, name, text, false)
 		}
 	}
 }

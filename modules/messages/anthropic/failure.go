@@ -40,16 +40,5 @@ func errorType(status int) string {
 
 // Fail answers a request that has no answer yet with an error.
 func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil { // nobody reads the answer; the status is for the metrics
-		a.cfg.Router.Fail(w, r, messages.StatusClientGone, "the client left")
-		return
-	}
-	failure := messages.FailureOf(err)
-	switch failure.Kind {
-	case messages.Overloaded:
-		w.Header().Set("Retry-After", messages.RetryAfter)
-	case messages.Internal:
-		a.cfg.Log.ErrorContext(r.Context(), "request_failed", "error", err)
-	}
-	a.cfg.Router.Fail(w, r, failure.Kind.Status(), failure.Message)
+	a.cfg.Service.Fail(w, r, err, func(f messages.Failure) { a.cfg.Router.Fail(w, r, f.Kind.Status(), f.Message) })
 }

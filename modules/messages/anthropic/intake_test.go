@@ -22,7 +22,7 @@ func large(megabytes int) string {
 // first.
 func TestBodiesInFlightAreBounded(t *testing.T) {
 	gate := make(chan struct{})
-	server := serve(t, setup{maxBody: 32 << 20, prompting: func(context.Context) { <-gate }})
+	server := serve(t, setup{MaxBody: 32 << 20, Prompting: func(context.Context) { <-gate }})
 	var asking sync.WaitGroup
 	for _, megabytes := range []int{30, 30, 5, 5, 5, 5, 5, 5} {
 		asking.Go(func() {
@@ -32,12 +32,12 @@ func TestBodiesInFlightAreBounded(t *testing.T) {
 			}
 		})
 	}
-	if status := <-server.statuses; status != http.StatusServiceUnavailable {
+	if status := <-server.Statuses; status != http.StatusServiceUnavailable {
 		t.Errorf("the first status is %d", status)
 	}
 	close(gate)
 	for range 7 {
-		if status := <-server.statuses; status != http.StatusOK && status != http.StatusServiceUnavailable {
+		if status := <-server.Statuses; status != http.StatusOK && status != http.StatusServiceUnavailable {
 			t.Errorf("status %d", status)
 		}
 	}
@@ -63,7 +63,7 @@ func newRequest(t *testing.T, server *server, body string) *http.Request {
 // Of large bodies one is worked on at a time; small ones go by.
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	var working, most atomic.Int32
-	server := serve(t, setup{maxBody: 32 << 20, prompting: func(context.Context) {
+	server := serve(t, setup{MaxBody: 32 << 20, Prompting: func(context.Context) {
 		now := working.Add(1)
 		defer working.Add(-1)
 		for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
@@ -86,7 +86,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 // Work on a prompt ends with its client, for each of the paths that render one.
 func TestWorkOnAPromptEndsWithItsClient(t *testing.T) {
 	entered, ended := make(chan struct{}), make(chan struct{})
-	server := serve(t, setup{model: enginetest.Config{}, prompting: func(ctx context.Context) {
+	server := serve(t, setup{Model: enginetest.Config{}, Prompting: func(ctx context.Context) {
 		entered <- struct{}{}
 		<-ctx.Done()
 		ended <- struct{}{}
@@ -108,14 +108,14 @@ func TestWorkOnAPromptEndsWithItsClient(t *testing.T) {
 			t.Fatalf("%s: status %d %s", path, answer.StatusCode, body)
 		}
 		<-ended
-		if status := <-server.statuses; status != 499 {
+		if status := <-server.Statuses; status != 499 {
 			t.Errorf("%s: status %d", path, status)
 		}
 	}
 }
 
 func TestBlocksOfAllMessagesAreBounded(t *testing.T) {
-	server := serve(t, setup{maxBody: 32 << 20})
+	server := serve(t, setup{MaxBody: 32 << 20})
 	half := `{"role":"user","content":[` + strings.Repeat(`{"type":"text","text":"a"},`, 49_999) + `{"type":"text","text":"a"}]},`
 	answer := post(t, server, "/v1/messages/count_tokens", with("messages", "["+half+half+`{"role":"user","content":"a"}]`))
 	body, err := io.ReadAll(answer.Body)

@@ -202,7 +202,7 @@ func malformedSettings() []malformed {
 }
 
 func TestMalformedRequestsGetTheRightError(t *testing.T) {
-	server := serve(t, setup{model: enginetest.Config{Context: 1000}, maxBody: 300_000})
+	server := serve(t, setup{Model: enginetest.Config{Context: 1000}, MaxBody: 300_000})
 	table := slices.Concat(malformedEnvelopes(), malformedMessages(), malformedSettings())
 	if len(table) < 60 {
 		t.Fatalf("the table has only %d requests", len(table))

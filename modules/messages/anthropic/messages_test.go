@@ -119,7 +119,7 @@ func TestUsagePartsAddUpToThePrompt(t *testing.T) {
 
 // Asked again, all but the last token of the prompt is read, and the first event of a stream says so already.
 func TestUsageTellsWhatWasRead(t *testing.T) {
-	server := serve(t, setup{engine: func(c *engine.Config) {
+	server := serve(t, setup{Engine: func(c *engine.Config) {
 		c.Tenant = func(name string) *kv.Tenant { return kv.NewTenant([]byte("cluster"), name) }
 	}})
 	marked := []string{"system", `[{"type":"text","text":"four","cache_control":{"type":"ephemeral"}}]`}
@@ -258,7 +258,7 @@ func TestAFailureOfTheModelIsTold(t *testing.T) {
 		}
 		return nil
 	}
-	server := serve(t, setup{model: enginetest.Config{Before: failing}})
+	server := serve(t, setup{Model: enginetest.Config{Before: failing}})
 	checkError(t, post(t, server, "/v1/messages", with(), "X-Request-Id", "mine-1"), http.StatusInternalServerError, "api_error", "")
 	events := readEvents(t, post(t, server, "/v1/messages", with("stream", "true"), "X-Request-Id", "mine-1"))
 	last := events[len(events)-1]
@@ -274,8 +274,8 @@ func TestAFullQueueIsOverloaded(t *testing.T) {
 	gate := make(chan struct{})
 	entered := make(chan struct{}, 100)
 	server := serve(t, setup{
-		model:  enginetest.Config{Before: func(enginetest.Call) error { entered <- struct{}{}; <-gate; return nil }},
-		engine: func(c *engine.Config) { c.MaxBatch, c.MaxQueue = 1, 1 },
+		Model:  enginetest.Config{Before: func(enginetest.Call) error { entered <- struct{}{}; <-gate; return nil }},
+		Engine: func(c *engine.Config) { c.MaxBatch, c.MaxQueue = 1, 1 },
 	})
 	first := post(t, server, "/v1/messages", with("stream", "true"))
 	<-entered
@@ -296,7 +296,7 @@ func TestAFullQueueIsOverloaded(t *testing.T) {
 }
 
 func TestRateLimitsAreTold(t *testing.T) {
-	server := serve(t, setup{limits: ratelimit.Config{PerCaller: 2}})
+	server := serve(t, setup{Limits: ratelimit.Config{PerCaller: 2}})
 	for range 2 {
 		got := post(t, server, "/v1/messages", with())
 		if parse(t, got); got.Header.Get("Anthropic-Ratelimit-Requests-Limit") != "2" {
@@ -314,7 +314,7 @@ func TestRateLimitsAreTold(t *testing.T) {
 
 func TestAClientThatLeavesIsNoFailureOfTheServer(t *testing.T) {
 	gate, entered := make(chan struct{}), make(chan struct{}, 1000)
-	server := serve(t, setup{model: enginetest.Config{Before: func(enginetest.Call) error {
+	server := serve(t, setup{Model: enginetest.Config{Before: func(enginetest.Call) error {
 		entered <- struct{}{}
 		<-gate
 		return nil
@@ -330,7 +330,7 @@ func TestAClientThatLeavesIsNoFailureOfTheServer(t *testing.T) {
 	if answer, err := server.Client().Do(req); err == nil {
 		t.Errorf("status %d", answer.StatusCode)
 	}
-	for status := range server.statuses {
+	for status := range server.Statuses {
 		if status == 499 {
 			break
 		}
@@ -341,7 +341,7 @@ func TestAClientThatLeavesIsNoFailureOfTheServer(t *testing.T) {
 
 // Defaults of common clients go beyond the context; the answer then ends with it, in a stream too and for each version.
 func TestAnAnswerThatMayBeLongerThanTheWindowIsGiven(t *testing.T) {
-	server := serve(t, setup{model: enginetest.Config{Context: 100, NoEnd: true, Answer: func([]int32) int32 { return 'x' }}})
+	server := serve(t, setup{Model: enginetest.Config{Context: 100, NoEnd: true, Answer: func([]int32) int32 { return 'x' }}})
 	for _, most := range []string{"101", "32000", "64000", "128000", "2147483647"} {
 		for _, version := range []string{"2023-06-01", "2026-10-21"} {
 			got := parse(t, post(t, server, "/v1/messages", with("max_tokens", most), "Anthropic-Version", version))
@@ -374,7 +374,7 @@ func TestEmptyTurnsChangeNothing(t *testing.T) {
 }
 
 func TestTopPOfZeroTakesTheMostLikelyToken(t *testing.T) {
-	server := serve(t, setup{model: enginetest.Config{NoEnd: true, Answer: func([]int32) int32 { return -1 }}})
+	server := serve(t, setup{Model: enginetest.Config{NoEnd: true, Answer: func([]int32) int32 { return -1 }}})
 	greedy := parse(t, post(t, server, "/v1/messages", with("max_tokens", "40", "temperature", "0"))).said()
 	for _, zero := range []string{"0", "0.0", "-0.0", "0e5"} {
 		if got := parse(t, post(t, server, "/v1/messages", with("max_tokens", "40", "temperature", "1", "top_p", zero))).said(); got != greedy {

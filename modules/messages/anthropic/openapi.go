@@ -2,8 +2,8 @@ package anthropic
 
 import (
 	"net/http"
-	"reflect"
 
+	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -11,11 +11,11 @@ import (
 func createOperation(r huma.Registry) huma.Operation {
 	op := operation(r, "create-message", "/v1/messages", "Answer a conversation",
 		"Answers the conversation with the loaded model, as one JSON object or, with stream, as server-sent events.")
-	op.RequestBody = jsonBody(named[messageRequest](r), map[string]any{"max_tokens": 16})
+	op.RequestBody = jsonBody(httpapi.NamedSchema[messageRequest](r), map[string]any{"max_tokens": 16})
 	op.Responses["200"] = &huma.Response{
 		Description: "The message, or the events message_start, ping, content_block_start, content_block_delta, content_block_stop, message_delta, message_stop and error.",
 		Content: map[string]*huma.MediaType{
-			"application/json":  {Schema: named[message](r)},
+			"application/json":  {Schema: httpapi.NamedSchema[message](r)},
 			"text/event-stream": {Schema: eventSchema(r)},
 		},
 	}
@@ -25,7 +25,7 @@ func createOperation(r huma.Registry) huma.Operation {
 // eventSchema describes one server-sent event: its data is JSON in a string.
 func eventSchema(r huma.Registry) *huma.Schema {
 	data := &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{
-		"contentMediaType": "application/json", "contentSchema": named[streamEvent](r),
+		"contentMediaType": "application/json", "contentSchema": httpapi.NamedSchema[streamEvent](r),
 	}}
 	return &huma.Schema{
 		Type:       huma.TypeObject,
@@ -38,11 +38,11 @@ func eventSchema(r huma.Registry) *huma.Schema {
 func countOperation(r huma.Registry) huma.Operation {
 	op := operation(r, "count-tokens", "/v1/messages/count_tokens", "Count the tokens of a conversation",
 		"Renders the conversation as create-message would, and answers with the number of its tokens.")
-	op.RequestBody = jsonBody(named[CountRequest](r), map[string]any{})
+	op.RequestBody = jsonBody(httpapi.NamedSchema[CountRequest](r), map[string]any{})
 	op.Responses["200"] = &huma.Response{
 		Description: "The number of tokens.",
 		Content: map[string]*huma.MediaType{
-			"application/json": {Schema: named[counted](r)},
+			"application/json": {Schema: httpapi.NamedSchema[counted](r)},
 		},
 	}
 	return op
@@ -74,14 +74,11 @@ func operation(r huma.Registry, id, path, summary, description string) huma.Oper
 	} {
 		op.Responses[status] = &huma.Response{
 			Description: description,
-			Content:     map[string]*huma.MediaType{"application/json": {Schema: named[messagesError](r)}},
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: httpapi.NamedSchema[messagesError](r)}},
 		}
 	}
 	return op
 }
-
-// named is the named schema of a type.
-func named[T any](r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
 
 // jsonBody describes a body with an example, which is the given fields and a conversation.
 func jsonBody(schema *huma.Schema, example map[string]any) *huma.RequestBody {

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"reflect"
 
+	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -107,7 +108,7 @@ type contentParam struct{}
 
 // Schema implements huma.SchemaProvider.
 func (contentParam) Schema(r huma.Registry) *huma.Schema {
-	return textOr("", union(r, "ContentBlockParam", variants{
+	return httpapi.TextOrList("", httpapi.UnionSchema(r, "ContentBlockParam", "type", httpapi.Variants{
 		"text": reflect.TypeFor[textBlockParam](), "thinking": reflect.TypeFor[thinkingBlockParam](),
 		"redacted_thinking": reflect.TypeFor[redactedThinkingBlockParam](), "tool_use": reflect.TypeFor[toolUseBlockParam](),
 		"tool_result": reflect.TypeFor[toolResultBlockParam](),
@@ -119,7 +120,7 @@ type systemParam struct{}
 
 // Schema implements huma.SchemaProvider.
 func (systemParam) Schema(r huma.Registry) *huma.Schema {
-	return textOr("The system prompt", r.Schema(reflect.TypeFor[textBlockParam](), true, ""))
+	return httpapi.TextOrList("The system prompt", r.Schema(reflect.TypeFor[textBlockParam](), true, ""))
 }
 
 // resultParam is what a tool answered: a text or blocks of text.
@@ -127,7 +128,7 @@ type resultParam struct{}
 
 // Schema implements huma.SchemaProvider.
 func (resultParam) Schema(r huma.Registry) *huma.Schema {
-	return textOr("What the tool answered", r.Schema(reflect.TypeFor[textBlockParam](), true, ""))
+	return httpapi.TextOrList("What the tool answered", r.Schema(reflect.TypeFor[textBlockParam](), true, ""))
 }
 
 // toolChoiceParam says whether tools may be called. That they must is refused for now.
@@ -135,5 +136,5 @@ type toolChoiceParam struct{}
 
 // Schema implements huma.SchemaProvider.
 func (toolChoiceParam) Schema(r huma.Registry) *huma.Schema {
-	return union(r, "ToolChoiceParam", variants{"auto": reflect.TypeFor[toolChoiceAuto](), "none": reflect.TypeFor[toolChoiceNone]()})
+	return httpapi.UnionSchema(r, "ToolChoiceParam", "type", httpapi.Variants{"auto": reflect.TypeFor[toolChoiceAuto](), "none": reflect.TypeFor[toolChoiceNone]()})
 }

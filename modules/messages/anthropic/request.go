@@ -1,16 +1,13 @@
 package anthropic
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/modules/messages"
-	"github.com/agent-memory/agent-memory/platform/exact"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
 
@@ -43,7 +40,7 @@ type outputConfig struct {
 
 // checkAt refuses a form of the answer: prose instead of it would be a wrong answer.
 func (o *outputConfig) checkAt(place string) error {
-	if o == nil || absent(o.Format) {
+	if o == nil || messages.IsAbsent(o.Format) {
 		return nil
 	}
 	return invalid("%s.format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt", place)
@@ -60,36 +57,6 @@ func checkVersion(h http.Header) error {
 		return invalid("anthropic-version: %q is not known; send one of %s", httpapi.Clip(version), strings.Join(versions[1:], ", "))
 	}
 	return nil
-}
-
-// decode decodes the outer layer of a body.
-func decode(raw []byte) (*body, error) {
-	if err := exact.Check(raw); err != nil {
-		return nil, invalid("%v", err)
-	}
-	if first := bytes.TrimLeft(raw, " \t\r\n"); first[0] != '{' {
-		return nil, invalid("the body is not a JSON object")
-	}
-	var b body
-	return &b, fill("", raw, &b)
-}
-
-// fill decodes JSON that was checked with the whole body, and says what is wrong at a place in it without repeating
-// what the client wrote.
-func fill(place string, raw []byte, into any) error {
-	err := exact.Fill(raw, into)
-	var wrong *exact.Error
-	switch {
-	case errors.As(err, &wrong):
-		return invalid("%v", &exact.Error{Place: join(place, wrong.Place), Problem: wrong.Problem})
-	case err != nil:
-		return invalid("%s: %v", join(place, "body"), err)
-	}
-	return nil
-}
-
-func join(place, field string) string {
-	return strings.Trim(place+"."+field, ".")
 }
 
 // understand checks a body and turns it into a request. temperature is for one that brings none.
@@ -126,7 +93,7 @@ func (b *body) prompt() (*messages.Request, error) {
 	if err := b.OutputConfig.checkAt("output_config"); err != nil {
 		return nil, err
 	}
-	if !absent(b.OutputFormat) {
+	if !messages.IsAbsent(b.OutputFormat) {
 		return nil, invalid("output_format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt")
 	}
 	if b.Metadata != nil && b.Metadata.UserID != nil {
@@ -147,34 +114,9 @@ func (b *body) prompt() (*messages.Request, error) {
 
 // sampling checks how tokens are to be chosen.
 func (b *body) sampling(temperature float64) (engine.Sampling, error) {
-	s := engine.Sampling{Temperature: temperature}
-	for _, field := range []struct {
-		name string
-		from *float64
-		to   *float64
-	}{{"temperature", b.Temperature, &s.Temperature}, {"top_p", b.TopP, &s.TopP}, {"min_p", b.MinP, &s.MinP}} {
-		if field.from == nil {
-			continue
-		}
-		if *field.from < 0 || *field.from > 1 {
-			return s, invalid("%s: must be between 0 and 1", field.name)
-		}
-		*field.to = *field.from
-	}
-	if b.TopP != nil && *b.TopP == 0 {
-		s.Temperature = 0 // nothing but the most likely token is left
-	}
-	if b.TopK != nil {
-		if *b.TopK < 0 || *b.TopK > 1<<31-1 {
-			return s, invalid("top_k: must be between 0 and %d", 1<<31-1)
-		}
-		s.TopK = int(*b.TopK)
-	}
-	if b.Seed != nil {
-		seed := uint64(*b.Seed)
-		s.Seed = &seed
-	}
-	return s, nil
+	return messages.SamplingFields{
+		Temperature: b.Temperature, TopP: b.TopP, MinP: b.MinP, TopK: b.TopK, Seed: b.Seed, MostTemperature: 1,
+	}.Sampling(temperature)
 }
 
 // checkStops refuses stop sequences that would end every answer or cost too much to look for.

@@ -2,10 +2,10 @@ package anthropic
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/exact"
 )
 
@@ -66,7 +66,7 @@ func (b *body) tools() ([]prompt.Tool, error) {
 	var tools []prompt.Tool
 	names := map[string]bool{}
 	for i, t := range b.Tools {
-		place := at("tools", i)
+		place := messages.At("tools", i)
 		if err := t.check(place); err != nil {
 			return nil, err
 		}
@@ -86,29 +86,19 @@ func (t *tool) check(place string) error {
 	if t.Type != nil && *t.Type != "custom" {
 		return invalid("%s.type: tools that run on the server are not offered here; send a tool of type \"custom\"", place)
 	}
-	if !validToolName(t.Name) {
+	if !messages.IsToolName(t.Name) {
 		return invalid("%s.name: must be 1 to 128 letters, digits, underscores or hyphens", place)
 	}
 	var schema struct {
 		Type string `json:"type"`
 	}
-	if !isObject(t.InputSchema) {
+	if !messages.IsObject(t.InputSchema) {
 		return invalid("%s.input_schema: must be a JSON schema object", place)
 	}
 	if err := exact.Fill(t.InputSchema, &schema); err != nil || schema.Type != "object" {
 		return invalid("%s.input_schema.type: must be \"object\"", place)
 	}
 	return t.CacheControl.checkAt(place)
-}
-
-func validToolName(name string) bool {
-	for _, c := range name {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && !strings.ContainsRune("_-", c) {
-			return false
-		}
-	}
-	return name != "" && len(name) <= 128
 }
 
 // choose applies tool_choice. Making the model call a tool is not possible yet, and said so.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 
+	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -105,7 +106,7 @@ func (b answerBlock) MarshalJSON() ([]byte, error) { return json.Marshal(b.block
 
 // Schema implements huma.SchemaProvider.
 func (answerBlock) Schema(r huma.Registry) *huma.Schema {
-	return union(r, "AnswerBlock", variants{"text": reflect.TypeFor[textBlock](), "tool_use": reflect.TypeFor[toolUseBlock]()})
+	return httpapi.UnionSchema(r, "AnswerBlock", "type", httpapi.Variants{"text": reflect.TypeFor[textBlock](), "tool_use": reflect.TypeFor[toolUseBlock]()})
 }
 
 // delta is a textDelta or an inputJSONDelta.
@@ -116,7 +117,7 @@ func (d delta) MarshalJSON() ([]byte, error) { return json.Marshal(d.delta) }
 
 // Schema implements huma.SchemaProvider.
 func (delta) Schema(r huma.Registry) *huma.Schema {
-	return union(r, "Delta", variants{"text_delta": reflect.TypeFor[textDelta](), "input_json_delta": reflect.TypeFor[inputJSONDelta]()})
+	return httpapi.UnionSchema(r, "Delta", "type", httpapi.Variants{"text_delta": reflect.TypeFor[textDelta](), "input_json_delta": reflect.TypeFor[inputJSONDelta]()})
 }
 
 // streamEvent is what follows data: in a stream.
@@ -124,7 +125,7 @@ type streamEvent struct{}
 
 // Schema implements huma.SchemaProvider.
 func (streamEvent) Schema(r huma.Registry) *huma.Schema {
-	return union(r, "StreamEvent", variants{
+	return httpapi.UnionSchema(r, "StreamEvent", "type", httpapi.Variants{
 		"message_start": reflect.TypeFor[messageStartEvent](), "ping": reflect.TypeFor[pingEvent](),
 		"content_block_start": reflect.TypeFor[contentBlockStartEvent](), "content_block_delta": reflect.TypeFor[contentBlockDeltaEvent](),
 		"content_block_stop": reflect.TypeFor[contentBlockStopEvent](), "message_delta": reflect.TypeFor[messageDeltaEvent](),

@@ -1,54 +1,97 @@
-// Package openai is OpenAI's API as far as there is one yet: the form of errors on its paths, so that its clients
-// understand already now that nothing answers there.
+// Package openai is the surface of OpenAI's API: chat completions and the list of models, with its types, its form of errors,
+// its words for why an answer ended and its headers.
 package openai
 
 import (
+	"log/slog"
 	"net/http"
+	"strconv"
+	"time"
 
+	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/agent-memory/agent-memory/platform/ratelimit"
 )
 
-// errorBody is OpenAI's form of an error.
-type errorBody struct {
-	Error errorDetail `json:"error"`
+const callPrefix = "call_" // of the ids of calls
+
+// Config describes the surface.
+type Config struct {
+	Router  *httpapi.Router
+	Service *messages.Service
+	Clock   func() time.Time // time.Now
+	Log     *slog.Logger
 }
 
-type errorDetail struct {
-	Message string  `json:"message"`
-	Type    string  `json:"type"`
-	Param   *string `json:"param"`
-	Code    *string `json:"code"`
+// API serves OpenAI's API.
+type API struct{ cfg Config }
+
+// Register adds the surface's operations to the router.
+func Register(cfg Config) {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	a := &API{cfg}
+	schemas := cfg.Router.API().OpenAPI().Components.Schemas
+	cfg.Router.Handle(chatOperation(schemas), a.chat)
+	cfg.Router.Handle(listModelsOperation(schemas), a.listModels)
+	one := getModelOperation(schemas)
+	cfg.Router.Handle(one, a.getModel)
+	one.Path, one.Hidden = "/v1/models/{id...}", true // an id may have slashes
+	cfg.Router.Handle(one, a.getModel)
 }
 
-// Surfaces are the paths of OpenAI's API.
+// Surfaces are the paths of OpenAI's API, those included at which nothing answers: its clients understand that, too.
 func Surfaces() (all []httpapi.Surface) {
 	for _, path := range []string{"/v1/chat", "/v1/completions", "/v1/responses", "/v1/models", "/v1/embeddings"} {
-		all = append(all, httpapi.Surface{Prefix: path, Error: bodyOf})
+		all = append(all, httpapi.Surface{
+			Prefix: path, Error: bodyOf, Pace: pace, Exposed: []string{limitHeader, remainingHeader, resetHeader},
+		})
 	}
 	return all
 }
 
-func bodyOf(f httpapi.Failure) any {
-	kind, code := kindOf(f.Status)
-	detail := errorDetail{Message: f.Message, Type: kind}
-	if code != "" {
-		detail.Code = &code
-	}
-	return errorBody{detail}
+const (
+	limitHeader     = "X-Ratelimit-Limit-Requests"
+	remainingHeader = "X-Ratelimit-Remaining-Requests"
+	resetHeader     = "X-Ratelimit-Reset-Requests"
+)
+
+// pace sets the headers by which clients pace themselves.
+func pace(h http.Header, d ratelimit.Decision) {
+	h.Set(limitHeader, strconv.Itoa(d.Limit))
+	h.Set(remainingHeader, strconv.Itoa(d.Remaining))
+	h.Set(resetHeader, max(0, time.Until(d.Reset)).Round(time.Millisecond).String())
 }
 
-// kindOf is OpenAI's type, and code if there is one, for a status.
-func kindOf(status int) (kind, code string) {
-	switch status {
-	case http.StatusUnauthorized:
-		return "invalid_request_error", "invalid_api_key"
-	case http.StatusNotFound:
-		return "invalid_request_error", "unknown_url"
-	case http.StatusTooManyRequests:
-		return "requests", "rate_limit_exceeded"
+// chat answers POST /v1/chat/completions.
+func (a *API) chat(w http.ResponseWriter, r *http.Request) {
+	var b chatBody
+	fail := func(err error) { a.fail(w, r, err) }
+	req, ok := a.cfg.Service.Take(w, r, fail, func(raw []byte) (*messages.Request, error) {
+		if err := messages.Decode(raw, &b); err != nil {
+			return nil, err
+		}
+		return b.understand(a.cfg.Service.Temperature())
+	})
+	if !ok {
+		return
 	}
-	if status >= http.StatusInternalServerError {
-		return "server_error", ""
+	answer, err := a.cfg.Service.Submit(r.Context(), req)
+	if err != nil {
+		fail(err)
+		return
 	}
-	return "invalid_request_error", ""
+	defer answer.Close()
+	completion := &completing{Answer: answer, id: newID(), model: req.Model, created: a.cfg.Clock().Unix()}
+	if b.Stream {
+		a.stream(w, r, completion, b.StreamOptions.wantsUsage())
+		return
+	}
+	blocks, err := completion.Blocks(r.Context())
+	if err != nil {
+		fail(err)
+		return
+	}
+	httpapi.WriteJSON(w, http.StatusOK, "application/json", completion.whole(blocks))
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/agent-memory/agent-memory/platform/objectstore"
 )
@@ -16,12 +17,19 @@ import (
 type Bucket struct {
 	mu      sync.Mutex
 	objects map[string][]byte
+	stored  map[string]time.Time
+	clock   func() time.Time
 	asked   map[string]int
 	failing error
 }
 
 // New returns an empty bucket.
-func New() *Bucket { return &Bucket{objects: map[string][]byte{}, asked: map[string]int{}} }
+func New() *Bucket { return NewAt(time.Now) }
+
+// NewAt is New with a clock, which tells when objects are stored.
+func NewAt(clock func() time.Time) *Bucket {
+	return &Bucket{objects: map[string][]byte{}, stored: map[string]time.Time{}, clock: clock, asked: map[string]int{}}
+}
 
 // ask counts a request and does it, unless the bucket fails.
 func (s *Bucket) ask(ctx context.Context, what string, do func() error) error {
@@ -52,7 +60,7 @@ func (s *Bucket) get(key string, data *[]byte) func() error {
 func (s *Bucket) Put(ctx context.Context, key string, data []byte) (stored bool, err error) {
 	err = s.ask(ctx, "put", func() error {
 		if _, there := s.objects[key]; !there {
-			s.objects[key], stored = slices.Clone(data), true
+			s.objects[key], s.stored[key], stored = slices.Clone(data), s.clock(), true
 		}
 		return nil
 	})
@@ -77,11 +85,11 @@ func (s *Bucket) GetStart(ctx context.Context, key string, most int) (start []by
 }
 
 // List implements object.Bucket.
-func (s *Bucket) List(ctx context.Context, prefix string, most int) (page []objectstore.Object, err error) {
+func (s *Bucket) List(ctx context.Context, prefix, after string, most int) (page []objectstore.Object, err error) {
 	err = s.ask(ctx, "list", func() error {
 		for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-			if strings.HasPrefix(key, prefix) && len(page) < most {
-				page = append(page, objectstore.Object{Key: key, Size: int64(len(s.objects[key]))})
+			if strings.HasPrefix(key, prefix) && key > after && len(page) < most {
+				page = append(page, objectstore.Object{Key: key, Size: int64(len(s.objects[key])), Modified: s.stored[key]})
 			}
 		}
 		return nil
@@ -132,7 +140,7 @@ func (s *Bucket) Keys() []string {
 func (s *Bucket) Set(key string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.objects[key] = data
+	s.objects[key], s.stored[key] = data, s.clock()
 }
 
 // Empty removes all objects.

@@ -1,0 +1,147 @@
+"""OpenAI's Python SDK against a served model."""
+import asyncio
+import json
+import os
+import sys
+import time
+import traceback
+
+import openai
+
+BASE = os.environ["SDK_BASE_URL"] + "/v1"
+KEY = os.environ["SDK_API_KEY"]
+CAPITAL = [{"role": "user", "content": "What is the capital of France?"}]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather at a place",
+        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+    },
+}
+
+client = openai.OpenAI(base_url=BASE, api_key=KEY, max_retries=0, timeout=60)
+MODEL = client.models.list().data[0].id
+
+
+def same(got, want):
+    assert got == want, f"got {got!r}, want {want!r}"
+
+
+def create(messages=CAPITAL, **more):
+    more.setdefault("max_completion_tokens", 48)
+    return client.chat.completions.create(model=more.pop("model", MODEL), messages=messages, **more)
+
+
+def refused(kind, status, call, code=None, words=""):
+    """The call must raise exactly this of the SDK's errors, with the server's request id and OpenAI's envelope."""
+    try:
+        call()
+    except openai.APIStatusError as error:
+        same(type(error).__name__, kind.__name__)
+        same(error.status_code, status)
+        same(error.code, code)
+        assert error.request_id, "the error has no request id"
+        assert words in error.message, error.message
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def models():
+    listed = list(client.models.list())
+    assert any(m.id.startswith("claude-") for m in listed), listed
+    for m in listed:
+        same(client.models.retrieve(m.id).id, m.id)
+    refused(openai.NotFoundError, 404, lambda: client.models.retrieve("gpt-4o"), code="model_not_found")
+
+
+def answer():
+    completion = create()
+    choice = completion.choices[0]
+    assert "Paris" in choice.message.content, choice
+    same((completion.object, choice.finish_reason, choice.message.role), ("chat.completion", "stop", "assistant"))
+    assert completion.id.startswith("chatcmpl-") and abs(completion.created - time.time()) < 3600
+    usage = completion.usage
+    same(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
+    assert completion._request_id, "the completion has no request id"
+
+
+def streaming():
+    whole = create().choices[0].message.content
+    pieces = list(create(stream=True, stream_options={"include_usage": True}))
+    text = "".join(p.choices[0].delta.content or "" for p in pieces if p.choices)
+    same(text, whole)
+    same([p.choices[0].finish_reason for p in pieces if p.choices and p.choices[0].finish_reason], ["stop"])
+    assert pieces[-1].usage.completion_tokens > 0 and not pieces[-1].choices
+    assert all(p.usage is None for p in pieces[:-1])
+    with client.chat.completions.stream(model=MODEL, messages=CAPITAL, max_completion_tokens=48) as stream:
+        for _ in stream:
+            pass
+        same(stream.get_final_completion().choices[0].message.content, whole)
+
+
+def memory():
+    system = {"role": "system", "content": "You answer briefly. " + "The hall has pumps. " * 60}
+    messages = [system] + CAPITAL
+    first = create(messages, extra_headers={"X-Agent-ID": "openai"})
+    messages += [{"role": "assistant", "content": first.choices[0].message.content}, {"role": "user", "content": "And of Italy?"}]
+    second = create(messages, extra_headers={"X-Agent-ID": "openai"})
+    cached = second.usage.prompt_tokens_details.cached_tokens
+    assert cached >= first.usage.prompt_tokens, (cached, first.usage)
+
+
+def limits():
+    same(create(max_completion_tokens=3).choices[0].finish_reason, "length")
+    same(create(max_tokens=3, max_completion_tokens=openai.omit).usage.completion_tokens, 3)
+    stopped = create(stop=["Paris"]).choices[0]
+    assert "Paris" not in stopped.message.content and stopped.finish_reason == "stop", stopped
+    same(create(seed=7, temperature=1.0).choices[0].message.content, create(seed=7, temperature=1.0).choices[0].message.content)
+
+
+def tools():
+    create(tools=[WEATHER], tool_choice="auto")
+    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": json.dumps({"place": "Rome"})}}
+    messages = CAPITAL + [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_1", "content": "22 degrees"}]
+    assert create(messages, tools=[WEATHER]).choices[0].finish_reason in ("stop", "length", "tool_calls")
+    refused(openai.BadRequestError, 400, lambda: create(tools=[WEATHER], tool_choice="required"), words="tool_choice")
+
+
+def errors():
+    refused(openai.NotFoundError, 404, lambda: create(model="gpt-4o"), code="model_not_found", words="gpt-4o")
+    refused(openai.BadRequestError, 400, lambda: create([]), words="messages")
+    refused(openai.BadRequestError, 400, lambda: create(n=3), words="n:")
+    refused(openai.BadRequestError, 400, lambda: create([{"role": "user", "content": "long " * 20000}]), code="context_length_exceeded",
+            words="maximum context length")
+    stranger = openai.OpenAI(base_url=BASE, api_key="wrong", max_retries=0)
+    refused(openai.AuthenticationError, 401, lambda: stranger.chat.completions.create(model=MODEL, messages=CAPITAL), code="invalid_api_key")
+
+
+def asynchronous():
+    async def ask(question):
+        async with openai.AsyncOpenAI(base_url=BASE, api_key=KEY, max_retries=0, timeout=120) as c:
+            stream = await c.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": question}], max_completion_tokens=24, stream=True)
+            return "".join([p.choices[0].delta.content or "" async for p in stream if p.choices])
+
+    async def together(questions):
+        return await asyncio.gather(*[ask(q) for q in questions])
+
+    questions = [f"What is {i} and {i}?" for i in range(6)]
+    alone = [asyncio.run(ask(q)) for q in questions]
+    same(asyncio.run(together(questions)), alone)
+
+
+def main():
+    failed = False
+    for check in (models, answer, streaming, memory, limits, tools, errors, asynchronous):
+        try:
+            check()
+            print(f"ok {check.__name__}", flush=True)
+        except Exception as error:
+            failed = True
+            traceback.print_exc()
+            print(f"FAIL {check.__name__}: {error}", flush=True)
+    print("done", flush=True)
+    sys.exit(failed)
+
+
+main()

@@ -1,0 +1,224 @@
+package openai
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/messages"
+)
+
+// chatBody is a request as it is sent. What has several forms is decoded in a second pass. Fields that are not listed are
+// accepted and have no effect; those that are refused would change the answer.
+type chatBody struct {
+	Model               string            `json:"model"`
+	Messages            []json.RawMessage `json:"messages"`
+	MaxTokens           *int64            `json:"max_tokens"`
+	MaxCompletionTokens *int64            `json:"max_completion_tokens"`
+	Temperature         *float64          `json:"temperature"`
+	TopP                *float64          `json:"top_p"`
+	TopK                *int64            `json:"top_k"` // not OpenAI's; what runs local models sends them
+	MinP                *float64          `json:"min_p"`
+	Seed                *int64            `json:"seed"`
+	Stop                json.RawMessage   `json:"stop"`
+	Stream              bool              `json:"stream"`
+	StreamOptions       *streamOptions    `json:"stream_options"`
+	Tools               []toolBody        `json:"tools"`
+	ToolChoice          json.RawMessage   `json:"tool_choice"`
+	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
+	User                string            `json:"user"`
+
+	N                *int64          `json:"n"`
+	Logprobs         *bool           `json:"logprobs"`
+	TopLogprobs      *int64          `json:"top_logprobs"`
+	LogitBias        json.RawMessage `json:"logit_bias"`
+	PresencePenalty  *float64        `json:"presence_penalty"`
+	FrequencyPenalty *float64        `json:"frequency_penalty"`
+	ResponseFormat   *responseFormat `json:"response_format"`
+	Functions        json.RawMessage `json:"functions"`
+	FunctionCall     json.RawMessage `json:"function_call"`
+	Modalities       []string        `json:"modalities"`
+}
+
+type streamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+func (o *streamOptions) wantsUsage() bool { return o != nil && o.IncludeUsage }
+
+type responseFormat struct {
+	Type string `json:"type"`
+}
+
+// understand checks a body and turns it into a request. temperature is for one that brings none.
+func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
+	if b.Model == "" {
+		return nil, invalid("model: field required")
+	}
+	if err := b.refuse(); err != nil {
+		return nil, err
+	}
+	r := &messages.Request{Model: b.Model, Agent: b.User, CallPrefix: callPrefix}
+	if r.Agent != "" {
+		if err := messages.CheckAgent(r.Agent); err != nil {
+			return nil, invalid("user: %v", err)
+		}
+	}
+	r.SingleCall = b.ParallelToolCalls != nil && !*b.ParallelToolCalls
+	var err error
+	if r.MaxTokens, err = b.mostTokens(); err != nil {
+		return nil, err
+	}
+	if r.Sampling, err = b.sampling(temperature); err != nil {
+		return nil, err
+	}
+	if r.Stop, err = stops(b.Stop); err != nil {
+		return nil, err
+	}
+	r.Conversation, err = b.conversation()
+	return r, err
+}
+
+// refuse refuses what this server can't do and what would make another answer if it were left aside.
+func (b *chatBody) refuse() error {
+	isSet := func(p *float64) bool { return p != nil && *p != 0 }
+	switch {
+	case b.N != nil && *b.N != 1:
+		return invalid("n: this server gives one choice; send 1 or leave it out")
+	case b.Logprobs != nil && *b.Logprobs || b.TopLogprobs != nil && *b.TopLogprobs != 0:
+		return invalid("logprobs: this server does not tell probabilities yet; leave it out")
+	case !messages.IsAbsent(b.LogitBias) && strings.Trim(string(b.LogitBias), "{} \t\r\n") != "":
+		return invalid("logit_bias: this server can't weight tokens yet; leave it out")
+	case isSet(b.PresencePenalty):
+		return invalid("presence_penalty: this server has no penalties yet; send 0 or leave it out")
+	case isSet(b.FrequencyPenalty):
+		return invalid("frequency_penalty: this server has no penalties yet; send 0 or leave it out")
+	case b.ResponseFormat != nil && b.ResponseFormat.Type != "text":
+		return invalid("response_format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt")
+	case !messages.IsAbsent(b.Functions) || !messages.IsAbsent(b.FunctionCall):
+		return invalid("functions: these were replaced by tools; send tools and tool_choice")
+	}
+	for _, modality := range b.Modalities {
+		if modality != "text" {
+			return invalid("modalities: this model writes text only")
+		}
+	}
+	return nil
+}
+
+// asManyAsFit is the bound of an answer that brings none: it ends with the context.
+const asManyAsFit = 1<<31 - 1
+
+func (b *chatBody) mostTokens() (int, error) {
+	for name, given := range map[string]*int64{"max_completion_tokens": b.MaxCompletionTokens, "max_tokens": b.MaxTokens} {
+		if given != nil && (*given < 1 || *given > asManyAsFit) {
+			return 0, invalid("%s: must be between 1 and %d", name, asManyAsFit)
+		}
+	}
+	switch {
+	case b.MaxCompletionTokens != nil:
+		return int(*b.MaxCompletionTokens), nil
+	case b.MaxTokens != nil:
+		return int(*b.MaxTokens), nil
+	}
+	return asManyAsFit, nil
+}
+
+// sampling checks how tokens are to be chosen.
+func (b *chatBody) sampling(temperature float64) (engine.Sampling, error) {
+	return messages.SamplingFields{
+		Temperature: b.Temperature, TopP: b.TopP, MinP: b.MinP, TopK: b.TopK, Seed: b.Seed, MostTemperature: 2,
+	}.Sampling(temperature)
+}
+
+const (
+	mostStops   = 64
+	longestStop = 1024 // bytes
+)
+
+// stops reads stop: a string, or an array of them.
+func stops(raw json.RawMessage) (all []string, err error) {
+	if messages.IsAbsent(raw) {
+		return nil, nil
+	}
+	if raw[0] == '"' {
+		all = []string{""}
+		err = messages.Fill("stop", raw, &all[0])
+	} else {
+		err = messages.Fill("stop", raw, &all)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(all) > mostStops {
+		return nil, invalid("stop: has %d entries; the most is %d", len(all), mostStops)
+	}
+	for _, stop := range all {
+		if stop == "" || len(stop) > longestStop {
+			return nil, invalid("stop: entries have between 1 and %d bytes", longestStop)
+		}
+	}
+	return all, nil
+}
+
+// toolBody is a tool as it is sent.
+type toolBody struct {
+	Type     string `json:"type"`
+	Function struct {
+		Name        string          `json:"name"`
+		Description string          `json:"description"`
+		Parameters  json.RawMessage `json:"parameters"`
+		Strict      *bool           `json:"strict"`
+	} `json:"function"`
+}
+
+// tools checks the tools and the choice among them.
+func (b *chatBody) tools() (tools []prompt.Tool, err error) {
+	names := map[string]bool{}
+	for i, t := range b.Tools {
+		place := messages.At("tools", i)
+		switch f := t.Function; {
+		case t.Type != "function":
+			return nil, invalid("%s.type: must be \"function\"", place)
+		case !messages.IsToolName(f.Name):
+			return nil, invalid("%s.function.name: must be 1 to 128 letters, digits, underscores or hyphens", place)
+		case names[f.Name]:
+			return nil, invalid("%s.function.name: another tool has the same name", place)
+		case f.Strict != nil && *f.Strict:
+			return nil, invalid("%s.function.strict: this server can't hold arguments to a schema yet; send false or leave it out", place)
+		case messages.IsAbsent(f.Parameters):
+			f.Parameters = json.RawMessage(`{"type":"object","properties":{}}`)
+			fallthrough
+		default:
+			if !messages.IsObject(f.Parameters) {
+				return nil, invalid("%s.function.parameters: must be a JSON schema object", place)
+			}
+			names[f.Name] = true
+			tools = append(tools, prompt.Tool{Name: f.Name, Description: f.Description, InputSchema: f.Parameters})
+		}
+	}
+	return b.choose(tools)
+}
+
+// choose applies tool_choice. Making the model call a tool is not possible yet, and said so.
+func (b *chatBody) choose(tools []prompt.Tool) ([]prompt.Tool, error) {
+	if messages.IsAbsent(b.ToolChoice) {
+		return tools, nil
+	}
+	var choice string
+	if b.ToolChoice[0] == '"' {
+		if err := messages.Fill("tool_choice", b.ToolChoice, &choice); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case choice == "auto":
+		return tools, nil
+	case choice == "none":
+		return nil, nil
+	case choice == "required" || messages.IsObject(b.ToolChoice):
+		return nil, invalid("tool_choice: this server can't force the use of a tool yet; send \"auto\" or \"none\"")
+	}
+	return nil, invalid("tool_choice: must be \"auto\", \"none\", \"required\" or a function's name in an object")
+}

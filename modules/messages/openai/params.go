@@ -1,0 +1,129 @@
+package openai
+
+import (
+	"reflect"
+
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The types of requests, as the OpenAPI document names them. Bodies are read into chatBody and turnBody, which tell a client
+// more exactly what is wrong; a test holds that these know every field that is named here. Fields that are not named are
+// accepted.
+type (
+	chatCompletionRequest struct {
+		_                   struct{}           `json:"-" additionalProperties:"true"`
+		Model               string             `json:"model" minLength:"1" doc:"The loaded model, or an alias of it"`
+		Messages            []chatMessageParam `json:"messages" nullable:"false" minItems:"1" maxItems:"100000"`
+		MaxCompletionTokens int                `json:"max_completion_tokens,omitempty" minimum:"1" maximum:"2147483647" doc:"Without it the answer may fill the context"`
+		MaxTokens           int                `json:"max_tokens,omitempty" minimum:"1" maximum:"2147483647" doc:"The same, by its former name"`
+		Stream              bool               `json:"stream,omitempty"`
+		StreamOptions       streamOptionsParam `json:"stream_options,omitempty"`
+		Temperature         float64            `json:"temperature,omitempty" minimum:"0" maximum:"2" doc:"0 takes the most likely token; the default is 1, or the operator's"`
+		TopP                float64            `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"Keep the fewest tokens that together are this likely"`
+		TopK                int                `json:"top_k,omitempty" minimum:"0" maximum:"2147483647" doc:"Keep the k most likely tokens"`
+		MinP                float64            `json:"min_p,omitempty" minimum:"0" maximum:"1" doc:"Keep tokens at least this likely relative to the most likely one"`
+		Seed                int                `json:"seed,omitempty" doc:"Makes the answer repeatable"`
+		Stop                stopParam          `json:"stop,omitempty"`
+		Tools               []chatToolParam    `json:"tools,omitempty" nullable:"false"`
+		ToolChoice          string             `json:"tool_choice,omitempty" enum:"auto,none"`
+		ParallelToolCalls   bool               `json:"parallel_tool_calls,omitempty" doc:"false: one call at most; what the model writes behind it is left out"`
+		User                string             `json:"user,omitempty" maxLength:"256" doc:"Names the agent if no header does"`
+		N                   int                `json:"n,omitempty" minimum:"1" maximum:"1"`
+	}
+	streamOptionsParam struct {
+		_            struct{} `json:"-" additionalProperties:"true"`
+		IncludeUsage bool     `json:"include_usage,omitempty" doc:"The last piece has the usage"`
+	}
+	systemMessageParam struct {
+		_       struct{}         `json:"-" additionalProperties:"true"`
+		Role    string           `json:"role" enum:"system"`
+		Content chatContentParam `json:"content"`
+	}
+	developerMessageParam struct {
+		_       struct{}         `json:"-" additionalProperties:"true"`
+		Role    string           `json:"role" enum:"developer"`
+		Content chatContentParam `json:"content"`
+	}
+	userMessageParam struct {
+		_       struct{}         `json:"-" additionalProperties:"true"`
+		Role    string           `json:"role" enum:"user"`
+		Content chatContentParam `json:"content"`
+	}
+	assistantMessageParam struct {
+		_                struct{}         `json:"-" additionalProperties:"true"`
+		Role             string           `json:"role" enum:"assistant"`
+		Content          chatContentParam `json:"content,omitempty"`
+		ReasoningContent string           `json:"reasoning_content,omitempty" doc:"What was thought, for templates that know it"`
+		ToolCalls        []toolCallParam  `json:"tool_calls,omitempty" nullable:"false"`
+	}
+	toolMessageParam struct {
+		_          struct{}         `json:"-" additionalProperties:"true"`
+		Role       string           `json:"role" enum:"tool"`
+		ToolCallID string           `json:"tool_call_id" minLength:"1" doc:"The id of the call that it answers"`
+		Content    chatContentParam `json:"content"`
+	}
+	toolCallParam struct {
+		_        struct{}              `json:"-" additionalProperties:"true"`
+		ID       string                `json:"id" minLength:"1"`
+		Type     string                `json:"type" enum:"function"`
+		Function toolCallFunctionParam `json:"function"`
+	}
+	toolCallFunctionParam struct {
+		_         struct{} `json:"-" additionalProperties:"true"`
+		Name      string   `json:"name" minLength:"1"`
+		Arguments string   `json:"arguments" doc:"A JSON object"`
+	}
+	textPartParam struct {
+		_    struct{} `json:"-" additionalProperties:"true"`
+		Type string   `json:"type" enum:"text"`
+		Text string   `json:"text"`
+	}
+	chatToolParam struct {
+		_        struct{}      `json:"-" additionalProperties:"true"`
+		Type     string        `json:"type" enum:"function"`
+		Function functionParam `json:"function"`
+	}
+	functionParam struct {
+		_           struct{}        `json:"-" additionalProperties:"true"`
+		Name        string          `json:"name" pattern:"^[a-zA-Z0-9_-]{1,128}$"`
+		Description string          `json:"description,omitempty"`
+		Parameters  parametersParam `json:"parameters,omitempty"`
+	}
+)
+
+// chatMessageParam is a message of any role.
+type chatMessageParam struct{}
+
+// Schema implements huma.SchemaProvider.
+func (chatMessageParam) Schema(r huma.Registry) *huma.Schema {
+	return httpapi.UnionSchema(r, "ChatMessageParam", "role", httpapi.Variants{
+		"system": reflect.TypeFor[systemMessageParam](), "developer": reflect.TypeFor[developerMessageParam](),
+		"user": reflect.TypeFor[userMessageParam](), "assistant": reflect.TypeFor[assistantMessageParam](),
+		"tool": reflect.TypeFor[toolMessageParam](),
+	})
+}
+
+// chatContentParam is a text or parts of text.
+type chatContentParam struct{}
+
+// Schema implements huma.SchemaProvider.
+func (chatContentParam) Schema(r huma.Registry) *huma.Schema {
+	return httpapi.TextOrList("", httpapi.NamedSchema[textPartParam](r))
+}
+
+// stopParam is a text that ends the answer, or some.
+type stopParam struct{}
+
+// Schema implements huma.SchemaProvider.
+func (stopParam) Schema(huma.Registry) *huma.Schema {
+	return httpapi.TextOrList("Texts that end the answer and are not part of it", &huma.Schema{Type: huma.TypeString})
+}
+
+// parametersParam is a JSON schema.
+type parametersParam struct{}
+
+// Schema implements huma.SchemaProvider.
+func (parametersParam) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "A JSON schema"}
+}
