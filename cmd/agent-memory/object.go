@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// bucketWriters is how many blocks are stored in the bucket at once: a request waits mostly for the network.
+	// bucketWriters is how many blocks are stored in the bucket at once: a request waits mostly for the
+	// network.
 	bucketWriters = 4
 	// recordTimeout is how long a request waits for its agent's record, which only tells where to look.
 	recordTimeout = 500 * time.Millisecond
@@ -57,8 +58,8 @@ func adviseBucket(err error) string {
 // checkBucketEvery is how often the bucket is looked for until it was reached once.
 const checkBucketEvery = 10 * time.Second
 
-// checkBucket tells once what is wrong with the bucket at the start, and when it was reached first. What is wrong later the
-// breaker tells.
+// checkBucket tells once what is wrong with the bucket at the start, and when it was reached first. What is
+// wrong later the breaker tells.
 func (s *server) checkBucket(ctx context.Context) error {
 	tick := time.NewTicker(checkBucketEvery)
 	defer tick.Stop()

@@ -16,8 +16,8 @@ import (
 	"github.com/agent-memory/agent-memory/modules/agents"
 )
 
-// secretFile is where a node that shares a database keeps the cluster's secret, beside its blocks: it can go on with them
-// while the database is away, and give the secret to a database that lost it.
+// secretFile is where a node that shares a database keeps the cluster's secret, beside its blocks: it can go
+// on with them while the database is away, and give the secret to a database that lost it.
 const secretFile = "cluster-secret"
 
 // secretForm begins the written form of a secret, which is its bytes in hexadecimal.

@@ -81,7 +81,8 @@ func (s *server) storage() []lifecycle.Service {
 	return services
 }
 
-// runDisk runs the disk tier and closes it. A lock that can't be given back is freed by the end of the process.
+// runDisk runs the disk tier and closes it. A lock that can't be given back is freed by the end of the
+// process.
 func (s *server) runDisk(ctx context.Context) error {
 	err := s.disk.Run(ctx)
 	if err := s.disk.Close(); err != nil {

@@ -6,9 +6,10 @@ import (
 	"math"
 )
 
-// affine is a matrix as mlx.core.quantize leaves it: each group of inputs of an output has a scale and a bias, and
-// weight = scale * q + bias with q unsigned, packed into 32-bit words from the lowest bits on. The group's length and
-// the bits follow from the shapes: weight [rows, inputs * bits / 32], scales and biases [rows, inputs / group].
+// affine is a matrix as mlx.core.quantize leaves it: each group of inputs of an output has a scale and a
+// bias, and weight = scale * q + bias with q unsigned, packed into 32-bit words from the lowest bits on. The
+// group's length and the bits follow from the shapes: weight [rows, inputs * bits / 32], scales and biases
+// [rows, inputs / group].
 type affine struct {
 	weight, scales, biases Tensor
 }
@@ -37,8 +38,8 @@ func (a *affine) check() error {
 	return nil
 }
 
-// tensor returns the matrix of shape [rows, inputs]: 4 bits as Q4_1, each group as several blocks of 32, where f16
-// can hold every scale and bias; the others, and all of 8 bits, as F32.
+// tensor returns the matrix of shape [rows, inputs]: 4 bits as Q4_1, each group as several blocks of 32,
+// where f16 can hold every scale and bias; the others, and all of 8 bits, as F32.
 func (a *affine) tensor(shape []int) (Tensor, error) {
 	bits, err := a.weightBits(shape)
 	if err != nil {
@@ -65,7 +66,8 @@ func (a *affine) weightBits(shape []int) (int, error) {
 	return bits, nil
 }
 
-// blocks re-packs 4-bit weights as ggml's block_q4_1: input i of 32 in the low half of byte i, 16 + i in the high one.
+// blocks re-packs 4-bit weights as ggml's block_q4_1: input i of 32 in the low half of byte i, 16 + i in the
+// high one.
 func (a *affine) blocks(shape []int, scales, biases []float32) []byte {
 	perGroup := shape[1] / a.scales.Shape[1] / 32
 	out := make([]byte, 0, len(a.weight.Data)/16*20)
@@ -104,8 +106,8 @@ func fitsHalf(values []float32) bool {
 	return true
 }
 
-// toHalf rounds a float of at most halfMax to the nearest binary16, ties to even. Every bfloat16 from 2^-17 on is
-// exact; smaller ones are off by at most 2^-25.
+// toHalf rounds a float of at most halfMax to the nearest binary16, ties to even. Every bfloat16 from 2^-17
+// on is exact; smaller ones are off by at most 2^-25.
 func toHalf(f float32) uint16 {
 	u := math.Float32bits(f)
 	sign, u := uint16(u>>16&0x8000), u&0x7fffffff

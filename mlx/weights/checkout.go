@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// checkout is what is known of a folder that a repository is fetched into; it lies in the folder as fetch.json.
+// checkout is what is known of a folder that a repository is fetched into; it lies in the folder as
+// fetch.json.
 type checkout struct {
 	folder string
 

@@ -44,7 +44,8 @@ func checkQuantisation(v any) error {
 	return nil
 }
 
-// addGenerationEnds adds the tokens at which the folder's generation_config.json, if there is one, ends an answer.
+// addGenerationEnds adds the tokens at which the folder's generation_config.json, if there is one, ends an
+// answer.
 func addGenerationEnds(folder string, c *arch.Config) error {
 	raw, err := os.ReadFile(filepath.Join(folder, "generation_config.json"))
 	if errors.Is(err, os.ErrNotExist) {

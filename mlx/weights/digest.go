@@ -16,9 +16,9 @@ import (
 // digestPatterns are the files of a folder on which KV depends: weights, configuration, tokenizer.
 var digestPatterns = []string{"config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model"}
 
-// Digest names the contents of the model at path, wherever it lies: SHA-256 over a domain and, in the order of their
-// names, each file's name and contents, all prefixed with their lengths in 8 bytes, little endian. A GGUF file counts
-// as one file called model.gguf.
+// Digest names the contents of the model at path, wherever it lies: SHA-256 over a domain and, in the order
+// of their names, each file's name and contents, all prefixed with their lengths in 8 bytes, little endian. A
+// GGUF file counts as one file called model.gguf.
 func Digest(path string) (digest [sha256.Size]byte, err error) {
 	files, err := filesToDigest(path)
 	if err != nil {

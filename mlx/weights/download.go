@@ -122,8 +122,9 @@ func (d *download) request(ctx context.Context) (*http.Request, int64, error) {
 	return request, have, nil
 }
 
-// truncateToResumable cuts the part to what can be continued. Of a whole part the last byte is asked for again: a range behind the
-// end is an error, and only an answer tells whether the hub still means the same contents.
+// truncateToResumable cuts the part to what can be continued. Of a whole part the last byte is asked for
+// again: a range behind the end is an error, and only an answer tells whether the hub still means the same
+// contents.
 func (d *download) truncateToResumable() (int64, error) {
 	info, err := d.part.Stat()
 	if err != nil {
@@ -139,7 +140,8 @@ func (d *download) truncateToResumable() (int64, error) {
 	return have, d.part.Truncate(have)
 }
 
-// restart empties the part and notes what it will hold, in this order: a part is never taken for what it is not.
+// restart empties the part and notes what it will hold, in this order: a part is never taken for what it is
+// not.
 func (d *download) restart(o origin) error {
 	if err := d.part.Truncate(0); err != nil {
 		return permanentError{err}

@@ -22,7 +22,8 @@ var errDamaged = errors.New("what arrived is not what the hub announced")
 
 // origin is what the hub tells of a file.
 type origin struct {
-	// ETag names the contents: the hub's own is the SHA-256 of a large file, and the SHA-1 of the git blob of others.
+	// ETag names the contents: the hub's own is the SHA-256 of a large file, and the SHA-1 of the git blob of
+	// others.
 	ETag   string `json:"etag"`
 	Served string `json:"served"` // the strong ETag of the server that sends the bytes, for If-Range; or empty
 	Size   int64  `json:"size"`   // -1 where nobody tells
@@ -33,7 +34,8 @@ func (o origin) same(other origin) bool {
 	return o.ETag != "" && o.ETag == other.ETag && (o.Size == other.Size || other.Size < 0)
 }
 
-// responseTrail collects what the answers on the way to a file's bytes tell of it: redirects of the hub tell most.
+// responseTrail collects what the answers on the way to a file's bytes tell of it: redirects of the hub tell
+// most.
 type responseTrail struct {
 	host       string // the hub's; what others tell of the contents is no digest
 	commit     string

@@ -13,8 +13,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
-// ParseSafetensors reads the header of a safetensors file; tensors' data are slices of data.
-// Format: 8 bytes of length, a JSON header of that length, then the tensors (github.com/huggingface/safetensors).
+// ParseSafetensors reads the header of a safetensors file; tensors' data are slices of data. Format: 8 bytes
+// of length, a JSON header of that length, then the tensors (github.com/huggingface/safetensors).
 func ParseSafetensors(data []byte) (map[string]Tensor, error) {
 	if len(data) < 8 {
 		return nil, errors.New("not a safetensors file: shorter than 8 bytes")

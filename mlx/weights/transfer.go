@@ -65,8 +65,8 @@ func (d *download) ask(request *http.Request) (*http.Response, *responseTrail, e
 	return response, t, nil
 }
 
-// withoutSignature returns a client's error without the query of the address, which may be a signature that opens a file to
-// everybody.
+// withoutSignature returns a client's error without the query of the address, which may be a signature that
+// opens a file to everybody.
 func withoutSignature(err error) error {
 	var failed *url.Error
 	if !errors.As(err, &failed) {
@@ -97,7 +97,8 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 // withoutQuery is an address without its query, which may hold a signature.
 func withoutQuery(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
 
-// accept decides by an answer's head where its bytes belong: behind those that are there, or in an empty part.
+// accept decides by an answer's head where its bytes belong: behind those that are there, or in an empty
+// part.
 func (d *download) accept(r *http.Response, t *responseTrail, have int64) (o origin, at int64, err error) {
 	if r.StatusCode == http.StatusRequestedRangeNotSatisfiable && have > 0 {
 		return o, 0, errors.Join(errors.New("the hub has no such range"), d.restart(origin{}))

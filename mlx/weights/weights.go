@@ -1,5 +1,6 @@
-// Package weights reads models from disk: GGUF files and safetensors folders. Files are opened read-only and every
-// length and offset in them is checked before use, so a wrong, truncated or foreign file gives one clear error.
+// Package weights reads models from disk: GGUF files and safetensors folders. Files are opened read-only and
+// every length and offset in them is checked before use, so a wrong, truncated or foreign file gives one
+// clear error.
 package weights
 
 import (
@@ -20,8 +21,8 @@ var ErrUnsupported = arch.ErrUnsupported
 // Type is how a tensor's elements are stored.
 type Type int
 
-// The types that are read; the quantised ones are ggml's blocks of 32 along the last axis. U32 holds the packed words
-// of MLX's quantised matrices, which Model.Tensor returns as Q4_1 or F32.
+// The types that are read; the quantised ones are ggml's blocks of 32 along the last axis. U32 holds the
+// packed words of MLX's quantised matrices, which Model.Tensor returns as Q4_1 or F32.
 const (
 	F32 Type = iota
 	F16
@@ -51,7 +52,8 @@ func (t Type) block() (elements, bytes int) {
 	return 32, 20
 }
 
-// Tensor is one named array of a model; Shape has the outermost axis first and Data lies in the file's mapping.
+// Tensor is one named array of a model; Shape has the outermost axis first and Data lies in the file's
+// mapping.
 type Tensor struct {
 	Name  string
 	Type  Type
@@ -95,8 +97,8 @@ func (t Tensor) checkShape(shape []int) error {
 	return nil
 }
 
-// Model is an opened model: its description, and its tensors under the names of package arch. A head is absent when it
-// is the embedding.
+// Model is an opened model: its description, and its tensors under the names of package arch. A head is
+// absent when it is the embedding.
 type Model struct {
 	Config  arch.Config
 	GGUF    *GGUF  // the file, when it is one

@@ -6,8 +6,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// Change is what a record becomes, told by what is different, so that a turn writes as much as it changed and not all
-// that the agent ever said.
+// Change is what a record becomes, told by what is different, so that a turn writes as much as it changed and
+// not all that the agent ever said.
 type Change struct {
 	Record  Record   // as it is to be; its version is that of the record that it replaces
 	Rewrite bool     // parts of the stored record can't be read: all of it is replaced

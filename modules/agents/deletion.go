@@ -30,9 +30,9 @@ func newDeletion(tenant, id string, now time.Time) Deletion {
 	return Deletion{Operation: "op_" + hex.EncodeToString(random[:]), Tenant: tenant, ID: id, Created: now.UTC(), Noticed: true}
 }
 
-// Delete removes the agent's record and promises that every block that is nobody else's goes from all tiers: the promise
-// is stored with the removal, so it holds across a crash. Run keeps it, and tries again what fails. It covers the agent's
-// requests that are under way: they are answered, and leave nothing behind.
+// Delete removes the agent's record and promises that every block that is nobody else's goes from all tiers:
+// the promise is stored with the removal, so it holds across a crash. Run keeps it, and tries again what
+// fails. It covers the agent's requests that are under way: they are answered, and leave nothing behind.
 func (r *Registry) Delete(ctx context.Context, tenant, id string) (Deletion, error) {
 	store, err := r.conn.ask(ctx)
 	if err != nil {

@@ -13,7 +13,8 @@ type expiry struct {
 	deleteAgent func(ctx context.Context, tenant, id string) (Deletion, error)
 }
 
-// run deletes agents that outlived their TTL, unless a request of theirs is under way here. Of several nodes one does it.
+// run deletes agents that outlived their TTL, unless a request of theirs is under way here. Of several nodes
+// one does it.
 func (e *expiry) run(ctx context.Context) {
 	store, err := e.conn.ask(ctx)
 	if err != nil {

@@ -85,7 +85,8 @@ func (j *janitor) carryOut(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// carryOutOne removes the blocks of one deleted agent that nobody owns, now: another may have come to own some since.
+// carryOutOne removes the blocks of one deleted agent that nobody owns, now: another may have come to own
+// some since.
 func (j *janitor) carryOutOne(ctx context.Context, store Store, d Deletion) error {
 	ctx, cancel := context.WithTimeout(ctx, deletionTimeout)
 	defer cancel()
@@ -111,8 +112,8 @@ func (j *janitor) carryOutOne(ctx context.Context, store Store, d Deletion) erro
 	return errors.Join(err, store.Progress(context.WithoutCancel(ctx), d))
 }
 
-// notice has a deletion that another node took cover this node's requests of the agent, those that ended included of
-// which there is no record yet.
+// notice has a deletion that another node took cover this node's requests of the agent, those that ended
+// included of which there is no record yet.
 func (j *janitor) notice(ctx context.Context, store Store, d *Deletion) error {
 	if d.Noticed {
 		return nil
@@ -134,8 +135,8 @@ func (j *janitor) notice(ctx context.Context, store Store, d *Deletion) error {
 	return nil
 }
 
-// removeUnowned removes those of the blocks that nobody owns, and that no use needs which is not written yet: its agent
-// will own them soon.
+// removeUnowned removes those of the blocks that nobody owns, and that no use needs which is not written yet:
+// its agent will own them soon.
 func (j *janitor) removeUnowned(ctx context.Context, store Store, operation string, blocks []kv.Ref) (moved kv.Moved, err error) {
 	for batch := range slices.Chunk(blocks, removalBatch) {
 		err = errors.Join(err, store.DeleteUnowned(ctx, operation, batch, func(ctx context.Context, orphans []kv.Ref) error {

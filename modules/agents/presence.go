@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// presence tells a store that several nodes share that this one lives, and has the janitor look when another node
-// deleted an agent: at once when that is told, and at every beat should it not be.
+// presence tells a store that several nodes share that this one lives, and has the janitor look when another
+// node deleted an agent: at once when that is told, and at every beat should it not be.
 type presence struct {
 	cfg     Settings
 	conn    *connection

@@ -1,5 +1,5 @@
-// Package agents knows the agents: who they are, which blocks are theirs, and how long they are kept. It moves and
-// deletes their memory on request, for users their own, for operators everybody's.
+// Package agents knows the agents: who they are, which blocks are theirs, and how long they are kept. It
+// moves and deletes their memory on request, for users their own, for operators everybody's.
 package agents
 
 import (
@@ -54,8 +54,8 @@ type Use struct {
 	At    time.Time
 }
 
-// Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room. It returns
-// the tails that the use outgrew.
+// Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room. It
+// returns the tails that the use outgrew.
 func (r *Record) Add(use Use) (outgrown []kv.Ref) {
 	r.correctFuture(use.At)
 	if use.At.After(r.Used) {

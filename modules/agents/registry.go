@@ -32,13 +32,13 @@ type Blocks interface {
 
 // Requests are those of agents that are under way.
 type Requests interface {
-	// Forget makes an agent's requests that are under way nobody's, so that nothing is kept of them, and returns how many
-	// there are and the blocks that they made so far.
+	// Forget makes an agent's requests that are under way nobody's, so that nothing is kept of them, and
+	// returns how many there are and the blocks that they made so far.
 	Forget(ctx context.Context, tenant, id string) (chains []kv.Chain, underWay int, err error)
 	// Busy tells whether requests of an agent are under way.
 	Busy(ctx context.Context, tenant, id string) bool
-	// Warm computes a system prompt's KV for an agent and returns the number of its tokens. It returns an *UnfitError for
-	// a prompt that the model can't take.
+	// Warm computes a system prompt's KV for an agent and returns the number of its tokens. It returns an
+	// *UnfitError for a prompt that the model can't take.
 	Warm(ctx context.Context, tenant, id, system string) (tokens int, err error)
 }
 
@@ -52,15 +52,16 @@ type Settings struct {
 	Log     *slog.Logger
 	Secret  []byte // of the cluster: proposed to the store, or known
 	Known   bool   // the cluster has this secret: a store with another one is not used
-	// OneSecret says that a secret that was stored is known from then on. Without it a store that was replaced by another
-	// has the other's secret taken.
+	// OneSecret says that a secret that was stored is known from then on. Without it a store that was
+	// replaced by another has the other's secret taken.
 	OneSecret bool
 	// Settled is told of the cluster's secret when it is known to be stored. It may be nil.
 	Settled func(secret []byte)
-	// Keeps tells whether blocks under the salt are found again after a restart; others' chains are not recorded. It may
-	// be nil.
+	// Keeps tells whether blocks under the salt are found again after a restart; others' chains are not
+	// recorded. It may be nil.
 	Keeps func(kv.SaltID) bool
-	// Shared is the storage that all nodes share, from which is collected what nobody owns. Nil: there is none.
+	// Shared is the storage that all nodes share, from which is collected what nobody owns. Nil: there is
+	// none.
 	Shared kv.Inventory
 	// Collected is told of every collection that came to its end. It may be nil.
 	Collected func(Collection)
@@ -115,8 +116,8 @@ const evictTimeout = 5 * time.Second
 
 // Registry knows the agents of this node's store.
 //
-// A use is noted at once and written soon by Run. What is not written yet is part of every answer, so nobody sees an
-// agent without the turn that has just ended.
+// A use is noted at once and written soon by Run. What is not written yet is part of every answer, so nobody
+// sees an agent without the turn that has just ended.
 type Registry struct {
 	cfg     Settings
 	conn    *connection
@@ -143,8 +144,8 @@ func (r *Registry) Problem() error {
 	return err
 }
 
-// CaughtUp tells whether the deletions that other nodes took while this one was away cover its requests, and their blocks
-// are removed here as far as that can be done.
+// CaughtUp tells whether the deletions that other nodes took while this one was away cover its requests, and
+// their blocks are removed here as far as that can be done.
 func (r *Registry) CaughtUp() bool { return r.janitor.caughtUp.Load() }
 
 // Hot is the number of agents that were used since they were evicted last.
@@ -166,8 +167,9 @@ func (r *Registry) Note(tenant, id string, use Use) {
 	}
 }
 
-// Run writes what is noted, evicts the agents that are too many, deletes those that outlived their TTL, and removes the
-// blocks of deleted ones, until ctx ends. What is noted by then is still written if the store takes it.
+// Run writes what is noted, evicts the agents that are too many, deletes those that outlived their TTL, and
+// removes the blocks of deleted ones, until ctx ends. What is noted by then is still written if the store
+// takes it.
 func (r *Registry) Run(ctx context.Context) error {
 	sweep := time.NewTicker(r.cfg.Sweep)
 	defer sweep.Stop()

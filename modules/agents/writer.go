@@ -20,8 +20,8 @@ const (
 	maxConflictPause = 200 * time.Millisecond // longest, so that those who collide part
 )
 
-// writer writes what is noted behind the back of those who noted it. Each record has one writer at a time; different
-// records don't wait for each other.
+// writer writes what is noted behind the back of those who noted it. Each record has one writer at a time;
+// different records don't wait for each other.
 type writer struct {
 	notedUses
 	cfg        Settings
@@ -41,8 +41,9 @@ func newWriter(cfg Settings, conn *connection) *writer {
 	}
 }
 
-// writeAll writes all that is noted, and reports false if something could not be written. A record that can't be written
-// keeps no other from being: it is tried last, and after two failures in a row the store is taken to be at fault.
+// writeAll writes all that is noted, and reports false if something could not be written. A record that can't
+// be written keeps no other from being: it is tried last, and after two failures in a row the store is taken
+// to be at fault.
 func (w *writer) writeAll(ctx context.Context) bool {
 	store, err := w.conn.reopen(ctx)
 	if err != nil {
@@ -67,8 +68,8 @@ func (w *writer) writeAll(ctx context.Context) bool {
 	return !failed
 }
 
-// writeSoon writes what is noted of one agent, for those who read it: within a bound, and not at all while the store is
-// known to fail.
+// writeSoon writes what is noted of one agent, for those who read it: within a bound, and not at all while
+// the store is known to fail.
 func (w *writer) writeSoon(ctx context.Context, at ref) {
 	if w.conn.isBroken() || len(w.of(at)) == 0 {
 		return
@@ -80,7 +81,8 @@ func (w *writer) writeSoon(ctx context.Context, at ref) {
 	}
 }
 
-// writeOrder returns the agents with uses that are not written yet, those that failed the last time at the end.
+// writeOrder returns the agents with uses that are not written yet, those that failed the last time at the
+// end.
 func (w *writer) writeOrder() (refs []ref) {
 	refs = w.refs()
 	w.states.Lock()
@@ -160,8 +162,8 @@ func (w *writer) write(ctx context.Context, store Store, at ref, uses []Use) err
 	return err
 }
 
-// recordedPart returns the part of a conversation that is recorded: nothing if its blocks are not found again after a restart, and only what
-// is still there if blocks were removed while its record was to be written.
+// recordedPart returns the part of a conversation that is recorded: nothing if its blocks are not found again
+// after a restart, and only what is still there if blocks were removed while its record was to be written.
 func (w *writer) recordedPart(at ref, chain kv.Chain) kv.Chain {
 	if !w.cfg.Keeps(chain.Salt) {
 		return kv.Chain{}
@@ -193,8 +195,8 @@ func truncateChain(chain kv.Chain, tokens int) kv.Chain {
 	return chain
 }
 
-// change changes a record by compare-and-set: who loses reads again, after a pause that grows. With make a missing
-// record is made.
+// change changes a record by compare-and-set: who loses reads again, after a pause that grows. With make a
+// missing record is made.
 func (w *writer) change(ctx context.Context, store Store, at ref, make bool, change func(*Record)) (record Record, err error) {
 	for try := 1; ; try++ {
 		record, err = w.changeOnce(ctx, store, at, make, change)
@@ -250,7 +252,8 @@ func logDamaged(log *slog.Logger, record Record) {
 	}
 }
 
-// recordResult remembers whether an agent's record could be written, and logs the first time that it could not.
+// recordResult remembers whether an agent's record could be written, and logs the first time that it could
+// not.
 func (w *writer) recordResult(at ref, err error) {
 	w.states.Lock()
 	wasTold := w.failedLast[at]

@@ -24,8 +24,8 @@ const (
 	healthCheck      = 15 * time.Second
 )
 
-// serverSettings are the times after which the server gives up, in milliseconds, and the way it plans: for the values of
-// each query, since one plan for all values of a list's filter would read the whole table.
+// serverSettings are the times after which the server gives up, in milliseconds, and the way it plans: for
+// the values of each query, since one plan for all values of a list's filter would read the whole table.
 func serverSettings() map[string]string {
 	return map[string]string{
 		"statement_timeout": "10000", "lock_timeout": "5000", "idle_in_transaction_session_timeout": "30000",
@@ -72,8 +72,8 @@ func (p Postgres) settings() (*pgxpool.Config, error) {
 	return cfg, nil
 }
 
-// Open connects, applies the migrations that the database lacks, and returns a pool of connections that come back by
-// themselves when the database does.
+// Open connects, applies the migrations that the database lacks, and returns a pool of connections that come
+// back by themselves when the database does.
 func (p Postgres) Open(ctx context.Context) (*pgxpool.Pool, error) {
 	if _, err := p.Migrate(ctx); err != nil {
 		return nil, err
@@ -92,8 +92,9 @@ func (p Postgres) Open(ctx context.Context) (*pgxpool.Pool, error) {
 // migrationLock is the number of the advisory lock under which one node after the other migrates.
 const migrationLock = 7212_0601_4435_1180
 
-// Migrate applies the migrations that the database lacks and returns the version that it then has. Nodes that start at
-// once wait for each other, two minutes at most. A database that a newer version migrated is left as it is.
+// Migrate applies the migrations that the database lacks and returns the version that it then has. Nodes that
+// start at once wait for each other, two minutes at most. A database that a newer version migrated is left as
+// it is.
 func (p Postgres) Migrate(ctx context.Context) (version int64, err error) {
 	cfg, err := p.settings()
 	if err != nil {

@@ -26,8 +26,8 @@ type DB struct {
 	files map[string]os.FileInfo // as they were when they were opened
 }
 
-// OpenSQLite opens the database file at path, makes it if it isn't there (readable by this user only), and applies the
-// migrations that it lacks.
+// OpenSQLite opens the database file at path, makes it if it isn't there (readable by this user only), and
+// applies the migrations that it lacks.
 func OpenSQLite(ctx context.Context, path string, migrations fs.FS) (db *DB, err error) {
 	defer func() {
 		if err != nil {
@@ -52,8 +52,8 @@ func OpenSQLite(ctx context.Context, path string, migrations fs.FS) (db *DB, err
 	return db, nil
 }
 
-// address is the data source: a write-ahead log that is synced at each commit, and a little patience with other
-// processes: it can't be interrupted. A file that vanished is not made anew by the next connection.
+// address is the data source: a write-ahead log that is synced at each commit, and a little patience with
+// other processes: it can't be interrupted. A file that vanished is not made anew by the next connection.
 func address(path string) string {
 	settings := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(1000)",

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Fill decodes a value, which Check found right, into a variable. Objects become structs by the exact names in the json
-// tags; other keys are left alone, and null leaves everything as it is. A json.RawMessage shares the bytes of raw. A whole
-// number may be written as 3.0 or 3e0.
+// Fill decodes a value, which Check found right, into a variable. Objects become structs by the exact names
+// in the json tags; other keys are left alone, and null leaves everything as it is. A json.RawMessage shares
+// the bytes of raw. A whole number may be written as 3.0 or 3e0.
 func Fill(raw []byte, into any) error {
 	return fill(skipSpace(raw), reflect.ValueOf(into).Elem())
 }

@@ -1,6 +1,7 @@
-// Package exact reads JSON as it is written. The standard library matches keys without regard to case, lets the last of
-// two equal keys win, and puts U+FFFD in place of bytes that are not UTF-8 and of halves of surrogate pairs, all in
-// silence; here the first is not done and the others are errors that name their place.
+// Package exact reads JSON as it is written. The standard library matches keys without regard to case, lets
+// the last of two equal keys win, and puts U+FFFD in place of bytes that are not UTF-8 and of halves of
+// surrogate pairs, all in silence; here the first is not done and the others are errors that name their
+// place.
 package exact
 
 import (
@@ -14,7 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// Error tells what is wrong at a place such as "messages.0.content". It repeats nothing of what was sent but keys.
+// Error tells what is wrong at a place such as "messages.0.content". It repeats nothing of what was sent but
+// keys.
 type Error struct{ Place, Problem string }
 
 func (e *Error) Error() string {
@@ -48,8 +50,8 @@ func Check(raw []byte) error {
 	return err
 }
 
-// maxValues is how many values a text may have, all arrays' and objects' together: decoded, a small one takes a hundred
-// times its bytes.
+// maxValues is how many values a text may have, all arrays' and objects' together: decoded, a small one takes
+// a hundred times its bytes.
 const maxValues = 1_000_000
 
 // checker counts the values that it checks.

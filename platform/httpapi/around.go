@@ -30,8 +30,8 @@ func (r *Router) identify(next http.Handler) http.Handler {
 			w.Header().Set(name, id)
 		}
 		if len(req.TransferEncoding) > 0 {
-			// It may have had a content-length too, which net/http has taken out by now. Two lengths are how a second
-			// request is smuggled behind the first, so nothing more is read from such a connection.
+			// It may have had a content-length too, which net/http has taken out by now. Two lengths are how
+			// a second request is smuggled behind the first, so nothing more is read from such a connection.
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, req.WithContext(log.WithRequestID(req.Context(), id)))

@@ -18,8 +18,8 @@ import (
 // maxIDBytes is the most bytes of an id that a client chooses.
 const maxIDBytes = 256
 
-// CheckID refuses ids that can't name a thing: 1 to 256 bytes of UTF-8 without control characters can, but for the two
-// that clients and proxies take out of a path. What names the thing in the error.
+// CheckID refuses ids that can't name a thing: 1 to 256 bytes of UTF-8 without control characters can, but
+// for the two that clients and proxies take out of a path. What names the thing in the error.
 func CheckID(what, id string) error {
 	switch {
 	case id == "":
@@ -38,8 +38,8 @@ func CheckID(what, id string) error {
 
 type countedKey struct{}
 
-// limitRate counts requests under /v1: all of them, and those whose headers name a caller for that caller. For the
-// others the caller may stand in the body, so their handler calls LimitCaller.
+// limitRate counts requests under /v1: all of them, and those whose headers name a caller for that caller.
+// For the others the caller may stand in the body, so their handler calls LimitCaller.
 func (r *Router) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !isBelow(req.URL.Path, "/v1") {
@@ -65,8 +65,8 @@ func (r *Router) limitRate(next http.Handler) http.Handler {
 	})
 }
 
-// LimitCaller counts a request under /v1 whose headers name no caller: for the caller that its body names, else for its
-// key. It reports whether the request may go on; if not, it has been answered.
+// LimitCaller counts a request under /v1 whose headers name no caller: for the caller that its body names,
+// else for its key. It reports whether the request may go on; if not, it has been answered.
 func (r *Router) LimitCaller(w http.ResponseWriter, req *http.Request, caller string) bool {
 	if counted, _ := req.Context().Value(countedKey{}).(bool); counted || !isBelow(req.URL.Path, "/v1") {
 		return true

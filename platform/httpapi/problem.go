@@ -29,8 +29,8 @@ func newProblem(status int, detail, requestID string) problem {
 	return problem{Type: "about:blank", Title: title, Status: status, Detail: detail, RequestID: requestID}
 }
 
-// complete gives the errors of described operations what all errors have: the request's id, and nothing long that the
-// client sent.
+// complete gives the errors of described operations what all errors have: the request's id, and nothing long
+// that the client sent.
 func complete(ctx huma.Context, _ string, value any) (any, error) {
 	model, ok := value.(*huma.ErrorModel)
 	if !ok {

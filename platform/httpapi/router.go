@@ -28,8 +28,8 @@ type Config struct {
 	MaxBody        int64  // 0 means DefaultMaxBody
 	Keys           *auth.Keys
 	Limits         *ratelimit.Limiter
-	// Caller returns the name by which a request's headers say who calls, or "", beside its key: each has a rate limit of
-	// its own. It may be nil.
+	// Caller returns the name by which a request's headers say who calls, or "", beside its key: each has a
+	// rate limit of its own. It may be nil.
 	Caller    func(*http.Request) (string, error)
 	IDHeaders []string // names of headers that carry a request's id beside X-Request-Id
 	Surfaces  []Surface

@@ -23,8 +23,8 @@ type Server struct {
 // defaultPatience is how long a client may read nothing of an answer that is there.
 const defaultPatience = 30 * time.Second
 
-// Run serves until ctx ends, then waits for the answers under way, at most Grace, and closes the listener and what is
-// left: a client whose request or reading never ends is not the server's failure.
+// Run serves until ctx ends, then waits for the answers under way, at most Grace, and closes the listener and
+// what is left: a client whose request or reading never ends is not the server's failure.
 func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           s.Handler,
@@ -63,8 +63,8 @@ func (p deadlineListener) Accept() (net.Conn, error) {
 	return &deadlineConn{conn, p.patience}, nil
 }
 
-// deadlineConn is a connection on which every piece that is written must be taken in time. So the deadline follows progress:
-// a slow reader is served for as long as it reads.
+// deadlineConn is a connection on which every piece that is written must be taken in time. So the deadline
+// follows progress: a slow reader is served for as long as it reads.
 type deadlineConn struct {
 	net.Conn
 	patience time.Duration

@@ -28,8 +28,9 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Run starts everything and returns when all has ended, or when its grace is over. When ctx ends it leaves, lags, drains
-// and stops the services, and then the foundation. What ends by itself stops all the rest, and its end is the error.
+// Run starts everything and returns when all has ended, or when its grace is over. When ctx ends it leaves,
+// lags, drains and stops the services, and then the foundation. What ends by itself stops all the rest, and
+// its end is the error.
 func Run(ctx context.Context, cfg Config) error {
 	var first failure
 	foundationCtx, stopFoundation := context.WithCancel(context.WithoutCancel(ctx))

@@ -1,7 +1,7 @@
 // Package objectstore reaches one bucket of S3-compatible storage, and tells its faults apart.
 //
-// No call is repeated here: who calls decides what is worth another attempt. What was not there before a call that
-// failed may be there after it.
+// No call is repeated here: who calls decides what is worth another attempt. What was not there before a call
+// that failed may be there after it.
 package objectstore
 
 import (
@@ -186,8 +186,8 @@ func (b *Bucket) open(ctx context.Context, key string, opts minio.GetObjectOptio
 	return body, size, nil
 }
 
-// List returns the first objects below a prefix whose keys come behind another one, in the order of their keys, at most so many.
-// An empty key is before all.
+// List returns the first objects below a prefix whose keys come behind another one, in the order of their
+// keys, at most so many. An empty key is before all.
 func (b *Bucket) List(ctx context.Context, prefix, after string, maxObjects int) (page []Object, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -11,8 +11,8 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// The kinds of faults that callers decide by. Every other error is of the network or of the server, and may be gone
-// with the next attempt.
+// The kinds of faults that callers decide by. Every other error is of the network or of the server, and may
+// be gone with the next attempt.
 var (
 	ErrNotFound  = errors.New("there is no such object")
 	ErrRefused   = errors.New("the object storage refused") // keys, rights, quota, or no such bucket: asking again does not help
@@ -38,8 +38,9 @@ func withKind(err error) error {
 	return err
 }
 
-// kindOf tells the kind by the codes of S3 (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), and
-// by the status where a server sends none.
+// kindOf tells the kind by the codes of S3
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), and by the status where a server
+// sends none.
 func kindOf(err error) error {
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {

@@ -1,5 +1,5 @@
-// Package settings is what any program's settings need, each an environment variable and a flag of the same meaning:
-// errors that name the variable, checks of values, and their printing without secrets.
+// Package settings is what any program's settings need, each an environment variable and a flag of the same
+// meaning: errors that name the variable, checks of values, and their printing without secrets.
 package settings
 
 import (

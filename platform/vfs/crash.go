@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// Crash cuts the power and switches it on again. Only what was made durable is there; open files and locks are gone.
+// Crash cuts the power and switches it on again. Only what was made durable is there; open files and locks
+// are gone.
 func (m *Mem) Crash() { m.crash(nil) }
 
-// CrashKeeping is Crash on a disk that wrote some changes by itself: each change of a folder that was not made
-// durable happened or not, and each file's bytes that were not may be there, cut short, or partly zero.
+// CrashKeeping is Crash on a disk that wrote some changes by itself: each change of a folder that was not
+// made durable happened or not, and each file's bytes that were not may be there, cut short, or partly zero.
 func (m *Mem) CrashKeeping(random *rand.Rand) { m.crash(random) }
 
 func (m *Mem) crash(random *rand.Rand) {

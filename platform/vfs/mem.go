@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// memBlock is the unit in which Mem accounts for physical bytes, and memNames the names of a folder that fit in one.
+// memBlock is the unit in which Mem accounts for physical bytes, and memNames the names of a folder that fit
+// in one.
 const (
 	memBlock = 4096
 	memNames = 16
@@ -72,7 +73,8 @@ func (m *Mem) Operations() int {
 	return m.ops
 }
 
-// CutPowerAfter lets the given number of operations happen and fails all later ones with ErrPowerCut, until Crash.
+// CutPowerAfter lets the given number of operations happen and fails all later ones with ErrPowerCut, until
+// Crash.
 func (m *Mem) CutPowerAfter(operations int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,5 +1,5 @@
-// Command go is the suite of the official Go SDK against a served model. It is a module of its own, so that the
-// server's never depends on the SDK.
+// Command go is the suite of the official Go SDK against a served model. It is a module of its own, so that
+// the server's never depends on the SDK.
 package main
 
 import (

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// WriteGGUF writes the model that Write writes, unquantised, as llama.cpp's converter leaves it: its names of tensors,
-// Llama's queries and keys in pairs, Gemma's norms with one added. It returns the file.
+// WriteGGUF writes the model that Write writes, unquantised, as llama.cpp's converter leaves it: its names of
+// tensors, Llama's queries and keys in pairs, Gemma's norms with one added. It returns the file.
 func WriteGGUF(t testing.TB, s Tiny) string {
 	t.Helper()
 	var data []byte
@@ -120,7 +120,8 @@ func (s Tiny) ggufValues(x tensor, values []float32) []float32 {
 	return values
 }
 
-// pairRows puts the two halves of each head's rows one into the other: row i of the first half to 2 i, of the second to 2 i + 1.
+// pairRows puts the two halves of each head's rows one into the other: row i of the first half to 2 i, of the
+// second to 2 i + 1.
 func (s Tiny) pairRows(values []float32, rows int) []float32 {
 	out, width, half := make([]float32, len(values)), len(values)/rows, s.HeadDim/2
 	for row := range rows {

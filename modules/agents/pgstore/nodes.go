@@ -12,8 +12,8 @@ import (
 
 var _ agents.Shared = (*Store)(nil)
 
-// Beat implements agents.Shared. The first beat makes the node known; one that is new has nothing to do with deletions
-// that have ended.
+// Beat implements agents.Shared. The first beat makes the node known; one that is new has nothing to do with
+// deletions that have ended.
 func (s *Store) Beat(ctx context.Context) error {
 	err := s.in(ctx, func(ctx context.Context, q *queries.Queries) error {
 		if err := q.ForgetNodes(ctx, agents.KnownFor.Seconds()); err != nil {
@@ -60,7 +60,8 @@ func leave(s *Store) {
 	_ = queries.New(s.pool).Leave(ctx, queries.LeaveParams{ID: s.node, Boot: s.boot, Seconds: agents.LivesFor.Seconds()})
 }
 
-// ownConnection takes a connection out of the pool, for locks and notifications, which belong to a connection, and runs do on it.
+// ownConnection takes a connection out of the pool, for locks and notifications, which belong to a
+// connection, and runs do on it.
 func (s *Store) ownConnection(ctx context.Context, do func(context.Context, *pgx.Conn) error) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	"github.com/agent-memory/agent-memory/platform/database"
 )
 
-// ownershipLock is the number of the advisory lock that is shared by who comes to own blocks, and held alone by who
-// decides that blocks have no owner. Both hold it for a moment only.
+// ownershipLock is the number of the advisory lock that is shared by who comes to own blocks, and held alone
+// by who decides that blocks have no owner. Both hold it for a moment only.
 const ownershipLock = 7212_0601_4435_1181
 
 func bytesOf(keys []kv.Key) [][]byte {
@@ -103,7 +103,8 @@ func putOwners(ctx context.Context, q *queries.Queries, c agents.Change) (err er
 	return q.AddOwners(ctx, queries.AddOwnersParams{Tenant: r.Tenant, ID: r.ID, Blocks: bytesOf(c.Gained)})
 }
 
-// refuseRemoved fails if one of the blocks is being removed, and sees to it that none is until the transaction ends.
+// refuseRemoved fails if one of the blocks is being removed, and sees to it that none is until the
+// transaction ends.
 func refuseRemoved(ctx context.Context, q *queries.Queries, keys []kv.Key) error {
 	if err := q.LockOwnership(ctx, ownershipLock); err != nil {
 		return err
@@ -115,8 +116,8 @@ func refuseRemoved(ctx context.Context, q *queries.Queries, keys []kv.Key) error
 	return err
 }
 
-// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that no transaction is open while the
-// removal runs.
+// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that no transaction is open
+// while the removal runs.
 func (s *Store) DeleteUnowned(ctx context.Context, operation string, blocks []kv.Ref, remove func(context.Context, []kv.Ref) error) error {
 	holder := rand.Text()
 	orphans, others, err := s.lock(ctx, operation, holder, blocks)

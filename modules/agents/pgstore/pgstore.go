@@ -1,5 +1,5 @@
-// Package pgstore keeps agents' records in Postgres, where several nodes share them. The queries are in queries.sql;
-// sqlc writes the package queries from them.
+// Package pgstore keeps agents' records in Postgres, where several nodes share them. The queries are in
+// queries.sql; sqlc writes the package queries from them.
 package pgstore
 
 import (
@@ -22,7 +22,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrReplaced says that the database is no longer the one that was opened: it was emptied, or has another secret.
+// ErrReplaced says that the database is no longer the one that was opened: it was emptied, or has another
+// secret.
 var ErrReplaced = errors.New("the database was emptied or replaced by another")
 
 // Store keeps records in a database that migrations/postgres made.
@@ -37,8 +38,8 @@ type Store struct {
 
 var _ agents.Store = (*Store)(nil)
 
-// Open connects to the database and brings its schema up to date. The node is named by what is its own for good, such as
-// its folder: it has to remove there what is deleted while it is away.
+// Open connects to the database and brings its schema up to date. The node is named by what is its own for
+// good, such as its folder: it has to remove there what is deleted while it is away.
 func Open(ctx context.Context, address, node string, migrations fs.FS) (*Store, error) {
 	s := &Store{node: node, boot: rand.Text()}
 	pool, err := database.Postgres{URL: address, Migrations: migrations, Connected: s.verify}.Open(ctx)
@@ -116,8 +117,8 @@ func (s *Store) noteError(err error) error {
 	return err
 }
 
-// queryTimeout is how long the database may take for one question or transaction. The server gives up statements sooner; this is
-// for a network that loses what is sent.
+// queryTimeout is how long the database may take for one question or transaction. The server gives up
+// statements sooner; this is for a network that loses what is sent.
 const queryTimeout = 12 * time.Second
 
 // in runs f in a transaction.

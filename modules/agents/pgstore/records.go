@@ -23,7 +23,8 @@ func recordOf(row queries.Agent) agents.Record {
 	}
 }
 
-// addHead adds a conversation to the record. One that can't be read is counted and left out: it is lost, the rest is not.
+// addHead adds a conversation to the record. One that can't be read is counted and left out: it is lost, the
+// rest is not.
 func addHead(r *agents.Record, stored []byte, used int64) {
 	var chain kv.Chain
 	if chain.UnmarshalBinary(stored) != nil {

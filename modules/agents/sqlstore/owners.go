@@ -33,8 +33,8 @@ func keysOf(blocks []kv.Ref) []kv.Key {
 	return keys
 }
 
-// LastUse implements agents.Owners. It prepares no statement: a context that ends just then has its connection closed,
-// and closing a statement after its connection panics in the driver.
+// LastUse implements agents.Owners. It prepares no statement: a context that ends just then has its
+// connection closed, and closing a statement after its connection panics in the driver.
 func (s *SQLite) LastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, error) {
 	latest := make(map[kv.Key]time.Time, len(blocks))
 	err := s.read(ctx, func(tx *sql.Tx) error {
@@ -124,7 +124,8 @@ func (s *SQLite) refuseRemoved(ctx context.Context, tx *sql.Tx, keys []kv.Key) e
 	return err
 }
 
-// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that nobody else waits for the removal.
+// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that nobody else waits for the
+// removal.
 func (s *SQLite) DeleteUnowned(ctx context.Context, operation string, blocks []kv.Ref, remove func(context.Context, []kv.Ref) error) error {
 	holder := rand.Text()
 	orphans, others, err := s.lock(ctx, operation, holder, blocks)

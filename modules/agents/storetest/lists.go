@@ -61,7 +61,8 @@ func listAll(t *testing.T, s agents.Store, what string, f agents.Filter) map[str
 	}
 }
 
-// listsUnderChange deletes and adds records between the pages. Who is there all the time is listed, and nobody twice.
+// listsUnderChange deletes and adds records between the pages. Who is there all the time is listed, and
+// nobody twice.
 func listsUnderChange(t *testing.T, open func() agents.Store) {
 	s := open()
 	defer s.Close()

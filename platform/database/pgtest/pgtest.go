@@ -21,8 +21,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Variable names the environment variable with the URL of a server on which tests may make databases. Without it each
-// test that needs one starts a cluster of its own.
+// Variable names the environment variable with the URL of a server on which tests may make databases. Without
+// it each test that needs one starts a cluster of its own.
 const Variable = "SEMANTIC_TEST_DATABASE_URL"
 
 // serverTimeout is how long a server may take to start or end.
@@ -161,7 +161,8 @@ func (s *Server) Run() {
 	}
 }
 
-// Stop ends the server at once, with what its clients are doing. Run starts it again with all that was committed.
+// Stop ends the server at once, with what its clients are doing. Run starts it again with all that was
+// committed.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	process := s.process
