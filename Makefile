@@ -6,6 +6,7 @@ CXX ?= g++
 CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wextra -pthread
 POSTGRES_TESTS := $$(grep -rl --include=*_test.go '^//go:build postgres' . | xargs -n1 dirname | sort -u)
 SQLC ?= $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
+QUERIES := modules/agents/pgstore/sqlc.yaml modules/keys/pgstore/sqlc.yaml
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
@@ -88,11 +89,11 @@ fuzz: deps
 
 ## generate: write the Go code of the SQL queries (needs a C compiler and minutes, for sqlc; SQLC=sqlc takes one that is there)
 generate:
-	$(SQLC) generate -f modules/agents/pgstore/sqlc.yaml
+	for f in $(QUERIES); do $(SQLC) generate -f $$f || exit 1; done
 
 ## generate-check: that this code is the one that would be generated
 generate-check:
-	$(SQLC) diff -f modules/agents/pgstore/sqlc.yaml
+	for f in $(QUERIES); do $(SQLC) diff -f $$f || exit 1; done
 
 ## openapi: write the API's description into openapi/
 openapi:

@@ -46,6 +46,7 @@ func (r *running) say(t *testing.T, agent, system, text string) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Agent-Id", agent)
+	req.Header.Set("X-Api-Key", r.key)
 	if answer := send(t, req); answer.StatusCode != http.StatusOK {
 		t.Fatal(body(t, answer))
 	}
@@ -271,12 +272,12 @@ func TestBadRequestsAboutAgentsAreRefused(t *testing.T) {
 
 func TestOnlyTheAdminKeyOpensAdmin(t *testing.T) {
 	r := talkative(t, func(c *config.Config) { c.APIKeys, c.AdminKey = []string{"user"}, "operator" })
-	for key, want := range map[string]int{"": 401, "user": 403, "operator": 200, "wrong": 403} {
+	for key, want := range map[string]int{"": 401, "user": 403, "operator": 200, "wrong": 401} {
 		if status, text := r.call(t, http.MethodGet, "/admin/pool", key, ""); status != want {
 			t.Errorf("key %q: %d %s", key, status, text)
 		}
 	}
-	if status, _ := r.call(t, http.MethodGet, "/v1/agents", "operator", ""); status != http.StatusUnauthorized {
+	if status, _ := r.call(t, http.MethodGet, "/v1/agents", "operator", ""); status != http.StatusForbidden {
 		t.Errorf("the admin key is taken as a user's: %d", status)
 	}
 	without := talkative(t, func(c *config.Config) { c.APIKeys = []string{"user"} })

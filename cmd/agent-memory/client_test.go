@@ -19,8 +19,9 @@ func (r *running) command(t *testing.T, args ...string) (string, error) {
 
 func TestOperatorsUseTheCommandLine(t *testing.T) {
 	t.Setenv("SEMANTIC_ADMIN_KEY", "operator")
-	r := talkative(t, func(c *config.Config) { c.AdminKey = "operator" })
+	r := talkative(t, func(c *config.Config) { c.AdminKey, c.APIKeys = "operator", []string{"user"} })
 	odd := "user/7 ü%"
+	r.key = "user"
 	r.say(t, odd, "", strings.Repeat("words ", 200))
 	for _, c := range []struct {
 		args []string

@@ -52,8 +52,8 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (er
 		return fmt.Errorf("SEMANTIC_SERVER_HOST, SEMANTIC_SERVER_PORT: listen on %s: %w", address, err)
 	}
 	logger.Info("server_start", "address", listener.Addr().String(), "model", cfg.MLX.ModelID, "version", version)
-	if cfg.Keyless() {
-		logger.Warn("no_api_key", "note", "ANTHROPIC_API_KEY is not set: any key is taken, on loopback only")
+	if s.keys.guard.IsOpen() {
+		logger.Warn("no_api_key", "note", "there is no API key: any key is taken, on loopback only")
 	}
 	return s.run(ctx, listener)
 }

@@ -36,8 +36,9 @@ func rooms() [][]string {
 		{"mlx/array", "mlx/nn", "mlx/weights"},
 		{"mlx/arch", "mlx/kernels", "mlx/tokenizer", "mlx/chat", "mlx/toolcall"},
 		{"platform/httpapi"},
-		{"platform/auth", "platform/database", "platform/exact", "platform/lifecycle", "platform/log",
-			"platform/metrics", "platform/objectstore", "platform/ratelimit", "platform/settings", "platform/vfs"},
+		{"platform/auth", "platform/ratelimit"},
+		{"platform/database", "platform/exact", "platform/lifecycle", "platform/log", "platform/lru",
+			"platform/metrics", "platform/objectstore", "platform/settings", "platform/vfs"},
 	}
 }
 

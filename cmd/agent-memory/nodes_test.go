@@ -101,17 +101,6 @@ func TestADeletionCoversWhatRunsOnAnotherNode(t *testing.T) {
 	}
 }
 
-// operationOf reads the id of a deletion that was taken.
-func operationOf(t *testing.T, answer string) string {
-	t.Helper()
-	_, rest, found := strings.Cut(answer, `"operation_id":"`)
-	operation, _, _ := strings.Cut(rest, `"`)
-	if !found {
-		t.Fatal(answer)
-	}
-	return operation
-}
-
 // Many nodes that start at once on an empty database agree on one secret.
 func TestNodesThatStartAtOnceShareOneSecret(t *testing.T) {
 	database := pgtest.Start(t).Database()

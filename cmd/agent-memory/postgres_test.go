@@ -48,14 +48,6 @@ func (r *running) isReady(t *testing.T) {
 	eventually(t, "readiness", func() bool { return r.get(t, "/health/ready").StatusCode == http.StatusOK })
 }
 
-func (r *running) end(t *testing.T) {
-	t.Helper()
-	r.leave()
-	if err := <-r.ended; err != nil {
-		t.Error(err)
-	}
-}
-
 // count asks the database itself.
 func count(t *testing.T, database, query string) (n int) {
 	t.Helper()

@@ -14,6 +14,9 @@ import (
 	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/modules/agents/pgstore"
 	"github.com/agent-memory/agent-memory/modules/agents/sqlstore"
+	"github.com/agent-memory/agent-memory/modules/keys"
+	keyspg "github.com/agent-memory/agent-memory/modules/keys/pgstore"
+	keyssql "github.com/agent-memory/agent-memory/modules/keys/sqlstore"
 	"github.com/agent-memory/agent-memory/platform/database"
 )
 
@@ -26,21 +29,30 @@ func (s *server) openAgents(held *memory, counters *telemetry) *agents.Registry 
 	if shared {
 		node = s.nodeName()
 	}
+	var opened records // the keys are not asked of a database that turns out to be another cluster's
 	settings := agents.Settings{
-		Open:   func(ctx context.Context) (agents.Store, error) { return openRecords(ctx, s.cfg, node) },
+		Open: func(ctx context.Context) (agents.Store, error) {
+			var err error
+			if opened, err = openRecords(ctx, s.cfg, node); err != nil {
+				return nil, err
+			}
+			return opened.Store, nil
+		},
 		Memory: held, MostHot: c.MaxAgentsInMemory,
-		TTL: c.TTL, Log: s.deps.log, Secret: s.tenants.secret(), Settled: s.tenants.settle, Keeps: s.tenants.keeps,
+		TTL: c.TTL, Log: s.deps.log, Secret: s.tenants.secret(), Keeps: s.tenants.keeps, OneSecret: shared,
+		Settled: func(secret []byte) {
+			s.tenants.settle(secret)
+			s.keys.Use(opened.keys)
+			if shared {
+				s.keepSecret(secret)
+			}
+		},
 	}
 	if s.shared != nil {
 		settings.Shared = s.inventory
 		settings.Collected = counters.collected
 	}
 	if shared {
-		settings.OneSecret = true
-		settings.Settled = func(secret []byte) {
-			s.tenants.settle(secret)
-			s.keepSecret(secret)
-		}
 		if kept := s.keptSecret(); kept != nil {
 			s.tenants.settle(kept)
 			settings.Secret, settings.Known = kept, true
@@ -67,28 +79,37 @@ func (s *server) withoutSecret() string {
 	return ""
 }
 
-// openRecords opens the store of agents' records: the database that nodes share, which knows this one by a name, or a file
-// in the cache folder.
-func openRecords(ctx context.Context, cfg config.Config, node string) (agents.Store, error) {
+// records are what a database keeps.
+type records struct {
+	agents.Store
+	keys keys.Store
+}
+
+// openRecords opens the database that nodes share, which knows this one by a name, or a file in the cache folder.
+func openRecords(ctx context.Context, cfg config.Config, node string) (records, error) {
 	if cfg.DatabaseURL != "" {
 		schema, err := fs.Sub(migrations.Postgres, "postgres")
 		if err != nil {
-			return nil, err
+			return records{}, err
 		}
-		return pgstore.Open(ctx, cfg.DatabaseURL, node, schema)
+		store, err := pgstore.Open(ctx, cfg.DatabaseURL, node, schema)
+		if err != nil {
+			return records{}, err
+		}
+		return records{store, keyspg.New(store.Pool())}, nil
 	}
 	if cfg.Agent.CacheDir == "" {
-		return nil, errors.New("SEMANTIC_AGENT_CACHE_DIR: there is no folder for the database")
+		return records{}, errors.New("SEMANTIC_AGENT_CACHE_DIR: there is no folder for the database")
 	}
 	schema, err := fs.Sub(migrations.SQLite, "sqlite")
 	if err != nil {
-		return nil, err
+		return records{}, err
 	}
 	db, err := database.OpenSQLite(ctx, filepath.Join(cfg.Agent.CacheDir, recordsFile), schema)
 	if err != nil {
-		return nil, err
+		return records{}, err
 	}
-	return sqlstore.NewSQLite(db, time.Now), nil
+	return records{sqlstore.NewSQLite(db, time.Now), keyssql.NewSQLite(db)}, nil
 }
 
 type migrateCommand struct{ printed }

@@ -9,6 +9,7 @@ import (
 	agentsapi "github.com/agent-memory/agent-memory/modules/agents/api"
 	"github.com/agent-memory/agent-memory/modules/explain"
 	"github.com/agent-memory/agent-memory/modules/health"
+	keysapi "github.com/agent-memory/agent-memory/modules/keys/api"
 	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/modules/messages/anthropic"
 	"github.com/agent-memory/agent-memory/modules/messages/openai"
@@ -21,14 +22,15 @@ import (
 )
 
 // newRouter returns the router, with what the surfaces have of their own.
-func newRouter(cfg config.Config, exposition *metrics.Metrics, log *slog.Logger) *httpapi.Router {
+func newRouter(cfg config.Config, guard *auth.Authenticator, exposition *metrics.Metrics, log *slog.Logger) *httpapi.Router {
 	return httpapi.New(httpapi.Config{
 		Title: name, Version: version, Description: about,
 		CORSOrigins:  cfg.Server.CORSOrigins,
 		LoopbackOnly: cfg.Keyless(),
 		OpenBy:       "ANTHROPIC_API_KEY",
 		MaxBody:      anthropic.MaxBody,
-		Keys:         auth.NewKeys(cfg.APIKeys).WithAdmin(cfg.AdminKey),
+		Keys:         guard,
+		Guards:       guards(),
 		Limits:       ratelimit.New(ratelimit.Config{PerCaller: cfg.Server.RateLimitPerAgent, Global: cfg.Server.RateLimitGlobal}),
 		Caller:       messages.CallerOf,
 		IDHeaders:    []string{anthropic.RequestIDHeader},
@@ -41,6 +43,7 @@ func newRouter(cfg config.Config, exposition *metrics.Metrics, log *slog.Logger)
 // register adds the modules' routes.
 func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Handler) {
 	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, Log: s.deps.log})
+	keysapi.Register(keysapi.Config{Router: s.router, Keys: s.keys.Keys, Log: s.deps.log})
 	pool.Register(s.router, mem)
 	service := messages.New(messages.Config{
 		Engine: s.engine, Renderer: renderer, Limiter: s.router, Temperature: s.cfg.MLX.Temperature,
@@ -59,7 +62,8 @@ func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Ha
 // endpoints are those that GET / tells of.
 func endpoints() []string {
 	return []string{
-		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents", "/admin/agents", "/admin/pool", "/admin/explain",
+		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents",
+		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/explain",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

@@ -45,6 +45,7 @@ type running struct {
 	leave    context.CancelFunc // like SIGTERM
 	ended    chan error
 	log      *bytes.Buffer // to be read after the end
+	key      string        // that say and ask send; none if empty
 	cacheDir string
 }
 
@@ -110,6 +111,14 @@ func beginWith(t *testing.T, model enginetest.Config, renderer messages.Renderer
 	return r
 }
 
+func (r *running) end(t *testing.T) {
+	t.Helper()
+	r.leave()
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func (r *running) get(t *testing.T, path string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, r.url+path, nil)
@@ -126,6 +135,7 @@ func (r *running) ask(t *testing.T, body string) *http.Response {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Api-Key", r.key)
 	return send(t, req)
 }
 

@@ -62,6 +62,7 @@ type server struct {
 	bucket    *objectstore.Bucket // nil: there is none
 	inventory kv.Inventory        // of the bucket
 	agents    *agents.Registry
+	keys      *keyring
 
 	tenants *tenants
 }
@@ -70,13 +71,15 @@ type server struct {
 func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	exposition := metrics.New()
 	counters := newTelemetry(exposition.Registry())
-	s := &server{cfg: cfg, deps: deps, router: newRouter(cfg, exposition, deps.log)}
+	keys := newKeyring(cfg, deps.log)
+	s := &server{cfg: cfg, deps: deps, keys: keys, router: newRouter(cfg, keys.guard, exposition, deps.log)}
 	if err := errors.Join(s.openDisk(counters), s.openBucket(counters)); err != nil {
 		return nil, err
 	}
 	renderer, mem, tenants := &prompt.Late{}, &memory{}, newTenants(newSecret())
 	s.tenants = tenants
 	s.agents = s.openAgents(mem, counters)
+	keys.learn()
 	e, err := engine.New(s.engineConfig(renderer, tenants, counters))
 	if err != nil {
 		return nil, err
@@ -171,6 +174,7 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 			{Name: "http", Run: web.Run},
 			{Name: "engine", Run: s.engine.Run},
 			{Name: "health", Run: s.health.Run},
+			{Name: "keys", Run: s.keys.Run},
 		},
 		Leave:    s.health.Leave,
 		Lag:      s.deps.drainLag,

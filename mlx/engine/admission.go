@@ -35,8 +35,7 @@ func (a *admission) enqueue(seq *sequence) error {
 	if a.draining {
 		return ErrDraining
 	}
-	free := max(0, a.cfg.MaxBatch-a.taken.all())
-	if len(a.queue) >= a.cfg.MaxQueue+free {
+	if !a.hasPlace(seq.name) {
 		return fmt.Errorf("%w: %d requests are waiting", ErrQueueFull, len(a.queue))
 	}
 	a.age++
@@ -46,6 +45,19 @@ func (a *admission) enqueue(seq *sequence) error {
 		a.busy, a.missed = true, 0
 	}
 	return nil
+}
+
+// hasPlace tells whether the queue takes a request of a tenant. When it is full, a tenant that has less than an even share of
+// its places is let in still, up to twice as many in all: who fills the queue keeps nobody else out. The caller holds mu.
+func (a *admission) hasPlace(tenant string) bool {
+	if len(a.queue) < a.cfg.MaxQueue+max(0, a.cfg.MaxBatch-a.taken.all()) {
+		return true
+	}
+	waiting := map[string]int{tenant: 0}
+	for _, seq := range a.queue {
+		waiting[seq.name]++
+	}
+	return len(a.queue) < 2*a.cfg.MaxQueue && waiting[tenant] < a.cfg.MaxQueue/len(waiting)
 }
 
 // queued is the queue as it is now.

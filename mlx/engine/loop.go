@@ -116,6 +116,7 @@ func (l *loop) step() (busy, moved bool) {
 		l.failBatch(slices.Clone(l.slots.running), fmt.Errorf("step: %w", err))
 	}
 	step.Took = l.cfg.since(began)
+	l.slots.turns.settle(l.slots.all())
 	busy = l.admission.settle(l.slots.count())
 	moved = step.Rows+step.Prefill > 0 || err != nil
 	if moved {
@@ -177,7 +178,9 @@ func (l *loop) decode() (generated, replayed int) {
 	if len(l.batch) == 0 {
 		return 0, 0
 	}
+	began := l.cfg.Clock()
 	logits, err := l.decodeRows()
+	l.slots.turns.charge(l.cfg.since(began), l.batch...)
 	if err != nil {
 		l.failBatch(l.batch, fmt.Errorf("decode %d rows: %w", len(l.rows), err))
 		return 0, 0
@@ -240,7 +243,9 @@ func (l *loop) prefill() int {
 		l.fail(seq, fmt.Errorf("prefill %d tokens at %d: %w", len(chunk.Tokens), chunk.Start, err))
 		return 0
 	}
-	l.planner.restores.measure(len(chunk.Tokens), l.cfg.since(began))
+	took := l.cfg.since(began)
+	l.planner.restores.measure(len(chunk.Tokens), took)
+	l.slots.turns.charge(took, seq)
 	seq.computed += len(chunk.Tokens)
 	l.publisher.publish(seq)
 	l.goOn(seq, logits)

@@ -12,6 +12,7 @@ type slots struct {
 	cfg       *Config
 	admission *admission
 	restores  *restorePolicy
+	turns     turns
 	running   []*sequence // with a slot, oldest first
 	preempted []*sequence // waiting for a slot again, oldest first
 }
@@ -81,15 +82,16 @@ func (s *slots) foremost(waiting []*sequence) (first *sequence) {
 	return first
 }
 
-// next is the sequence that gets the next slot, or nil: one that had a slot before, else the foremost of the queue.
+// next is the sequence that gets the next slot, or nil: one that had a slot before, else the foremost in the queue of the
+// tenant whose turn it is.
 func (s *slots) next() *sequence {
 	if len(s.preempted) > 0 {
 		return s.preempted[0]
 	}
-	return s.foremost(s.admission.queued())
+	return s.foremost(s.turns.first(s.admission.queued()))
 }
 
-// nextPrefill is the running sequence whose prompt is computed next, or nil.
+// nextPrefill is the running sequence whose prompt is computed next, or nil: the foremost of the tenant whose turn it is.
 func (s *slots) nextPrefill() *sequence {
-	return s.foremost(slices.DeleteFunc(slices.Clone(s.running), func(seq *sequence) bool { return !seq.prefills() }))
+	return s.foremost(s.turns.first(slices.DeleteFunc(slices.Clone(s.running), func(seq *sequence) bool { return !seq.prefills() })))
 }

@@ -21,7 +21,7 @@ func (f *fixed) Spec() engine.Spec     { return engine.Spec{Name: "model"} }
 
 func TestHealthFollowsTheEngine(t *testing.T) {
 	e := &fixed{}
-	router := httpapi.New(httpapi.Config{Title: "t", Version: "1", Keys: auth.NewKeys(nil), Limits: ratelimit.New(ratelimit.Config{})})
+	router := httpapi.New(httpapi.Config{Title: "t", Version: "1", Keys: auth.New(auth.Config{}), Limits: ratelimit.New(ratelimit.Config{})})
 	module := health.Register(health.Config{Router: router, Engine: e, Name: "agent-memory", Version: "1"})
 	handler := router.Handler()
 	expect := func(path string, status int, mention string) {

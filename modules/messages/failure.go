@@ -1,12 +1,14 @@
 package messages
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/platform/auth"
 )
 
 // Kind tells what kind of failure it is. Surfaces name it in the words of their API.
@@ -20,6 +22,7 @@ const (
 	TooLarge                  // its body is too long
 	PromptTooLong             // its prompt is too long for the model
 	UnknownModel              // it asks for a model that is not loaded
+	KeyEnded                  // its API key was revoked or expired meanwhile
 	Overloaded                // there is no room now, or no model yet, or none any more
 	ClientGone                // nobody reads the answer; it is for the metrics
 )
@@ -35,6 +38,8 @@ func (k Kind) Status() int {
 		return http.StatusRequestEntityTooLarge
 	case UnknownModel:
 		return http.StatusNotFound
+	case KeyEnded:
+		return http.StatusUnauthorized
 	case Overloaded:
 		return http.StatusServiceUnavailable
 	case ClientGone:
@@ -75,6 +80,10 @@ func FailureOf(err error) Failure {
 		return Failure{PromptTooLong, err.Error()}
 	case errors.As(err, &refused), errors.As(err, &neverFits), errors.Is(err, engine.ErrInvalid):
 		return Failure{Invalid, err.Error()}
+	case errors.Is(err, auth.ErrExpired):
+		return Failure{KeyEnded, auth.ErrExpired.Error() + "; the request was cut"}
+	case errors.Is(err, auth.ErrRevoked):
+		return Failure{KeyEnded, auth.ErrRevoked.Error() + "; the request was cut"}
 	case errors.Is(err, engine.ErrModel):
 		return Failure{Internal, "the model failed on this request; the server's log tells more under this request id"}
 	}
@@ -82,6 +91,14 @@ func FailureOf(err error) Failure {
 		return Failure{Overloaded, why}
 	}
 	return Failure{Internal, "an internal error; the server's log tells more under this request id"}
+}
+
+// CutBy returns what a request is told that ended with an error: that its key ended meanwhile, if so, however that showed.
+func CutBy(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); auth.IsEnded(cause) {
+		return cause
+	}
+	return err
 }
 
 // crowded tells why there is no room, or "" if it is for something else.
@@ -102,7 +119,8 @@ func crowded(err error) string {
 
 // Fail has a request that has no answer yet answered with an error, in the form of its surface.
 func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error, answer func(Failure)) {
-	if r.Context().Err() != nil {
+	err = CutBy(r.Context(), err)
+	if r.Context().Err() != nil && !auth.IsEnded(err) {
 		answer(Failure{ClientGone, "the client left"})
 		return
 	}

@@ -5,12 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/platform/auth"
 )
+
+// A request whose key ended is told so, whatever that made fail; one whose client left is not.
+func TestTheEndOfAKeyIsToldHoweverItShows(t *testing.T) {
+	for cause, want := range map[error]int{auth.ErrRevoked: http.StatusUnauthorized, auth.ErrExpired: http.StatusUnauthorized, context.Canceled: messages.StatusClientGone} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		var got messages.Failure
+		messages.New(messages.Config{}).Fail(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "POST", "/", nil), context.Canceled,
+			func(f messages.Failure) { got = f })
+		if got.Kind.Status() != want {
+			t.Errorf("%v: %+v", cause, got)
+		}
+	}
+}
 
 // Each error has one kind, and what went wrong inside stays inside.
 func TestFailuresHaveKinds(t *testing.T) {
@@ -24,6 +40,8 @@ func TestFailuresHaveKinds(t *testing.T) {
 		engine.ErrStarting:                          messages.Overloaded,
 		engine.ErrDraining:                          messages.Overloaded,
 		engine.ErrModel:                             messages.Internal,
+		auth.ErrRevoked:                             messages.KeyEnded,
+		auth.ErrExpired:                             messages.KeyEnded,
 		errors.New("secret"):                        messages.Internal,
 		context.DeadlineExceeded:                    messages.Internal,
 		fmt.Errorf("deep: %w", engine.ErrQueueFull): messages.Overloaded,

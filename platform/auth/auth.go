@@ -1,17 +1,38 @@
-// Package auth tells which tenant a request belongs to, by its API key.
+// Package auth tells who makes a request and what it may do, by its API key.
 package auth
 
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 )
 
-// DefaultTenant owns all keys of the settings, and what comes without a key over loopback.
+// DefaultTenant owns what comes without a key over loopback.
 const DefaultTenant = "default"
+
+// Scope is a kind of thing that a key may be used for.
+type Scope string
+
+// Hash is the SHA-256 of a key. Keys are random enough that nothing slower is needed.
+type Hash = [sha256.Size]byte
+
+// HashOf returns a key's hash.
+func HashOf(key string) Hash { return sha256.Sum256([]byte(key)) }
+
+// Key is what is known of an API key beside the key itself.
+type Key struct {
+	ID      string
+	Tenant  string
+	Scopes  []Scope
+	Expires time.Time // zero: never
+}
+
+// May tells whether the key may be used for something.
+func (k *Key) May(scope Scope) bool { return slices.Contains(k.Scopes, scope) }
 
 // Principal is who makes a request.
 type Principal struct {
@@ -19,70 +40,38 @@ type Principal struct {
 	Key    string // names the key without telling it; empty without one
 }
 
-// Keys knows the keys that are accepted. With none it takes any key, or none: the server then listens on loopback
-// only.
-type Keys struct {
-	hashes [][sha256.Size]byte
-	admin  *[sha256.Size]byte // nil: there is no admin key
+// Errors by which the context of a request ends before the request, and what a Directory returns.
+var (
+	ErrRevoked = errors.New("the API key was revoked")
+	ErrExpired = errors.New("the API key has expired")
+	ErrUnknown = errors.New("there is no such API key")
+)
+
+// IsEnded tells whether a request was cut since its key is one no longer.
+func IsEnded(err error) bool { return errors.Is(err, ErrRevoked) || errors.Is(err, ErrExpired) }
+
+// Refusal is why a request may not go on, as an HTTP status and words for the client.
+type Refusal struct {
+	Status  int
+	Message string
 }
 
-// NewKeys returns the set of the given keys.
-func NewKeys(keys []string) *Keys {
-	k := &Keys{}
-	for _, key := range keys {
-		k.hashes = append(k.hashes, sha256.Sum256([]byte(key)))
-	}
-	return k
+func (r *Refusal) Error() string { return r.Message }
+
+func missing() *Refusal {
+	return &Refusal{http.StatusUnauthorized, "invalid or missing API key; send one as x-api-key or as Authorization: Bearer"}
 }
 
-// WithAdmin sets the key of operators; an empty one is none. It is no key of a tenant.
-func (k *Keys) WithAdmin(key string) *Keys {
-	if key != "" {
-		hash := sha256.Sum256([]byte(key))
-		k.admin = &hash
-	}
-	return k
+func expired() *Refusal {
+	return &Refusal{http.StatusUnauthorized, "the API key has expired; ask the operator for another one"}
 }
 
-// Administers tells whether the request may use the operators' endpoints, and if not, why. Without an admin key only
-// a server without any key, which listens on loopback only, lets operators in.
-func (k *Keys) Administers(r *http.Request) (ok, known bool, why string) {
-	if k.admin == nil {
-		return len(k.hashes) == 0, true, "this server has no admin key; set SEMANTIC_ADMIN_KEY to use what is under /admin"
-	}
-	keys := presented(r)
-	for _, key := range keys {
-		hash := sha256.Sum256([]byte(key))
-		if subtle.ConstantTimeCompare(hash[:], k.admin[:]) == 1 {
-			return true, true, ""
-		}
-	}
-	if len(keys) == 0 {
-		return false, false, "missing admin key; send it as x-api-key or as Authorization: Bearer"
-	}
-	return false, true, "this is not the admin key"
+func forbidden(scope Scope) *Refusal {
+	return &Refusal{http.StatusForbidden, "this API key may not be used here: it lacks the scope " + string(scope)}
 }
 
-// Identify returns who makes the request, and false if it has no key that is accepted.
-func (k *Keys) Identify(r *http.Request) (Principal, bool) {
-	if len(k.hashes) == 0 {
-		return Principal{Tenant: DefaultTenant}, true
-	}
-	for _, key := range presented(r) {
-		if k.known(key) {
-			return Principal{Tenant: DefaultTenant, Key: fingerprint(key)}, true
-		}
-	}
-	return Principal{}, false
-}
-
-// known compares the key with every accepted one, in a time that tells nothing about them.
-func (k *Keys) known(key string) bool {
-	hash, found := sha256.Sum256([]byte(key)), 0
-	for i := range k.hashes {
-		found |= subtle.ConstantTimeCompare(hash[:], k.hashes[i][:])
-	}
-	return found == 1
+func unavailable() *Refusal {
+	return &Refusal{http.StatusServiceUnavailable, "this API key can't be checked now, since the database can't be reached; retry after the time in retry-after"}
 }
 
 // presented lists the keys that the request brings, at most one of each kind.
@@ -98,11 +87,6 @@ func presented(r *http.Request) []string {
 	return keys
 }
 
-func fingerprint(key string) string {
-	hash := sha256.Sum256([]byte("key name\x00" + key))
-	return hex.EncodeToString(hash[:8])
-}
-
 type principalKey struct{}
 
 // With returns a context that carries who makes the request.
@@ -114,16 +98,4 @@ func With(ctx context.Context, p Principal) context.Context {
 func From(ctx context.Context) Principal {
 	p, _ := ctx.Value(principalKey{}).(Principal)
 	return p
-}
-
-// Require lets only requests with an accepted key through to next and passes the others to refuse.
-func (k *Keys) Require(next http.Handler, refuse func(http.ResponseWriter, *http.Request, string)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, ok := k.Identify(r)
-		if !ok {
-			refuse(w, r, "invalid or missing API key; send one as x-api-key or as Authorization: Bearer")
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(With(r.Context(), who)))
-	})
 }

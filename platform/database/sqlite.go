@@ -21,9 +21,10 @@ var ErrRemoved = errors.New("the database's file was removed or replaced")
 // DB is an open database file.
 type DB struct {
 	*sql.DB
-	path  string
-	pin   *sql.Conn              // keeps the file and its log open, whatever happens to their names
-	files map[string]os.FileInfo // as they were when they were opened
+	path   string
+	pin    *sql.Conn              // keeps the file and its log open, whatever happens to their names
+	files  map[string]os.FileInfo // as they were when they were opened
+	writes chan struct{}          // holds the right to write: the file's own lock starves those who wait
 }
 
 // OpenSQLite opens the database file at path, makes it if it isn't there (readable by this user only), and
@@ -41,7 +42,8 @@ func OpenSQLite(ctx context.Context, path string, migrations fs.FS) (db *DB, err
 	if err != nil {
 		return nil, err
 	}
-	db = &DB{DB: opened, path: path}
+	db = &DB{DB: opened, path: path, writes: make(chan struct{}, 1)}
+	db.writes <- struct{}{}
 	err = migrate(ctx, opened, migrations)
 	if err == nil {
 		err = db.pinFiles(ctx)
@@ -158,3 +160,30 @@ func (d *DB) Rescue(ctx context.Context) error {
 
 // Close closes the database.
 func (d *DB) Close() error { return errors.Join(d.pin.Close(), d.DB.Close()) }
+
+// Write runs f in a transaction that may write. Nothing counts as written into a file that has lost its name.
+func (d *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
+	select {
+	case <-d.writes:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { d.writes <- struct{}{} }()
+	return errors.Join(d.run(ctx, nil, f), d.Check())
+}
+
+// Read runs f in a transaction that only reads: it waits for nobody who writes.
+func (d *DB) Read(ctx context.Context, f func(*sql.Tx) error) error {
+	return d.run(ctx, &sql.TxOptions{ReadOnly: true}, f)
+}
+
+func (d *DB) run(ctx context.Context, how *sql.TxOptions, f func(*sql.Tx) error) error {
+	tx, err := d.BeginTx(ctx, how)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/agent-memory/agent-memory/platform/exact"
@@ -62,16 +63,18 @@ type outer struct {
 	List []inner         `json:"list"`
 	Text []string        `json:"text"`
 	Raw  json.RawMessage `json:"raw"`
+	At   *time.Time      `json:"at"`
 }
 
 func TestKeysAreTakenAsTheyAre(t *testing.T) {
 	var o outer
-	raw := `{"A":"no","a":"yes","ſystem":1,"In":{"n":5},"in":{"N":1,"n":3.0,"name":null},"list":[{"n":-2e1},{}],"raw": {"x" : [1, 2]} ,"text":["1","\u00e9"],"f":1e-1,"b":true,"other":[{}]}`
+	raw := `{"A":"no","a":"yes","ſystem":1,"In":{"n":5},"in":{"N":1,"n":3.0,"name":null},"list":[{"n":-2e1},{}],"raw": {"x" : [1, 2]} ,"text":["1","\u00e9"],"at":"2026-01-02T03:04:05.5Z","f":1e-1,"b":true,"other":[{}]}`
 	if err := exact.Fill([]byte(raw), &o); err != nil {
 		t.Fatal(err)
 	}
 	if o.A != "yes" || *o.In.N != 3 || o.In.Name != nil || len(o.List) != 2 || *o.List[0].N != -20 || string(o.Raw) != `{"x" : [1, 2]}` ||
-		o.Text[1] != "é" || *o.F != 0.1 || !o.B {
+		o.Text[1] != "é" || *o.F != 0.1 || !o.B ||
+		!o.At.Equal(time.Date(2026, 1, 2, 3, 4, 5, 5e8, time.UTC)) {
 		t.Errorf("%+v", o)
 	}
 }
@@ -81,7 +84,7 @@ func TestAWrongKindNamesItsPlaceAndRepeatsNothing(t *testing.T) {
 	for raw, place := range map[string]string{
 		`{"in":{"n":1.5}}`: "in.n", `{"in":{"n":"1"}}`: "in.n", `{"in":5}`: "in", `{"list":[{},{"name":1}]}`: "list.1.name", `{"list":{}}`: "list",
 		`{"in":{"n":` + long + `}}`: "in.n", `{"a":` + long + `}`: "a", `{"f":` + long + `}`: "f", `{"in":{"n":1e300}}`: "in.n", `{"b":1}`: "b", `[]`: "",
-		`{"text":[null,7]}`: "text.1",
+		`{"text":[null,7]}`: "text.1", `{"at":5}`: "at", `{"at":"` + long + `"}`: "at", `{"at":"2026-01-02"}`: "at",
 	} {
 		var o outer
 		var wrong *exact.Error

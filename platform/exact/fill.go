@@ -1,6 +1,7 @@
 package exact
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -10,7 +11,8 @@ import (
 
 // Fill decodes a value, which Check found right, into a variable. Objects become structs by the exact names
 // in the json tags; other keys are left alone, and null leaves everything as it is. A json.RawMessage shares
-// the bytes of raw. A whole number may be written as 3.0 or 3e0.
+// the bytes of raw. A whole number may be written as 3.0 or 3e0. What implements
+// encoding.TextUnmarshaler is written as a string.
 func Fill(raw []byte, into any) error {
 	return fill(skipSpace(raw), reflect.ValueOf(into).Elem())
 }
@@ -24,6 +26,9 @@ func fill(raw []byte, to reflect.Value) error {
 	if string(raw) == "null" {
 		return nil
 	}
+	if text, is := to.Addr().Interface().(encoding.TextUnmarshaler); is {
+		return fillText(raw, text)
+	}
 	switch to.Kind() {
 	case reflect.Pointer:
 		to.Set(reflect.New(to.Type().Elem()))
@@ -34,6 +39,17 @@ func fill(raw []byte, to reflect.Value) error {
 		return fillSlice(raw, to)
 	}
 	return fillScalar(raw, to)
+}
+
+// fillText decodes a string into what reads its own form, such as a time.
+func fillText(raw []byte, to encoding.TextUnmarshaler) error {
+	if raw[0] != '"' {
+		return &Error{"", "is not valid here; expected a string"}
+	}
+	if to.UnmarshalText([]byte(unquote(raw))) != nil {
+		return &Error{"", "is not written in the form that is expected here"}
+	}
+	return nil
 }
 
 func fillStruct(raw []byte, to reflect.Value) error {

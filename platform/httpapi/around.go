@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agent-memory/agent-memory/platform/auth"
 	"github.com/agent-memory/agent-memory/platform/log"
 	"github.com/rs/cors"
 )
@@ -185,34 +186,38 @@ func (r *Router) allowOrigins(next http.Handler) http.Handler {
 	})
 }
 
-// requireKey asks for a key under /v1, and for the operators' under /admin.
+// requireKey lets requests through whose keys have the scope that the path asks for. There is no other place where keys
+// are looked at.
 func (r *Router) requireKey(next http.Handler) http.Handler {
-	protected := r.cfg.Keys.Require(next, func(w http.ResponseWriter, req *http.Request, why string) {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		r.Fail(w, req, http.StatusUnauthorized, why)
-	})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		switch {
-		case isBelow(req.URL.Path, "/v1"):
-			protected.ServeHTTP(w, req)
-		case isBelow(req.URL.Path, "/admin"):
-			r.requireAdmin(w, req, next)
-		default:
+		guard, guarded := r.cfg.guardOf(req.URL.Path)
+		if !guarded {
 			next.ServeHTTP(w, req)
+			return
 		}
+		admitted, leave, err := r.cfg.Keys.Admit(req, guard.Scope)
+		if err != nil {
+			r.refuseKey(w, req, guard, err)
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, admitted)
 	})
 }
 
-func (r *Router) requireAdmin(w http.ResponseWriter, req *http.Request, next http.Handler) {
-	switch ok, known, why := r.cfg.Keys.Administers(req); {
-	case ok:
-		next.ServeHTTP(w, req)
-	case known:
-		r.Fail(w, req, http.StatusForbidden, why)
-	default:
+func (r *Router) refuseKey(w http.ResponseWriter, req *http.Request, guard Guard, err error) {
+	refusal := &auth.Refusal{Status: http.StatusInternalServerError, Message: "the API key could not be checked"}
+	errors.As(err, &refusal)
+	message := refusal.Message
+	switch refusal.Status {
+	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		r.Fail(w, req, http.StatusUnauthorized, why)
+	case http.StatusForbidden:
+		message += guard.Advice
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "2")
 	}
+	r.Fail(w, req, refusal.Status, message)
 }
 
 // refuseEncoded refuses bodies that are compressed: what is read would not be what was sent.

@@ -22,12 +22,22 @@ type call struct {
 	status        int
 }
 
+// keys are settings' keys that may be used under /v1, but for what is under /v1/own.
+func keys(secrets ...string) *auth.Authenticator {
+	var cfg auth.Config
+	for _, secret := range secrets {
+		cfg.Fixed = append(cfg.Fixed, auth.Fixed{Secret: secret, Key: auth.Key{ID: "id of " + secret, Tenant: "default", Scopes: []auth.Scope{"use"}}})
+	}
+	return auth.New(cfg)
+}
+
 // router returns a router with some routes, and what it observes.
 func router(change func(*httpapi.Config)) (http.Handler, *[]call) {
 	var seen []call
 	cfg := httpapi.Config{
 		Title: "test", Version: "1", CORSOrigins: []string{"*"}, MaxBody: 100, IDHeaders: []string{"Request-Id"},
-		Keys: auth.NewKeys([]string{"k"}), Limits: ratelimit.New(ratelimit.Config{Global: 1000}),
+		Keys: keys("k"), Guards: []httpapi.Guard{{Prefix: "/v1", Scope: "use"}, {Prefix: "/v1/own", Scope: "own"}, {Prefix: "/admin", Scope: "rule"}},
+		Limits: ratelimit.New(ratelimit.Config{Global: 1000}),
 		Observe: func(method, route string, status int, _ time.Duration) {
 			seen = append(seen, call{method, route, status})
 		},
@@ -90,6 +100,12 @@ func TestEveryAnswerCarriesItsRequestID(t *testing.T) {
 		{"GET", "/v1/who", 401, nil},
 		{"GET", "/v1/who", 200, []string{"X-Api-Key", "k"}},
 		{"GET", "/v1/who", 429, []string{"X-Api-Key", "k"}},
+		{"GET", "/v1/own", 403, []string{"X-Api-Key", "k"}},
+		{"GET", "/v1/own/", 403, []string{"Authorization", "Bearer k"}},
+		{"GET", "/v1/owner", 429, []string{"X-Api-Key", "k"}},
+		{"GET", "/admin", 403, []string{"X-Api-Key", "k"}},
+		{"GET", "/%61dmin/x", 403, []string{"X-Api-Key", "k"}},
+		{"GET", "/admin/x", 401, []string{"X-Api-Key", "wrong"}},
 		{"GET", "/panic", 500, nil},
 		{"OPTIONS", "/v1/who", 204, []string{"Origin", "http://a.example", "Access-Control-Request-Method", "GET"}},
 	} {
@@ -142,7 +158,7 @@ func TestMetricsGetTheRoutesTemplate(t *testing.T) {
 }
 
 func TestWithoutKeysOnlyThisMachineIsAnswered(t *testing.T) {
-	h, _ := router(func(c *httpapi.Config) { c.LoopbackOnly, c.Keys = true, auth.NewKeys(nil) })
+	h, _ := router(func(c *httpapi.Config) { c.LoopbackOnly, c.Keys = true, keys() })
 	for _, c := range []struct {
 		host, origin string
 		status       int
@@ -193,7 +209,7 @@ func TestTheDescriptionNeedsNothingFromElsewhere(t *testing.T) {
 
 // Probes of HTTP/1.0 name no host. Elsewhere such a request is still a stranger's.
 func TestProbesNeedNoHost(t *testing.T) {
-	h, _ := router(func(c *httpapi.Config) { c.LoopbackOnly, c.Keys = true, auth.NewKeys(nil) })
+	h, _ := router(func(c *httpapi.Config) { c.LoopbackOnly, c.Keys = true, keys() })
 	for path, status := range map[string]int{"/health/live": 404, "/metrics": 404, "/healthy": 403, "/": 403, "/v1/who": 403, "/metricsx": 403} {
 		if answer := get(h, "GET", path, "Host", ""); answer.Code != status {
 			t.Errorf("%s: %d, want %d", path, answer.Code, status)

@@ -26,7 +26,8 @@ type Config struct {
 	LoopbackOnly   bool   // answer 403 to a Host or Origin that is not this machine
 	OpenBy         string // the setting that lets others in, for those who get that 403
 	MaxBody        int64  // 0 means DefaultMaxBody
-	Keys           *auth.Keys
+	Keys           *auth.Authenticator
+	Guards         []Guard // what needs a key; what no guard covers needs none
 	Limits         *ratelimit.Limiter
 	// Caller returns the name by which a request's headers say who calls, or "", beside its key: each has a
 	// rate limit of its own. It may be nil.

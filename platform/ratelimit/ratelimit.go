@@ -2,10 +2,10 @@
 package ratelimit
 
 import (
-	"container/list"
 	"sync"
 	"time"
 
+	"github.com/agent-memory/agent-memory/platform/lru"
 	"golang.org/x/time/rate"
 )
 
@@ -22,13 +22,7 @@ type Limiter struct {
 	global *rate.Limiter
 
 	mu      sync.Mutex
-	callers map[string]*list.Element // of caller
-	recent  *list.List               // of caller, the one seen last in front
-}
-
-type caller struct {
-	name  string
-	limit *rate.Limiter
+	callers *lru.Map[string, *rate.Limiter]
 }
 
 // New returns a limiter with full buckets.
@@ -36,7 +30,7 @@ func New(cfg Config) *Limiter {
 	if cfg.MaxCallers == 0 {
 		cfg.MaxCallers = 10_000
 	}
-	return &Limiter{cfg: cfg, global: bucket(cfg.Global), callers: map[string]*list.Element{}, recent: list.New()}
+	return &Limiter{cfg: cfg, global: bucket(cfg.Global), callers: lru.New[string, *rate.Limiter](cfg.MaxCallers)}
 }
 
 // bucket returns a limiter of n requests a minute.
@@ -83,15 +77,10 @@ func take(limit *rate.Limiter, perMinute int) Decision {
 func (l *Limiter) caller(name string) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if found, ok := l.callers[name]; ok {
-		l.recent.MoveToFront(found)
-		return found.Value.(*caller).limit
+	limit, ok := l.callers.Get(name)
+	if !ok {
+		limit = bucket(l.cfg.PerCaller)
+		l.callers.Put(name, limit)
 	}
-	if l.recent.Len() >= l.cfg.MaxCallers {
-		oldest := l.recent.Remove(l.recent.Back()).(*caller)
-		delete(l.callers, oldest.name)
-	}
-	c := &caller{name: name, limit: bucket(l.cfg.PerCaller)}
-	l.callers[name] = l.recent.PushFront(c)
-	return c.limit
+	return limit
 }

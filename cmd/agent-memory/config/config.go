@@ -21,9 +21,9 @@ type Config struct {
 
 	DatabaseURL string `name:"database-url" env:"SEMANTIC_DATABASE_URL" secret:"" help:"postgres://user:password@host/name of the database that nodes share. Without it records lie in a file in the cache folder."`
 
-	AdminKey string `name:"admin-key" env:"SEMANTIC_ADMIN_KEY" secret:"" help:"Key of operators, for all under /admin. Without it only a server without API keys answers there."`
+	AdminKey string `name:"admin-key" env:"SEMANTIC_ADMIN_KEY" secret:"" help:"Key of operators, for all under /admin: by it API keys are made. It counts as a key: with it the server listens on all addresses and asks for keys."`
 
-	APIKeys []string `name:"api-keys" env:"ANTHROPIC_API_KEY" secret:"" help:"Keys that clients may use, separated by commas. Without any the server listens on loopback only."`
+	APIKeys []string `name:"api-keys" env:"ANTHROPIC_API_KEY" secret:"" help:"Keys that clients may use beside those that agent-memory keys create makes, separated by commas. Without one and without an admin key the server listens on loopback only."`
 }
 
 // Server are the settings of the HTTP side.
@@ -37,7 +37,7 @@ type Server struct {
 	RateLimitGlobal   int            `env:"SEMANTIC_SERVER_RATE_LIMIT_GLOBAL" default:"1000" help:"Requests a minute of this node; 0 for no limit."`
 	DrainSeconds      int            `env:"SEMANTIC_SERVER_DRAIN_SECONDS" default:"30" help:"Seconds that running requests have to finish at shutdown."`
 	Audit             settings.Share `env:"SEMANTIC_SERVER_AUDIT" default:"0" help:"1/N: one request in N is computed again without any cache, while nothing else runs, and compared bit for bit; 0 for none."`
-	MaxQueue          int            `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot."`
+	MaxQueue          int            `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot. A tenant with less than an even share of the places is let in beyond, up to twice as many in all."`
 	MaxWaitSeconds    int            `env:"SEMANTIC_SERVER_MAX_WAIT_SECONDS" default:"120" help:"Seconds that a request waits for a slot before it is answered with 503; 0 for no limit."`
 	ModelAliases      []string       `env:"SEMANTIC_SERVER_MODEL_ALIASES" help:"Further model ids that stand for the loaded model, separated by commas."`
 }
@@ -122,14 +122,14 @@ func (c *Config) checkHost() error {
 		}
 	}
 	if c.Keyless() && !isLoopback(c.Server.Host) {
-		return fmt.Errorf("SEMANTIC_SERVER_HOST: %q can be reached from outside, but no API key is set; set ANTHROPIC_API_KEY or listen on 127.0.0.1",
+		return fmt.Errorf("SEMANTIC_SERVER_HOST: %q can be reached from outside, but no API key is set; set ANTHROPIC_API_KEY or SEMANTIC_ADMIN_KEY, or listen on 127.0.0.1",
 			c.Server.Host)
 	}
 	return nil
 }
 
-// Keyless tells whether the server runs without API keys, and so for this machine only.
-func (c *Config) Keyless() bool { return len(c.APIKeys) == 0 }
+// Keyless tells whether the settings have no key at all, so that the server is for this machine only.
+func (c *Config) Keyless() bool { return len(c.APIKeys) == 0 && c.AdminKey == "" }
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -76,7 +76,7 @@ func (l *levers) Prefetch(ctx context.Context, t *kv.Tenant, chains []kv.Chain) 
 			return moved, fmt.Errorf("prefetch a conversation: %w", err)
 		case errors.Is(err, pool.ErrFull):
 			moved.NoRoom++
-		case errors.Is(err, errDeleted), errors.Is(err, kv.ErrNotFound), errors.Is(err, kv.ErrDamaged): // there is nothing to move
+		case errors.Is(err, errDeleted), errors.Is(err, kv.ErrNotFound): // there is nothing to move
 		default:
 			failed, cause = failed+1, err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/modules/agents/pgstore/queries"
+	"github.com/agent-memory/agent-memory/platform/database"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -60,44 +61,20 @@ func leave(s *Store) {
 	_ = queries.New(s.pool).Leave(ctx, queries.LeaveParams{ID: s.node, Boot: s.boot, Seconds: agents.LivesFor.Seconds()})
 }
 
-// ownConnection takes a connection out of the pool, for locks and notifications, which belong to a
-// connection, and runs do on it.
-func (s *Store) ownConnection(ctx context.Context, do func(context.Context, *pgx.Conn) error) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	pooled, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn := pooled.Hijack()
-	if err := do(ctx, conn); err != nil {
-		closeSoon(ctx, conn)
-		return nil, s.noteError(err)
-	}
-	return conn, nil
-}
-
-// closeSoon closes a connection, also one that leads nowhere any more.
-func closeSoon(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
-	defer cancel()
-	_ = conn.Close(ctx)
-}
-
 // leadershipLock is the number of the advisory lock of the node that leads.
 const leadershipLock = 7212_0601_4435_1182
 
 // Lead implements agents.Shared. The lock belongs to a connection, so it ends with the node.
 func (s *Store) Lead(ctx context.Context, do func(context.Context)) error {
 	leads := false
-	conn, err := s.ownConnection(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+	conn, err := database.Apart(ctx, s.pool, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		leads, err = queries.New(conn).TryLead(ctx, leadershipLock)
-		return err
+		return s.noteError(err)
 	})
 	if err != nil {
 		return fmt.Errorf("ask who leads: %w", err)
 	}
-	defer closeSoon(ctx, conn)
+	defer database.CloseSoon(ctx, conn)
 	if leads {
 		do(ctx)
 	}
@@ -106,19 +83,5 @@ func (s *Store) Lead(ctx context.Context, do func(context.Context)) error {
 
 // Watch implements agents.Shared.
 func (s *Store) Watch(ctx context.Context, changed func()) error {
-	conn, err := s.ownConnection(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "LISTEN agent_memory")
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("watch the database: %w", err)
-	}
-	defer closeSoon(ctx, conn)
-	changed() // what was told before
-	for {
-		if _, err := conn.WaitForNotification(ctx); err != nil {
-			return fmt.Errorf("watch the database: %w", err)
-		}
-		changed()
-	}
+	return database.Listen(ctx, s.pool, "agent_memory", changed)
 }

@@ -50,6 +50,9 @@ func Open(ctx context.Context, address, node string, migrations fs.FS) (*Store, 
 	return s, nil
 }
 
+// Pool is the database for what others keep in it. It is closed with the store.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
 // verify refuses connections to a database that is not the one that was opened.
 func (s *Store) verify(ctx context.Context, conn *pgx.Conn) error {
 	want := s.secret.Load()

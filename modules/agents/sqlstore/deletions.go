@@ -14,7 +14,7 @@ import (
 
 // Delete implements agents.Deletions.
 func (s *SQLite) Delete(ctx context.Context, d agents.Deletion) (agents.Deletion, error) {
-	err := s.in(ctx, func(tx *sql.Tx) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
 		r, err := get(ctx, tx, d.Tenant, d.ID)
 		if err != nil && !(d.UnderWay && errors.Is(err, agents.ErrNotFound)) {
 			return err
@@ -75,7 +75,7 @@ func (s *SQLite) Deletion(ctx context.Context, operation string) (agents.Deletio
 
 // Pending implements agents.Deletions.
 func (s *SQLite) Pending(ctx context.Context, endedBefore time.Time) (pending []agents.Deletion, err error) {
-	err = s.in(ctx, func(tx *sql.Tx) error {
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM deletions WHERE ended > 0 AND ended < ?`, database.Nanos(endedBefore)); err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func deletedChains(ctx context.Context, tx *sql.Tx, d *agents.Deletion) error {
 
 // Notice implements agents.Deletions. Who deletes takes notice, and there is no other node.
 func (s *SQLite) Notice(ctx context.Context, operation string, further []kv.Chain) error {
-	err := s.in(ctx, func(tx *sql.Tx) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
 		var there int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM deleted_chains WHERE operation = ?`, operation).Scan(&there); err != nil {
 			return err
@@ -148,7 +148,7 @@ func (s *SQLite) Notice(ctx context.Context, operation string, further []kv.Chai
 
 // Progress implements agents.Deletions.
 func (s *SQLite) Progress(ctx context.Context, d agents.Deletion) error {
-	err := s.in(ctx, func(tx *sql.Tx) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE deletions SET ended = ?, blocks = ?, bytes = ?, error = ? WHERE operation = ?`,
 			database.Nanos(d.Ended), d.Removed.Blocks, d.Removed.Bytes, d.Error, d.Operation); err != nil || d.Ended.IsZero() {
 			return err

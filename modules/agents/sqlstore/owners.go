@@ -37,7 +37,7 @@ func keysOf(blocks []kv.Ref) []kv.Key {
 // connection closed, and closing a statement after its connection panics in the driver.
 func (s *SQLite) LastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, error) {
 	latest := make(map[kv.Key]time.Time, len(blocks))
-	err := s.read(ctx, func(tx *sql.Tx) error {
+	err := s.db.Read(ctx, func(tx *sql.Tx) error {
 		return eachBlock(ctx, tx, `SELECT block, max(used) FROM json_each(?) CROSS JOIN owners o ON block = unhex(value)
 			JOIN agents a ON a.tenant = o.tenant AND a.id = o.id WHERE typeof(used) = 'integer' GROUP BY block`,
 			func(key kv.Key, used int64) { latest[key] = database.At(used) }, hexList(keysOf(blocks)))
@@ -74,7 +74,7 @@ func eachBlock(ctx context.Context, tx *sql.Tx, query string, take func(kv.Key, 
 
 // Unowned implements agents.Owners.
 func (s *SQLite) Unowned(ctx context.Context, blocks []kv.Ref) (orphans []kv.Ref, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) (err error) {
+	err = s.db.Read(ctx, func(tx *sql.Tx) (err error) {
 		orphans, err = findUnowned(ctx, tx, blocks)
 		return err
 	})
@@ -147,7 +147,7 @@ func (s *SQLite) whileLocked(ctx context.Context, holder string, remove func(con
 	defer cancel()
 	removed := remove(bounded)
 	ctx = context.WithoutCancel(ctx)
-	unlocked := s.in(ctx, func(tx *sql.Tx) error {
+	unlocked := s.db.Write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE holder = ?`, holder)
 		return err
 	})
@@ -157,7 +157,7 @@ func (s *SQLite) whileLocked(ctx context.Context, holder string, remove func(con
 // lock finds the blocks that nobody owns and locks them, but for those that other operations removes now.
 func (s *SQLite) lock(ctx context.Context, operation, holder string, blocks []kv.Ref) (orphans []kv.Ref, others int, err error) {
 	now := s.clock()
-	err = s.in(ctx, func(tx *sql.Tx) error {
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ?`, database.Nanos(now)); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func scan(row scanner) (r agents.Record, err error) {
 
 // Get implements agents.Records.
 func (s *SQLite) Get(ctx context.Context, tenant, id string) (r agents.Record, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) (err error) {
+	err = s.db.Read(ctx, func(tx *sql.Tx) (err error) {
 		r, err = get(ctx, tx, tenant, id)
 		return err
 	})
@@ -98,7 +98,7 @@ func scanChain(row scanner, more ...any) (chain kv.Chain, damaged bool, err erro
 // Put implements agents.Records.
 func (s *SQLite) Put(ctx context.Context, c agents.Change) (version int64, err error) {
 	r := c.Record
-	err = s.in(ctx, func(tx *sql.Tx) error {
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
 		if err := putAgent(ctx, tx, c); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func putHeads(ctx context.Context, tx *sql.Tx, c agents.Change) error {
 
 // List implements agents.Records.
 func (s *SQLite) List(ctx context.Context, f agents.Filter) (page []agents.Record, next agents.Cursor, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) error {
+	err = s.db.Read(ctx, func(tx *sql.Tx) error {
 		page, err = list(ctx, tx, f)
 		for i := 0; i < len(page) && err == nil; i++ {
 			err = heads(ctx, tx, &page[i])

@@ -14,18 +14,15 @@ import (
 
 // SQLite keeps records in a database that migrations/sqlite made.
 type SQLite struct {
-	db     *database.DB
-	clock  func() time.Time
-	writes chan struct{} // holds the right to write: the file's own lock starves those who wait
+	db    *database.DB
+	clock func() time.Time
 }
 
 var _ agents.Store = (*SQLite)(nil)
 
 // NewSQLite takes over the database. The clock tells when the locks of processes that ended are over.
 func NewSQLite(db *database.DB, clock func() time.Time) *SQLite {
-	s := &SQLite{db, clock, make(chan struct{}, 1)}
-	s.writes <- struct{}{}
-	return s
+	return &SQLite{db, clock}
 }
 
 // Close implements agents.Connection.
@@ -52,33 +49,6 @@ func (s *SQLite) Secret(ctx context.Context, proposed []byte) (secret []byte, er
 		return nil, fmt.Errorf("read the cluster's secret: %w", err)
 	}
 	return secret, nil
-}
-
-// in runs f in a transaction that may write. Nothing counts as written into a file that has lost its name.
-func (s *SQLite) in(ctx context.Context, f func(*sql.Tx) error) error {
-	select {
-	case <-s.writes:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { s.writes <- struct{}{} }()
-	return errors.Join(s.run(ctx, nil, f), s.db.Check())
-}
-
-// read runs f in a transaction that only reads: it waits for nobody who writes.
-func (s *SQLite) read(ctx context.Context, f func(*sql.Tx) error) error {
-	return s.run(ctx, &sql.TxOptions{ReadOnly: true}, f)
-}
-
-func (s *SQLite) run(ctx context.Context, how *sql.TxOptions, f func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, how)
-	if err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
 }
 
 func wrap(doing, tenant, id string, err error) error {

@@ -63,14 +63,14 @@ func operation(r huma.Registry, id, path, summary, description string) huma.Oper
 	}
 	for status, description := range map[string]string{
 		"400": "The request is not valid, or too long for the model",
-		"401": "The API key is missing or unknown",
-		"403": "Without API keys only this machine is answered",
+		"401": "The API key is missing, unknown, revoked or expired",
+		"403": "The API key lacks the scope messages; or there are no API keys, and only this machine is answered",
 		"404": "The model is not loaded here",
 		"413": "The body is too long",
 		"415": "The body is not JSON",
 		"429": "Too many requests; see retry-after",
 		"500": "The model failed",
-		"503": "No room, still loading, or shutting down; see retry-after",
+		"503": "No room, still loading, shutting down, or the API key can't be checked while the database is away; see retry-after",
 	} {
 		op.Responses[status] = &huma.Response{
 			Description: description,

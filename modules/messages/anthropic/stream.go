@@ -96,8 +96,8 @@ func deltaOf(b messages.Block) delta {
 
 // breakOff ends a stream with an error event, the only way to tell once the status is sent.
 func (a *API) breakOff(r *http.Request, out *events, err error) {
-	failure := messages.FailureOf(err)
-	if r.Context().Err() == nil {
+	failure := messages.FailureOf(messages.CutBy(r.Context(), err))
+	if r.Context().Err() == nil || failure.Kind == messages.KeyEnded {
 		a.cfg.Log.WarnContext(r.Context(), "stream_broken", "error", err)
 	}
 	out.send("error", messagesError{

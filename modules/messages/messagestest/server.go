@@ -71,7 +71,12 @@ func Serve(t *testing.T, s Setup) *Server {
 	statuses := make(chan int, 1000)
 	router := httpapi.New(httpapi.Config{
 		Title: "test", Version: "1", CORSOrigins: []string{"*"}, MaxBody: cmp.Or(s.MaxBody, 20_000),
-		Keys: auth.NewKeys([]string{Key}).WithAdmin(AdminKey), Limits: ratelimit.New(s.Limits),
+		Keys: auth.New(auth.Config{Fixed: []auth.Fixed{
+			{Secret: Key, Key: auth.Key{ID: "user", Tenant: auth.DefaultTenant, Scopes: []auth.Scope{"messages"}}},
+			{Secret: AdminKey, Key: auth.Key{ID: "operator", Tenant: auth.DefaultTenant, Scopes: []auth.Scope{"admin"}}},
+		}}),
+		Guards: []httpapi.Guard{{Prefix: "/v1", Scope: "messages"}, {Prefix: "/admin", Scope: "admin"}},
+		Limits: ratelimit.New(s.Limits),
 		Caller: messages.CallerOf, IDHeaders: s.IDHeaders, Surfaces: s.Surfaces,
 		Observe: func(_, _ string, status int, _ time.Duration) { statuses <- status },
 	})

@@ -86,7 +86,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, c *completing, want
 		if r.Context().Err() == nil {
 			a.cfg.Log.WarnContext(r.Context(), "stream_broken", "error", err)
 		}
-		out.send(errorOf(messages.FailureOf(err)))
+		out.send(errorOf(messages.FailureOf(messages.CutBy(r.Context(), err))))
 		return
 	}
 	result := c.Result()

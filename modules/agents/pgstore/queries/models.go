@@ -4,10 +4,6 @@
 
 package queries
 
-import (
-	"github.com/jackc/pgx/v5/pgtype"
-)
-
 type Agent struct {
 	Tenant      string
 	ID          string
@@ -16,60 +12,4 @@ type Agent struct {
 	RetainUntil int64
 	Ttl         int64
 	Version     int64
-}
-
-type Cluster struct {
-	One    int32
-	Secret []byte
-}
-
-type Confirmation struct {
-	Operation string
-	Node      string
-	Done      bool
-	Blocks    int64
-	Bytes     int64
-	Error     string
-}
-
-type DeletedChain struct {
-	Operation string
-	Number    int32
-	Chain     []byte
-}
-
-type Deletion struct {
-	Operation string
-	Tenant    string
-	ID        string
-	Created   int64
-	Ended     int64
-	Settled   bool
-}
-
-type Head struct {
-	Tenant string
-	ID     string
-	Head   []byte
-	Chain  []byte
-	Used   int64
-}
-
-type Node struct {
-	ID        string
-	Boot      string
-	Heartbeat pgtype.Timestamptz
-}
-
-type Owner struct {
-	Block  []byte
-	Tenant string
-	ID     string
-}
-
-type Removal struct {
-	Block     []byte
-	Holder    string
-	Operation string
-	Until     pgtype.Timestamptz
 }
