@@ -9,7 +9,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/engine"
 )
 
-// watched is a context that counts how often it was asked whether it has ended, and ends at one of these questions.
+// watched is a context that counts how often it was asked whether it has ended, and ends at one of these
+// questions.
 type watched struct {
 	context.Context //nolint:containedctx // it is a context itself
 	cancel          context.CancelCauseFunc

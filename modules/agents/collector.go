@@ -13,9 +13,10 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// A collection removes from the storage that nodes share what no agent owns and what nobody stored anew for the TTL. It asks the
-// database who owns what, so a database that is not this storage's, or that was set back, must not empty it: a collection stops
-// at a storage of another cluster, and where it would remove more than a tenth.
+// A collection removes from the storage that nodes share what no agent owns and what nobody stored anew for
+// the TTL. It asks the database who owns what, so a database that is not this storage's, or that was set
+// back, must not empty it: a collection stops at a storage of another cluster, and where it would remove more
+// than a tenth.
 
 const (
 	// mostCollected is the part of all blocks that a collection may remove: one in so many.
@@ -106,8 +107,8 @@ func (c *collector) collect(ctx context.Context, store Store) error {
 	return err
 }
 
-// checkCluster fails if the storage belongs to a cluster with another secret. What belongs to none belongs to this one from now
-// on.
+// checkCluster fails if the storage belongs to a cluster with another secret. What belongs to none belongs to
+// this one from now on.
 func (c *collector) checkCluster(ctx context.Context) error {
 	own := clusterID(c.conn.clusterSecret())
 	id, err := c.cfg.Shared.Claim(ctx, own)

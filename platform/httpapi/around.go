@@ -186,8 +186,8 @@ func (r *Router) allowOrigins(next http.Handler) http.Handler {
 	})
 }
 
-// requireKey lets requests through whose keys have the scope that the path asks for. There is no other place where keys
-// are looked at.
+// requireKey lets requests through whose keys have the scope that the path asks for. There is no other place
+// where keys are looked at.
 func (r *Router) requireKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		guard, guarded := r.cfg.guardOf(req.URL.Path)
