@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 
-def pinned(records):
+def pinned_digests(records):
     """RECORD by its SHA-256; a line is the sum and the path."""
     lines = (line.split() for line in records.read_text().splitlines() if line and not line.startswith("#"))
     return {path: digest for digest, path in lines}
@@ -29,9 +29,9 @@ def expected(folder, record):
                 yield path, base64.urlsafe_b64decode(digest.removeprefix("sha256=") + "=").hex()
 
 
-def wrong(folder, records):
+def problems(folder, records):
     """What is missing, damaged, or of no wheel."""
-    want = pinned(records)
+    want = pinned_digests(records)
     listed = dict(want)
     for record, digest in want.items():
         path = folder / record
@@ -49,6 +49,6 @@ def wrong(folder, records):
 
 
 if __name__ == "__main__":
-    found = list(wrong(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])))
+    found = list(problems(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])))
     print("\n".join(found[:5] + [f"and {len(found) - 5} more"] * (len(found) > 5)), end="\n" * bool(found))
     sys.exit(bool(found))

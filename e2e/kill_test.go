@@ -83,8 +83,8 @@ func prompt(round, worker, turn int) string {
 	return fmt.Sprintf("Round %d, speaker %d, turn %d. %s", round, worker, turn, strings.Repeat(fmt.Sprintf("word %d and ", worker), 60+20*turn))
 }
 
-// Killed at random moments under load, again and again: what was acknowledged as durable is there and whole, nothing is
-// left over, and every answer is that of a server that remembers nothing of it.
+// Killed at random moments under load, again and again: what was acknowledged as durable is there and whole,
+// nothing is left over, and every answer is that of a server that remembers nothing of it.
 func TestKilledAtRandomMomentsNothingAcknowledgedIsLost(t *testing.T) {
 	dir := t.TempDir()
 	settings := []string{"SEMANTIC_AGENT_CACHE_DIR=" + dir, "SEMANTIC_SERVER_AUDIT=0"} // fresh is the audit
@@ -122,8 +122,8 @@ func TestKilledAtRandomMomentsNothingAcknowledgedIsLost(t *testing.T) {
 	}
 }
 
-// load has some agents talk for so long, in every second round counted from when the server first said that something is
-// durable. It notes what is, and returns the last prompt of each agent.
+// load has some agents talk for so long, in every second round counted from when the server first said that
+// something is durable. It notes what is, and returns the last prompt of each agent.
 func (s *server) load(t *testing.T, round int, long time.Duration, acknowledged map[string]int) map[string]string {
 	ctx, cancel := context.WithCancel(limited(t))
 	defer cancel()

@@ -39,8 +39,8 @@ func (s *server) talkAs(t *testing.T, agent string, turns []said) (answer reply)
 	return answer
 }
 
-// Sampled text often comes back in other tokens than were sampled. Each turn must read the last answer all the same:
-// all of its tokens but the last, whose KV was never computed.
+// Sampled text often comes back in other tokens than were sampled. Each turn must read the last answer all
+// the same: all of its tokens but the last, whose KV was never computed.
 func TestSampledAnswersAreReadOnTheNextTurn(t *testing.T) {
 	s := start(t, "SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT=0")
 	var turns []said

@@ -88,7 +88,8 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// start runs the server on a free port and waits until it is ready. It is killed when the test ends, if it still runs.
+// start runs the server on a free port and waits until it is ready. It is killed when the test ends, if it
+// still runs.
 func start(t *testing.T, settings ...string) *server {
 	t.Helper()
 	address := make(chan string, 1)

@@ -66,7 +66,8 @@ func TestSixtyFourStreamsOnABatchOfFour(t *testing.T) {
 	s.await(t, "free of what audits hold", func() bool { return s.metric(t, "semantic_pool_bytes") == "0" })
 }
 
-// One slot and a queue of one: the third request is refused, and a client that leaves makes room for the next.
+// One slot and a queue of one: the third request is refused, and a client that leaves makes room for the
+// next.
 func TestAFullQueueRefusesAndALeavingClientMakesRoom(t *testing.T) {
 	s, ctx := start(t, "SEMANTIC_MLX_MAX_BATCH_SIZE=1", "SEMANTIC_SERVER_MAX_QUEUE=1"), limited(t)
 	leaving, leave := context.WithCancel(ctx)

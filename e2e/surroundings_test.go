@@ -113,8 +113,8 @@ func (s *server) ask(t *testing.T, path, body string) (int, map[string]any) {
 	return answer.StatusCode, fields
 }
 
-// Bodies of 30 MB that can't fit are refused alike on every path, in the words that clients know, and leave the server
-// little larger than it was.
+// Bodies of 30 MB that can't fit are refused alike on every path, in the words that clients know, and leave
+// the server little larger than it was.
 func TestABodyThatCannotFitCostsLittle(t *testing.T) {
 	s := start(t)
 	size, most := 30<<20, 256 // megabytes beside the model and its pool; it was over 3,000

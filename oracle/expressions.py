@@ -34,7 +34,7 @@ def expression(rng, depth):
     return f"(?:{inner()}{rng.choice(ATOMS)}{inner()})" + rng.choice(["*", "+", "*?", "+?", "{1,}", "++", "*+"])
 
 
-def compiled(rng):
+def random_expression(rng):
     """An expression that the library takes."""
     while True:
         source = expression(rng, rng.randint(1, 4))
@@ -45,9 +45,9 @@ def compiled(rng):
 
 
 def case(rng):
-    (source, cut), text = compiled(rng), "".join(rng.choice(TEXT) for _ in range(rng.randint(1, 30)))
-    kept = cut.pre_tokenize_str(text)
-    return {"source": source, "text": text, "matches": [piece for piece, _ in kept]}
+    (source, cut), text = random_expression(rng), "".join(rng.choice(TEXT) for _ in range(rng.randint(1, 30)))
+    pieces = cut.pre_tokenize_str(text)
+    return {"source": source, "text": text, "matches": [piece for piece, _ in pieces]}
 
 
 def main(out):

@@ -95,12 +95,12 @@ def assistant(content):
     return {"role": "assistant", "content": content}
 
 
-def called(arguments, content="", count=1):
+def tool_call(arguments, content="", count=1):
     calls = [{"id": f"call{i:05d}", "type": "function", "function": {"name": "get_weather", "arguments": arguments}} for i in range(count)]
     return {"role": "assistant", "content": content, "tool_calls": calls}
 
 
-def answered(content, i=0):
+def tool_result(content, i=0):
     return {"role": "tool", "tool_call_id": f"call{i:05d}", "name": "get_weather", "content": content}
 
 
@@ -117,9 +117,9 @@ def dialogues():
     yield [user("a"), assistant("b")]
     yield [user("q"), {"role": "assistant", "content": "yes", "reasoning_content": "because\n"}, user("r")]
     for arguments in ARGUMENTS:
-        yield [user("Weather?"), called(arguments), answered("{\"t\": 21}")]
-        yield [user("Weather?"), called(arguments, "Let me see."), answered("rain \"heavy\""), assistant("It rains."), user("Thanks")]
-    yield [user("Two?"), called(ARGUMENTS[0], count=2), answered("1"), answered("2", 1), assistant("done"), user("ok")]
+        yield [user("Weather?"), tool_call(arguments), tool_result("{\"t\": 21}")]
+        yield [user("Weather?"), tool_call(arguments, "Let me see."), tool_result("rain \"heavy\""), assistant("It rains."), user("Thanks")]
+    yield [user("Two?"), tool_call(ARGUMENTS[0], count=2), tool_result("1"), tool_result("2", 1), assistant("done"), user("ok")]
     yield []
 
 

@@ -46,12 +46,12 @@ def matches(regex, text):
 
 def partition(names):
     """The code points of each name; no two share any, and together they are all."""
-    left, parts = "".join(map(chr, CODES)), {}
+    remaining, parts = "".join(map(chr, CODES)), {}
     for name in names:
-        found = matches(rf"\p{{{name}}}", left)
+        found = matches(rf"\p{{{name}}}", remaining)
         parts[name] = sorted(map(ord, found))
-        left = "".join(c for c in left if c not in found)
-    assert not left, f"U+{ord(left[0]):04X} is in none of the classes"
+        remaining = "".join(c for c in remaining if c not in found)
+    assert not remaining, f"U+{ord(remaining[0]):04X} is in none of the classes"
     return parts
 
 

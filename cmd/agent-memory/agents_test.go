@@ -207,7 +207,8 @@ func TestAgentsAreListedCreatedAndWarmed(t *testing.T) {
 	}
 }
 
-// A system prompt that can't be computed is the client's mistake, and leaves neither an agent nor a change of one.
+// A system prompt that can't be computed is the client's mistake, and leaves neither an agent nor a change of
+// one.
 func TestAnAgentWhoseSystemPromptNeverFitsIsNotMade(t *testing.T) {
 	for name, c := range map[string]struct {
 		context int
@@ -358,8 +359,8 @@ func TestAFolderThatCannotBeWrittenOnlyDegrades(t *testing.T) {
 	})
 }
 
-// Two agents begin with the same system prompt, whose end fills no block. One goes on and outgrows that end, and is
-// deleted: the other still has it, and what only the first needed is gone.
+// Two agents begin with the same system prompt, whose end fills no block. One goes on and outgrows that end,
+// and is deleted: the other still has it, and what only the first needed is gone.
 func TestATailThatTwoShareOutlivesTheOneThatOutgrewIt(t *testing.T) {
 	r := talkative(t, nil)
 	system := strings.Repeat("shared ", 100)

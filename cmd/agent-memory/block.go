@@ -43,14 +43,14 @@ type layerInspection struct {
 
 // Run prints the block and fails if it is damaged. It needs no secret, so it can't tell who wrote the block.
 func (c inspectCommand) Run(to streams) error {
-	found, err := inspect(c.File)
+	view, err := inspect(c.File)
 	if err != nil {
 		return fmt.Errorf("inspect %s: %w", c.File, err)
 	}
-	if err := c.print(to, found, found.fill); err != nil {
+	if err := c.print(to, view, view.fill); err != nil {
 		return err
 	}
-	return found.damage(c.File)
+	return view.damage(c.File)
 }
 
 func inspect(path string) (*inspection, error) {

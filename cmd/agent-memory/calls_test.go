@@ -25,7 +25,8 @@ Call within <tool_call></tool_call>. {{ tools | tojson }}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}`
 
-// agentOf is a renderer of bytes and a model that does an agent's task: the given answers, one after the other.
+// agentOf is a renderer of bytes and a model that does an agent's task: the given answers, one after the
+// other.
 func agentOf(t *testing.T, answers ...string) (*prompt.Renderer, enginetest.Config) {
 	t.Helper()
 	v := tokenizer.Vocabulary{
@@ -103,8 +104,8 @@ func step(t *testing.T, r *running, turns *[]string) (a toolAnswer) {
 	return a
 }
 
-// An agent's loop of calls goes on after a restart in its middle: what was said is read from the disk, calls included, and
-// no more is computed than what came to it.
+// An agent's loop of calls goes on after a restart in its middle: what was said is read from the disk, calls
+// included, and no more is computed than what came to it.
 func TestALoopOfCallsGoesOnAfterARestart(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	renderer, model := agentOf(t,

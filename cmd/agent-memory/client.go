@@ -41,14 +41,14 @@ func (r remote) address(cfg *config.Config) string {
 
 // call sends a request to the server's admin API and decodes the answer.
 func (r remote) call(ctx context.Context, cfg *config.Config, method, path string, body, answer any) error {
-	doing := method + " " + r.address(cfg) + path
-	sent, err := json.Marshal(body)
+	action := method + " " + r.address(cfg) + path
+	payload, err := json.Marshal(body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		return fmt.Errorf("%s: %w", action, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, r.address(cfg)+path, bytes.NewReader(sent))
+	req, err := http.NewRequestWithContext(ctx, method, r.address(cfg)+path, bytes.NewReader(payload))
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		return fmt.Errorf("%s: %w", action, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if cfg.AdminKey != "" {
@@ -56,15 +56,15 @@ func (r remote) call(ctx context.Context, cfg *config.Config, method, path strin
 	}
 	response, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w; start the server with `agent-memory serve`, or name it with --url", doing, err)
+		return fmt.Errorf("%s: %w; start the server with `agent-memory serve`, or name it with --url", action, err)
 	}
 	defer response.Body.Close()
 	raw, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("%s: read the answer: %w", doing, err)
+		return fmt.Errorf("%s: read the answer: %w", action, err)
 	}
 	if response.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s: %s: %s", doing, response.Status, detailOf(raw))
+		return fmt.Errorf("%s: %s: %s", action, response.Status, detailOf(raw))
 	}
 	return json.Unmarshal(raw, answer)
 }

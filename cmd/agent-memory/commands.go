@@ -24,7 +24,8 @@ type serveCommand struct{}
 
 // Run serves until the context ends.
 func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (err error) {
-	// A reader of the log that goes away costs its lines, not the server: without this the next one would end it.
+	// A reader of the log that goes away costs its lines, not the server: without this the next one would end
+	// it.
 	signal.Ignore(syscall.SIGPIPE)
 	if err := cfg.Complete(); err != nil {
 		return err

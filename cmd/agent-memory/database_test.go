@@ -84,8 +84,9 @@ func (r *running) agents(t *testing.T) (ids []string, status int) {
 	return ids, status
 }
 
-// Another process has the database locked when the server starts. Nothing is told to be durable that is lost at the
-// restart, the pool's page says why, and once it heals the old secret holds again: what was stored before is found.
+// Another process has the database locked when the server starts. Nothing is told to be durable that is lost
+// at the restart, the pool's page says why, and once it heals the old secret holds again: what was stored
+// before is found.
 func TestADatabaseThatIsLockedAtTheStart(t *testing.T) {
 	for _, fresh := range []bool{false, true} {
 		t.Run(fmt.Sprint("fresh: ", fresh), func(t *testing.T) {
@@ -148,8 +149,8 @@ func (r *running) wantAgents(t *testing.T, want map[string]int) {
 	}
 }
 
-// One agent's rows are damaged, each in another way. Everybody is listed, everybody else is saved, and the damaged one
-// can be used and deleted.
+// One agent's rows are damaged, each in another way. Everybody is listed, everybody else is saved, and the
+// damaged one can be used and deleted.
 func TestABadRowHarmsNobodyElse(t *testing.T) {
 	for name, damage := range map[string]string{
 		"chain cut":       `UPDATE heads SET chain = substr(chain, 1, 50) WHERE id = 'bad'`,
@@ -224,8 +225,8 @@ func TestADatabaseThatIsLockedWhileRunning(t *testing.T) {
 	}
 }
 
-// The database, its log, or all that lies in the cache folder is removed while the server runs. What was acknowledged
-// is there after a restart, and so is what comes later.
+// The database, its log, or all that lies in the cache folder is removed while the server runs. What was
+// acknowledged is there after a restart, and so is what comes later.
 func TestWhatIsRemovedFromTheCacheFolderWhileRunning(t *testing.T) {
 	for name, gone := range map[string][]string{
 		"the database": {recordsFile}, "its log": {recordsFile + "-wal"}, "its index": {recordsFile + "-shm"},

@@ -134,7 +134,8 @@ func (g *gated) wantNothing(t *testing.T, agent string) {
 	}
 }
 
-// An agent is deleted while its request runs, at every step from the first on: it is answered, and nothing comes back.
+// An agent is deleted while its request runs, at every step from the first on: it is answered, and nothing
+// comes back.
 func TestADeletionCoversWhatIsRunning(t *testing.T) {
 	for _, known := range []bool{false, true} {
 		for _, steps := range []int{0, 1, 5, 9, 20} {

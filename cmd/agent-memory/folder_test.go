@@ -14,8 +14,8 @@ import (
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 )
 
-// Every block's file is replaced by something else while the server runs. The answer is the same, nothing is read that
-// is no block, the tier stays healthy, and what was stored again is found after a restart.
+// Every block's file is replaced by something else while the server runs. The answer is the same, nothing is
+// read that is no block, the tier stays healthy, and what was stored again is found after a restart.
 func TestBlockFilesThatBecomeSomethingElse(t *testing.T) {
 	text := strings.Repeat("remember me ", 100)
 	for name, change := range map[string]func(path string) error{

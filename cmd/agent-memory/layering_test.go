@@ -22,8 +22,8 @@ func allowed() map[string][]string {
 	}
 }
 
-// rooms are the packages inside mlx and platform in the order of their height: each may import those on lines below its
-// own. What is not listed imports nothing of its layer.
+// rooms are the packages inside mlx and platform in the order of their height: each may import those on lines
+// below its own. What is not listed imports nothing of its layer.
 func rooms() [][]string {
 	return [][]string{
 		{"mlx/engine/enginetest", "mlx/model", "mlx/internal/testmodel", "mlx/prompt"},
@@ -51,8 +51,8 @@ func heightOf(room string) int {
 	return len(rooms())
 }
 
-// mayImportBeside tells whether a package may import another of its layer: a module its own parts only, and in mlx and
-// platform what lies below.
+// mayImportBeside tells whether a package may import another of its layer: a module its own parts only, and
+// in mlx and platform what lies below.
 func mayImportBeside(layer, from, to string) bool {
 	switch {
 	case layer == "modules":

@@ -25,8 +25,8 @@ func TestEvictingToATierThatIsNotThereIsRefused(t *testing.T) {
 	}
 }
 
-// Trimming gives back what the disk has and what was allocated ahead, and nothing is allocated ahead again before the
-// next request.
+// Trimming gives back what the disk has and what was allocated ahead, and nothing is allocated ahead again
+// before the next request.
 func TestTrimmingLeavesNothingInThePool(t *testing.T) {
 	r := talkative(t, nil)
 	r.say(t, "a", "", strings.Repeat("hello ", 100))

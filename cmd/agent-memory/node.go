@@ -12,8 +12,8 @@ import (
 // nodeFile names this node among those that share a database: whoever has the folder has the blocks in it.
 const nodeFile = "node-id"
 
-// nodeName is the name in the cache folder, which is made if there is none. Without a folder the node has a new name each
-// time, and nothing on disk.
+// nodeName is the name in the cache folder, which is made if there is none. Without a folder the node has a
+// new name each time, and nothing on disk.
 func (s *server) nodeName() string {
 	dir := s.cfg.Agent.CacheDir
 	if dir == "" {

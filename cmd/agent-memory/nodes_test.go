@@ -14,8 +14,8 @@ import (
 	"github.com/agent-memory/agent-memory/platform/database/pgtest"
 )
 
-// Two nodes have an agent's blocks on their disks. When one has deleted it and tells that this is done, both disks are
-// empty.
+// Two nodes have an agent's blocks on their disks. When one has deleted it and tells that this is done, both
+// disks are empty.
 func TestADeletionReachesEveryNode(t *testing.T) {
 	database := pgtest.Start(t).Database()
 	one, two := talkative(t, sharing(database, "")), talkative(t, sharing(database, ""))
@@ -36,7 +36,8 @@ func TestADeletionReachesEveryNode(t *testing.T) {
 	}
 }
 
-// A node was away when another deleted an agent: nobody waits for it, and it removes its blocks before it is ready again.
+// A node was away when another deleted an agent: nobody waits for it, and it removes its blocks before it is
+// ready again.
 func TestADeletionReachesANodeThatWasAway(t *testing.T) {
 	database := pgtest.Start(t).Database()
 	one, two := talkative(t, sharing(database, "")), talkative(t, sharing(database, ""))
@@ -60,7 +61,8 @@ func TestADeletionReachesANodeThatWasAway(t *testing.T) {
 	eventually(t, "the other agent's blocks alone", func() bool { return two.files(t) == kept })
 }
 
-// A request runs on one node while another deletes its agent: it is answered, and leaves neither a record nor a block.
+// A request runs on one node while another deletes its agent: it is answered, and leaves neither a record nor
+// a block.
 func TestADeletionCoversWhatRunsOnAnotherNode(t *testing.T) {
 	database := pgtest.Start(t).Database()
 	one := talkative(t, sharing(database, ""))

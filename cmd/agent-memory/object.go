@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	// bucketWriters is how many blocks are stored in the bucket at once: a request waits mostly for the network.
+	// bucketWriters is how many blocks are stored in the bucket at once: a request waits mostly for the
+	// network.
 	bucketWriters = 4
-	// recordFor is how long a request waits for its agent's record, which only tells where to look.
-	recordFor = 500 * time.Millisecond
+	// recordTimeout is how long a request waits for its agent's record, which only tells where to look.
+	recordTimeout = 500 * time.Millisecond
 	// bucketFlushFor is how long storing what the tiers lack may take at the end where there is a bucket.
 	bucketFlushFor = 25 * time.Second
 )
@@ -57,12 +58,12 @@ func adviseBucket(err error) string {
 // checkBucketEvery is how often the bucket is looked for until it was reached once.
 const checkBucketEvery = 10 * time.Second
 
-// checkBucket tells once what is wrong with the bucket at the start, and when it was reached first. What is wrong later the
-// breaker tells.
+// checkBucket tells once what is wrong with the bucket at the start, and when it was reached first. What is
+// wrong later the breaker tells.
 func (s *server) checkBucket(ctx context.Context) error {
 	tick := time.NewTicker(checkBucketEvery)
 	defer tick.Stop()
-	isTold := false
+	isReported := false
 	for {
 		err := s.askBucket(ctx)
 		switch {
@@ -70,9 +71,9 @@ func (s *server) checkBucket(ctx context.Context) error {
 			s.deps.log.Info("object_tier_reached", "bucket", s.cfg.S3.Bucket, "prefix", s.cfg.S3.Prefix)
 			<-ctx.Done()
 			return nil
-		case !isTold && ctx.Err() == nil:
+		case !isReported && ctx.Err() == nil:
 			s.deps.log.Warn("object_tier_degraded", "error", err.Error(), "advice", adviseBucket(err))
-			isTold = true
+			isReported = true
 		}
 		select {
 		case <-ctx.Done():
@@ -100,7 +101,7 @@ func policies() map[string]cache.Policy {
 
 // recorded are the conversations of an agent as far as the database tells soon.
 func (s *server) recorded(ctx context.Context, tenant, agent string) []kv.Chain {
-	ctx, cancel := context.WithTimeout(ctx, recordFor)
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	record, err := s.agents.Get(ctx, tenant, agent)
 	if err != nil {

@@ -79,9 +79,9 @@ func (r *running) wantCached(t *testing.T, text string) {
 	})
 }
 
-// At its first start a node that can't reach the database is not ready and stores nothing; then it takes the secret that
-// the database has. At a later start it knows the secret, works without the database, and writes its records when that is
-// back.
+// At its first start a node that can't reach the database is not ready and stores nothing; then it takes the
+// secret that the database has. At a later start it knows the secret, works without the database, and writes
+// its records when that is back.
 func TestANodeWhoseDatabaseIsAwayAtItsStart(t *testing.T) {
 	server := pgtest.StartOwn(t)
 	database, dir := server.Database(), t.TempDir()
@@ -112,8 +112,8 @@ func TestANodeWhoseDatabaseIsAwayAtItsStart(t *testing.T) {
 	r.wantAgents(t, map[string]int{"first": first.Tokens, "second": second.Tokens})
 }
 
-// A node that knows the secret gives it to an emptied database, and finds its blocks. One whose database has another
-// secret is not ready, and neither reads nor writes it.
+// A node that knows the secret gives it to an emptied database, and finds its blocks. One whose database has
+// another secret is not ready, and neither reads nor writes it.
 func TestASecretIsKeptAndNeverMixed(t *testing.T) {
 	server := pgtest.Start(t)
 	dir, text := t.TempDir(), strings.Repeat("remember this ", 60)
@@ -148,7 +148,8 @@ func TestASecretIsKeptAndNeverMixed(t *testing.T) {
 	}
 }
 
-// The database goes away under running conversations and comes back: every answer is given, and every record is written.
+// The database goes away under running conversations and comes back: every answer is given, and every record
+// is written.
 func TestADatabaseThatGoesAwayUnderConversations(t *testing.T) {
 	server := pgtest.StartOwn(t)
 	database := server.Database()
@@ -185,7 +186,8 @@ func TestADatabaseThatGoesAwayUnderConversations(t *testing.T) {
 	talkative(t, sharing(database, r.cacheDir)).wantAgents(t, want)
 }
 
-// The tables go while the server runs, as when a database is made anew: it gets its schema and the secret back.
+// The tables go while the server runs, as when a database is made anew: it gets its schema and the secret
+// back.
 func TestADatabaseThatIsEmptiedWhileRunning(t *testing.T) {
 	server := pgtest.Start(t)
 	database := server.Database()
@@ -240,7 +242,8 @@ func command(t *testing.T, database, dir string, args ...string) (string, error)
 	return out.String(), err
 }
 
-// What export prints makes another database that of the same cluster; one that has another secret stays as it is.
+// What export prints makes another database that of the same cluster; one that has another secret stays as it
+// is.
 func TestTheSecretIsExportedAndImported(t *testing.T) {
 	server := pgtest.Start(t)
 	first, second := server.Database(), server.Database()

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// warnOfOpenFolders warns of what lies in the cache folder already and that others than this process's user can reach:
-// the server makes it private, and leaves what somebody made otherwise as it is.
+// warnOfOpenFolders warns of what lies in the cache folder already and that others than this process's user
+// can reach: the server makes it private, and leaves what somebody made otherwise as it is.
 func (s *server) warnOfOpenFolders() {
 	dir := s.cfg.Agent.CacheDir
 	for _, name := range []string{dir, filepath.Join(dir, blocksDir), filepath.Join(dir, recordsFile), filepath.Join(dir, secretFile)} {

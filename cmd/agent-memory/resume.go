@@ -21,8 +21,9 @@ const (
 // errNotYet says that what this node has is not known yet.
 var errNotYet = errors.New("the disk is still being counted, or the database was not reached")
 
-// resume has what the agents' records name and this node's disk has written to the bucket where that lacks it, once after the
-// start: what the process before had not stored there when it ended, nobody else remembers. It ends with ctx.
+// resume has what the agents' records name and this node's disk has written to the bucket where that lacks
+// it, once after the start: what the process before had not stored there when it ended, nobody else
+// remembers. It ends with ctx.
 func (s *server) resume(ctx context.Context) error {
 	tick := time.NewTicker(resumeEvery)
 	defer tick.Stop()
@@ -46,7 +47,8 @@ func (s *server) resume(ctx context.Context) error {
 	}
 }
 
-// resumeFrom compares the agents behind a place in the order of all with the bucket, and returns how far it came.
+// resumeFrom compares the agents behind a place in the order of all with the bucket, and returns how far it
+// came.
 func (s *server) resumeFrom(ctx context.Context, at agents.Cursor) (agents.Cursor, error) {
 	if !s.tenants.isStored() || s.disk == nil || s.disk.Status().Indexing {
 		return at, errNotYet

@@ -16,8 +16,8 @@ import (
 	"github.com/agent-memory/agent-memory/modules/agents"
 )
 
-// secretFile is where a node that shares a database keeps the cluster's secret, beside its blocks: it can go on with them
-// while the database is away, and give the secret to a database that lost it.
+// secretFile is where a node that shares a database keeps the cluster's secret, beside its blocks: it can go
+// on with them while the database is away, and give the secret to a database that lost it.
 const secretFile = "cluster-secret"
 
 // secretForm begins the written form of a secret, which is its bytes in hexadecimal.
@@ -26,7 +26,7 @@ const secretForm = "agent-memory-cluster-secret-1:"
 // secretBytes is the length of a secret.
 const secretBytes = 32
 
-func writtenSecret(secret []byte) string { return secretForm + hex.EncodeToString(secret) + "\n" }
+func formatSecret(secret []byte) string { return secretForm + hex.EncodeToString(secret) + "\n" }
 
 func readSecret(text string) ([]byte, error) {
 	digits, is := strings.CutPrefix(strings.TrimSpace(text), secretForm)
@@ -37,8 +37,8 @@ func readSecret(text string) ([]byte, error) {
 	return secret, nil
 }
 
-// readKept returns the secret that the cache folder keeps, nil if there is none.
-func readKept(dir string) ([]byte, error) {
+// readSecretFile returns the secret that the cache folder keeps, nil if there is none.
+func readSecretFile(dir string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(dir, secretFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -53,9 +53,9 @@ func readKept(dir string) ([]byte, error) {
 	return secret, nil
 }
 
-// keptSecret is readKept for the server: what can't be read counts as unknown, and is told.
+// keptSecret is readSecretFile for the server: a secret that can't be read counts as unknown, and is logged.
 func (s *server) keptSecret() []byte {
-	secret, err := readKept(s.cfg.Agent.CacheDir)
+	secret, err := readSecretFile(s.cfg.Agent.CacheDir)
 	if err != nil {
 		s.deps.log.Error("cluster_secret_unreadable", "error", err.Error(), "note", "the database's is taken when it can be reached")
 	}
@@ -65,10 +65,10 @@ func (s *server) keptSecret() []byte {
 // keepSecret keeps the secret in the cache folder.
 func (s *server) keepSecret(secret []byte) {
 	dir := s.cfg.Agent.CacheDir
-	if kept, err := readKept(dir); dir == "" || err == nil && bytes.Equal(kept, secret) {
+	if kept, err := readSecretFile(dir); dir == "" || err == nil && bytes.Equal(kept, secret) {
 		return
 	}
-	if err := writeWhole(dir, secretFile, writtenSecret(secret)); err != nil {
+	if err := writeWhole(dir, secretFile, formatSecret(secret)); err != nil {
 		s.deps.log.Warn("cluster_secret_not_kept", "error", err.Error(),
 			"note", "while the database is away this node can't start; write the secret down by agent-memory secret export")
 	}
@@ -88,7 +88,7 @@ func (secretExport) Run(ctx context.Context, cfg *config.Config, to streams) err
 	}
 	secret, err := storedSecret(ctx, *cfg, nil)
 	if err != nil && cfg.DatabaseURL != "" {
-		kept, unread := readKept(cfg.Agent.CacheDir)
+		kept, unread := readSecretFile(cfg.Agent.CacheDir)
 		if kept == nil {
 			return errors.Join(err, unread)
 		}
@@ -96,7 +96,7 @@ func (secretExport) Run(ctx context.Context, cfg *config.Config, to streams) err
 		secret, err = kept, nil
 	}
 	if err == nil {
-		_, err = io.WriteString(to.out, writtenSecret(secret))
+		_, err = io.WriteString(to.out, formatSecret(secret))
 	}
 	return err
 }
@@ -128,7 +128,7 @@ func (c secretImport) Run(ctx context.Context, cfg *config.Config, to streams) e
 	if err != nil {
 		return err
 	}
-	kept, err := readKept(cfg.Agent.CacheDir)
+	kept, err := readSecretFile(cfg.Agent.CacheDir)
 	if cfg.DatabaseURL != "" && (err != nil || kept != nil && !bytes.Equal(kept, secret)) {
 		return fmt.Errorf("%s keeps another secret: the blocks beside it belong to another cluster; nothing was changed", filepath.Join(cfg.Agent.CacheDir, secretFile))
 	}

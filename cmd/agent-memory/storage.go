@@ -28,7 +28,7 @@ func (s *server) openDisk(counters *telemetry) (err error) {
 	}
 	s.warnOfOpenFolders()
 	listener := counters.disk()
-	listener.Vanished = s.vanished
+	listener.Vanished = s.storeVanished
 	s.disk, err = disk.OpenLate(disk.Config{
 		FS: vfs.OS{}, Dir: filepath.Join(c.CacheDir, blocksDir), Budget: c.DiskBudgetMB << 20, MinFree: c.DiskMinFreeMB << 20,
 		TTL: c.TTL, Header: blockfile.ReadEntry, LastUse: s.lastUse, Log: s.deps.log, Listener: listener,
@@ -41,8 +41,8 @@ func (s *server) lastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, err
 	return s.agents.LastUse(ctx, blocks)
 }
 
-// vanished has a block stored again that somebody removed from the disk, if the pool still has it.
-func (s *server) vanished(ref kv.Ref) {
+// storeVanished has a block stored again that somebody removed from the disk, if the pool still has it.
+func (s *server) storeVanished(ref kv.Ref) {
 	if c, err := s.engine.Cache(); err == nil {
 		c.Vanished("disk", ref)
 	}
@@ -81,7 +81,8 @@ func (s *server) storage() []lifecycle.Service {
 	return services
 }
 
-// runDisk runs the disk tier and closes it. A lock that can't be given back is freed by the end of the process.
+// runDisk runs the disk tier and closes it. A lock that can't be given back is freed by the end of the
+// process.
 func (s *server) runDisk(ctx context.Context) error {
 	err := s.disk.Run(ctx)
 	if err := s.disk.Close(); err != nil {

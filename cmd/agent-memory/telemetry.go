@@ -10,15 +10,15 @@ import (
 
 // telemetry counts what the engine tells.
 type telemetry struct {
-	tokens    *prometheus.CounterVec
-	finished  *prometheus.CounterVec
-	preempted prometheus.Counter
-	audits    *prometheus.CounterVec
-	queued    prometheus.Histogram
-	first     prometheus.Histogram
-	steps     prometheus.Histogram
-	restores  prometheus.Histogram
-	tiers     *tierTelemetry
+	tokens      *prometheus.CounterVec
+	answers     *prometheus.CounterVec
+	preemptions prometheus.Counter
+	audits      *prometheus.CounterVec
+	queueWait   prometheus.Histogram
+	ttft        prometheus.Histogram
+	steps       prometheus.Histogram
+	restores    prometheus.Histogram
+	tiers       *tierTelemetry
 }
 
 func newTelemetry(registry prometheus.Registerer) *telemetry {
@@ -27,25 +27,25 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "semantic_tokens_total", Help: "Tokens computed (prompt), read from a tier (cached) and generated.",
 		}, []string{"kind"}),
-		finished: prometheus.NewCounterVec(prometheus.CounterOpts{
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "semantic_answers_total", Help: "Requests that ended in the engine, by reason.",
 		}, []string{"reason"}),
-		preempted: prometheus.NewCounter(prometheus.CounterOpts{
+		preemptions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "semantic_preemptions_total", Help: "Running sequences that gave their memory back and waited again.",
 		}),
 		audits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "semantic_audits_total", Help: "Requests that were computed again without any cache, by result: equal, differs, or dropped for want of time or memory.",
 		}, []string{"result"}),
-		queued: histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
-		first:  histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
-		tiers:  newTierTelemetry(registry),
-		steps:  histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
+		queueWait: histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
+		ttft:      histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
+		tiers:     newTierTelemetry(registry),
+		steps:     histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
 	}
 	t.restores = histogram("semantic_restore_seconds", "Time from a sequence's first fetch to the last block that it waited for.", seconds)
 	for _, result := range []engine.AuditResult{engine.AuditEqual, engine.AuditDiffers, engine.AuditDropped} {
 		t.audits.WithLabelValues(string(result))
 	}
-	registry.MustRegister(t.audits, t.restores, t.tokens, t.finished, t.preempted, t.queued, t.first, t.steps)
+	registry.MustRegister(t.audits, t.restores, t.tokens, t.answers, t.preemptions, t.queueWait, t.ttft, t.steps)
 	return t
 }
 
@@ -56,9 +56,9 @@ func histogram(name, help string, buckets []float64) prometheus.Histogram {
 // listener feeds the counters.
 func (t *telemetry) listener() engine.Listener {
 	return engine.Listener{
-		Admitted:  func(waited time.Duration) { t.queued.Observe(waited.Seconds()) },
-		FirstText: func(after time.Duration) { t.first.Observe(after.Seconds()) },
-		Preempted: t.preempted.Inc,
+		Admitted:  func(waited time.Duration) { t.queueWait.Observe(waited.Seconds()) },
+		FirstText: func(after time.Duration) { t.ttft.Observe(after.Seconds()) },
+		Preempted: t.preemptions.Inc,
 		Audited:   func(result engine.AuditResult) { t.audits.WithLabelValues(string(result)).Inc() },
 		Restored:  func(after time.Duration) { t.restores.Observe(after.Seconds()) },
 		Finished:  t.count,
@@ -72,7 +72,7 @@ func (t *telemetry) step(s engine.Step) {
 }
 
 func (t *telemetry) count(f engine.Finished) {
-	t.finished.WithLabelValues(reasonOf(f)).Inc()
+	t.answers.WithLabelValues(reasonOf(f)).Inc()
 	t.tokens.WithLabelValues("cached").Add(float64(f.Usage.Cached))
 	t.tokens.WithLabelValues("generated").Add(float64(f.Usage.Generated))
 }

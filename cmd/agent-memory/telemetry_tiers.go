@@ -15,7 +15,7 @@ type tierTelemetry struct {
 	evicted, hits, misses, restores, stores, dropped, damaged, failed, bytes *prometheus.CounterVec
 	calls                                                                    *prometheus.CounterVec
 	latency                                                                  *prometheus.HistogramVec
-	stored                                                                   *prometheus.GaugeVec
+	lastStores                                                               *prometheus.GaugeVec
 }
 
 func newTierTelemetry(registry prometheus.Registerer) *tierTelemetry {
@@ -40,10 +40,10 @@ func newTierTelemetry(registry prometheus.Registerer) *tierTelemetry {
 		}, []string{"tier", "direction"}),
 	}
 	t.calls = counter("semantic_tier_calls_total", "Calls of a tier over the network that ended; fault is empty for success.", "tier", "operation", "fault")
-	t.stored = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	t.lastStores = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "semantic_tier_last_store_timestamp_seconds", Help: "When a block last became durable in the tier.",
 	}, []string{"tier"})
-	registry.MustRegister(t.latency, t.stored)
+	registry.MustRegister(t.latency, t.lastStores)
 	return t
 }
 
@@ -56,12 +56,12 @@ func (t *telemetry) moves() cache.Listener {
 		},
 		Fetched: func(tier string, bytes int64, took time.Duration) {
 			t.tiers.restores.WithLabelValues(tier).Inc()
-			t.tiers.moved(tier, "up", bytes, took)
+			t.tiers.countBytes(tier, "up", bytes, took)
 		},
 		Stored: func(tier string, bytes int64, took time.Duration) {
 			t.tiers.stores.WithLabelValues(tier).Inc()
-			t.tiers.stored.WithLabelValues(tier).SetToCurrentTime()
-			t.tiers.moved(tier, "down", bytes, took)
+			t.tiers.lastStores.WithLabelValues(tier).SetToCurrentTime()
+			t.tiers.countBytes(tier, "down", bytes, took)
 		},
 		Dropped:  func(reason string) { t.tiers.dropped.WithLabelValues(reason).Inc() },
 		Damaged:  func(tier string, _ error) { t.tiers.damaged.WithLabelValues(tier).Inc() },
@@ -70,7 +70,7 @@ func (t *telemetry) moves() cache.Listener {
 	}
 }
 
-func (t *tierTelemetry) moved(tier, direction string, bytes int64, took time.Duration) {
+func (t *tierTelemetry) countBytes(tier, direction string, bytes int64, took time.Duration) {
 	t.bytes.WithLabelValues(tier, direction).Add(float64(bytes))
 	t.latency.WithLabelValues(tier, direction).Observe(took.Seconds())
 }

@@ -57,12 +57,12 @@ def compare(ours, peer, rounds, decode_tokens):
                     rate = answer.decode_rate
                 if current >= 0:
                     row.note(server, answer, rate)
-        told = "warm-up" if current < 0 else f"round {current + 1} of {rounds}"
-        print(f"  {told} done", file=sys.stderr, flush=True)
+        phase = "warm-up" if current < 0 else f"round {current + 1} of {rounds}"
+        print(f"  {phase} done", file=sys.stderr, flush=True)
     return rows
 
 
-def together(server, streams, max_tokens):
+def stream_rate(server, streams, max_tokens):
     """Tokens a second of all streams, over the time in which all of them decode."""
     prompts = [prompt_of(server, STREAM_TOKENS) for _ in range(streams)]
     answers, problems = [None] * streams, []
@@ -90,12 +90,12 @@ def together(server, streams, max_tokens):
     return tokens / (end - begin)
 
 
-def batched(server, rounds, max_tokens):
+def measure_streams(server, rounds, max_tokens):
     rows = {n: [] for n in STREAMS}
     for current in range(-1, rounds):
         for n, rates in rows.items():
             for _ in range(10):
-                if (rate := together(server, n, max_tokens)) is not None:
+                if (rate := stream_rate(server, n, max_tokens)) is not None:
                     break
             else:
                 raise Failed(f"{n} streams at once never all went on to {max_tokens} tokens")
@@ -126,7 +126,7 @@ def main():
     with contextlib.ExitStack() as running:
         ours = Ours(args.binary, args.model, batch=max(STREAMS))
         running.callback(ours.stop)
-        streams = batched(ours, args.rounds, args.decode_tokens)
+        streams = measure_streams(ours, args.rounds, args.decode_tokens)
     text = report(described, args, rows, streams)
     print(text, end="")
     if args.out:

@@ -19,11 +19,11 @@ import served  # noqa: E402
 LONG, TOKENS = 40, 3000
 
 
-def ask(server, agent, text, most):
-    return server.ask(agent, [{"role": "user", "content": text}], most)
+def ask(server, agent, text, max_tokens):
+    return server.ask(agent, [{"role": "user", "content": text}], max_tokens)
 
 
-def succeeded(answer):
+def checked(answer):
     if answer.status != 200:
         raise SystemExit(f"{answer.status} {answer.text}")
     return answer
@@ -32,12 +32,12 @@ def succeeded(answer):
 def queue():
     with served.scratch() as folder, concurrent.futures.ThreadPoolExecutor(LONG) as pool:
         server = served.Server(folder, SEMANTIC_MLX_MAX_BATCH_SIZE="4", SEMANTIC_SERVER_MAX_WAIT_SECONDS="0")
-        alone = succeeded(ask(server, "alone", "Who was Napoleon?", 16))
+        alone = checked(ask(server, "alone", "Who was Napoleon?", 16))
         began = time.monotonic()
         long = [pool.submit(ask, server, f"long-{i}", served.prose(TOKENS - 35, i), 16) for i in range(LONG)]
         time.sleep(0.2)
-        question = succeeded(ask(server, "chat", "Who was Caesar?", 16))
-        answers = [succeeded(f.result()) for f in long]
+        question = checked(ask(server, "chat", "Who was Caesar?", 16))
+        answers = [checked(f.result()) for f in long]
         last = time.monotonic() - began
         prompts = sorted(a.prompt for a in answers)
         first = sorted(a.first or a.took for a in answers)
@@ -58,13 +58,13 @@ def siblings(counts=(10, 2300), repeats=300):
         server, stored = served.Server(folder, SEMANTIC_AGENT_MAX_AGENTS_IN_MEMORY="10000"), 0
         for count in counts:
             for stored in range(stored, count):
-                succeeded(ask(server, f"small-{stored}", served.prose(10, stored), 1))
+                checked(ask(server, f"small-{stored}", served.prose(10, stored), 1))
             stored = count
             repeated = "Tell me about the " + served.prose(7, -1)
-            prompt = succeeded(ask(server, "mine", repeated, 1)).prompt
+            prompt = checked(ask(server, "mine", repeated, 1)).prompt
             time.sleep(3)  # what was computed is stored by now
             before = processor_seconds(server)
-            read = [succeeded(ask(server, "mine", repeated, 1)).read for _ in range(repeats)]
+            read = [checked(ask(server, "mine", repeated, 1)).read for _ in range(repeats)]
             spent = (processor_seconds(server) - before) / repeats
             print(f"{count} small agents: {1000 * spent:.1f} ms of CPU for each repeated request of {prompt} tokens, of which "
                   f"{statistics.median(read):.0f} are read")

@@ -25,16 +25,16 @@ class Prompt:
         chosen = " ".join(random_source.choice(WORDS) for _ in range(words))
         self.user = f"Words: {chosen}. Write a numbered list of them."
         # The answer's beginning, which both go on with: without it this model ends at once after a long prompt.
-        self.begun = "Here is the numbered list:\n\n" + "\n".join(
+        self.answer_start = "Here is the numbered list:\n\n" + "\n".join(
             f"{i + 1}. {random_source.choice(WORDS)}" for i in range(8)) + "\n9."
 
     def messages_body(self, max_tokens, stream):
         return {"model": "claude-3-5-sonnet-20241022", "max_tokens": max_tokens, "stream": stream, "temperature": 0,
-                "system": self.system, "messages": [{"role": "user", "content": self.user}, {"role": "assistant", "content": self.begun}]}
+                "system": self.system, "messages": [{"role": "user", "content": self.user}, {"role": "assistant", "content": self.answer_start}]}
 
     def template_text(self):
         return (f"<|im_start|>system\n{self.system}<|im_end|>\n<|im_start|>user\n{self.user}<|im_end|>\n"
-                f"<|im_start|>assistant\n{self.begun}")
+                f"<|im_start|>assistant\n{self.answer_start}")
 
 
 def prompt_of(ours, tokens):

@@ -44,10 +44,10 @@ def processor():
         text = pathlib.Path("/proc/cpuinfo").read_text()
     name = re.search(r"^model name\s*: (.*)$", text, re.M)
     flags = re.search(r"^flags\s*: (.*)$", text, re.M)
-    known = set(flags.group(1).split()) if flags else set()
+    available = set(flags.group(1).split()) if flags else set()
     of_interest = ("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16",
                    "amx_tile", "amx_int8", "amx_bf16")
-    return name.group(1) if name else platform.processor() or platform.machine(), [f for f in of_interest if f in known]
+    return name.group(1) if name else platform.processor() or platform.machine(), [f for f in of_interest if f in available]
 
 
 def output_of(command):

@@ -23,8 +23,8 @@ class Failed(Exception):
 class Answer:
     """A streamed answer: when it was asked, when which data came, and what the events say."""
 
-    def __init__(self, asked, pieces):
-        self.asked = asked
+    def __init__(self, began, pieces):
+        self.began = began
         self.deltas = []  # times of the events that carry text
         self.prompt_tokens = self.generated = self.reason = None
         buffered = b""
@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def ttft(self):
-        return self.deltas[0] - self.asked
+        return self.deltas[0] - self.began
 
     @property
     def decode_rate(self):
@@ -106,12 +106,12 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         raw = json.dumps(body).encode()
         connection.connect()
-        asked = time.perf_counter()
+        began = time.perf_counter()
         connection.request("POST", path, raw, {"Content-Type": "application/json"})
         response = connection.getresponse()
         if response.status != 200:
             raise Failed(f"{self.name} answers {response.status} to {path}: {response.read(500)!r}")
-        return asked, connection, response
+        return began, connection, response
 
     def ask(self, path, body):
         _, connection, response = self.post(path, body)
@@ -120,12 +120,12 @@ class Server:
 
     def stream(self, path, body, kind):
         """Sends a request and notes when data comes. It is looked into afterwards, not to take time from the server."""
-        asked, connection, response = self.post(path, body)
+        began, connection, response = self.post(path, body)
         pieces = []
         with contextlib.closing(connection):
             while piece := response.read1(1 << 16):
                 pieces.append((time.perf_counter(), piece))
-        return kind(asked, pieces)
+        return kind(began, pieces)
 
     def stop(self):
         if self.process.poll() is None:
@@ -171,15 +171,15 @@ class Peer(Server):
         return {"prompt": prompt.template_text(), "max_tokens": max_tokens, "stream": stream, "temperature": 0,
                 "repeat_penalty": 1}
 
-    def counted(self, prompt):
+    def count_text(self, prompt):
         return self.ask("/extras/tokenize/count", {"input": prompt.template_text()})["count"]
 
     def answer(self, prompt, max_tokens):
         if self.surplus is None:
             probe = Prompt(8)
             usage = self.ask("/v1/completions", self.body(probe, 1, False))["usage"]
-            self.surplus = usage["prompt_tokens"] - self.counted(probe)
-        tokens = self.counted(prompt) + self.surplus
+            self.surplus = usage["prompt_tokens"] - self.count_text(probe)
+        tokens = self.count_text(prompt) + self.surplus
         answer = self.stream("/v1/completions", self.body(prompt, max_tokens, True), PeerAnswer)
         answer.prompt_tokens = tokens
         return answer

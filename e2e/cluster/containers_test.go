@@ -1,7 +1,8 @@
 //go:build e2e
 
-// Package cluster runs several nodes of the built image with a real Postgres and a real S3 server, all in containers, and
-// breaks the network between them. Images are named by E2E_IMAGE, E2E_POSTGRES_IMAGE and E2E_S3_IMAGE.
+// Package cluster runs several nodes of the built image with a real Postgres and a real S3 server, all in
+// containers, and breaks the network between them. Images are named by E2E_IMAGE, E2E_POSTGRES_IMAGE and
+// E2E_S3_IMAGE.
 package cluster
 
 import (

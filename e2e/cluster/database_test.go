@@ -54,8 +54,8 @@ func (c *conversation) keep(n *node) {
 // shortLived are the settings of a node that forgets and collects within seconds what nobody keeps.
 func shortLived() map[string]string { return map[string]string{"SEMANTIC_AGENT_TTL": "20s"} }
 
-// A database that is set back by an hour, or lost, makes the bucket's blocks nobody's: none is removed, all are found, and
-// the agents own them again with their next turn.
+// A database that is set back by an hour, or lost, makes the bucket's blocks nobody's: none is removed, all
+// are found, and the agents own them again with their next turn.
 func TestABucketOutlivesItsDatabase(t *testing.T) {
 	for name, setBack := range map[string]func(*cluster){
 		"set back": func(c *cluster) {
@@ -125,7 +125,8 @@ func TestABucketIsCleanedOfWhatNobodyOwns(t *testing.T) {
 	}
 }
 
-// Two clusters that were given one bucket by mistake find nothing of each other, and neither removes what is the other's.
+// Two clusters that were given one bucket by mistake find nothing of each other, and neither removes what is
+// the other's.
 func TestTwoClustersOnOneBucket(t *testing.T) {
 	c := newCluster(t)
 	a := c.start("a", shortLived())
@@ -156,7 +157,8 @@ func TestTwoClustersOnOneBucket(t *testing.T) {
 	}
 }
 
-// A deletion through one node, while the other answers the agent and stores what it computes, leaves nothing in the bucket.
+// A deletion through one node, while the other answers the agent and stores what it computes, leaves nothing
+// in the bucket.
 func TestADeletionOutrunsConcurrentStores(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.start("a", nil), c.start("b", nil)

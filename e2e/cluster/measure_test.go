@@ -15,7 +15,8 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// A move is measured beside a cold start and a read from the node's own disk, in one run; nothing is asserted of times.
+// A move is measured beside a cold start and a read from the node's own disk, in one run; nothing is asserted
+// of times.
 func TestWhatAMoveCosts(t *testing.T) {
 	c := newCluster(t)
 	settings := map[string]string{"SEMANTIC_SERVER_AUDIT": "0", "SEMANTIC_MLX_CACHE_BUDGET_MB": "1024"}
@@ -57,7 +58,8 @@ func TestWhatAMoveCosts(t *testing.T) {
 	t.Logf("restored %.0f MB at %.0f MB/s in the time to the first token; plain parallel reads: %.0f MB/s: %.2f", moved/1e6, restored, plain, restored/plain)
 }
 
-// plainRate is how many megabytes a second four plain readers get of the bucket's objects, through the nodes' link.
+// plainRate is how many megabytes a second four plain readers get of the bucket's objects, through the nodes'
+// link.
 func (c *cluster) plainRate() float64 {
 	c.t.Helper()
 	client, err := minio.New(c.bucket.address(), &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})

@@ -34,7 +34,8 @@ func TestAnAgentMovesFromNodeToNode(t *testing.T) {
 	}
 }
 
-// Agents that change the node with every turn read what the other node computed, and are answered as if they had stayed.
+// Agents that change the node with every turn read what the other node computed, and are answered as if they
+// had stayed.
 func TestAgentsHopBetweenNodes(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*node{c.start("a", nil), c.start("b", nil)}

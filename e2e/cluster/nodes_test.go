@@ -156,8 +156,8 @@ func (n *node) log() string {
 	return string(text)
 }
 
-// awaitAudit waits until an answer was computed again without any cache and found equal: that it did not differ says
-// nothing while none was.
+// awaitAudit waits until an answer was computed again without any cache and found equal: that it did not
+// differ says nothing while none was.
 func (n *node) awaitAudit() {
 	n.t.Helper()
 	within(n.t, "audited", func() bool { return n.metric("semantic_audits_total", `result="equal"`) > 0 })

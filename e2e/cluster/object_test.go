@@ -101,7 +101,8 @@ func TestFaultsOfARealServerAreToldApart(t *testing.T) {
 	}
 }
 
-// A network that is slow, cuts, resets or ends connections early costs errors and time, and never a wrong byte.
+// A network that is slow, cuts, resets or ends connections early costs errors and time, and never a wrong
+// byte.
 func TestABrokenNetworkNeverGivesWrongBytes(t *testing.T) {
 	server := startS3(t)
 	bucket := makeBucket(t, server)
@@ -139,7 +140,8 @@ func TestABrokenNetworkNeverGivesWrongBytes(t *testing.T) {
 	}
 }
 
-// A stall of 50 s opens the breaker, which costs callers nothing from then on, and it is used again soon after the stall.
+// A stall of 50 s opens the breaker, which costs callers nothing from then on, and it is used again soon
+// after the stall.
 func TestAStallOpensTheBreakerAndItHeals(t *testing.T) {
 	server := startS3(t)
 	bucket := makeBucket(t, server)

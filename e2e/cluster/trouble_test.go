@@ -50,8 +50,8 @@ func (c *cluster) put(name string, data []byte) {
 	}
 }
 
-// under has some agents talk to a node until the returned function is called, which fails the test for every answer that
-// was not given, and returns the conversations.
+// under has some agents talk to a node until the returned function is called, which fails the test for every
+// answer that was not given, and returns the conversations.
 func under(t *testing.T, n *node, agents int) (stop func() []*conversation) {
 	t.Helper()
 	var talking sync.WaitGroup
@@ -88,8 +88,8 @@ func under(t *testing.T, n *node, agents int) (stop func() []*conversation) {
 	}
 }
 
-// With the bucket or the database away for a while under load nobody's request fails, the metrics say so, it heals without a
-// restart, and then the bucket has all that it should have.
+// With the bucket or the database away for a while under load nobody's request fails, the metrics say so, it
+// heals without a restart, and then the bucket has all that it should have.
 func TestTheBucketOrTheDatabaseGoesAway(t *testing.T) {
 	for name, kind := range map[string]func(*cluster) *link{
 		"bucket":   func(c *cluster) *link { return c.bucket },
@@ -127,7 +127,8 @@ func TestTheBucketOrTheDatabaseGoesAway(t *testing.T) {
 	}
 }
 
-// An S3 server that throttles, fails, or sends wrong or cut bytes costs time and never an answer or a wrong token.
+// An S3 server that throttles, fails, or sends wrong or cut bytes costs time and never an answer or a wrong
+// token.
 func TestTheBucketMisbehaves(t *testing.T) {
 	everySecond := func(status int, code string) func(*http.Request) (int, string) {
 		var mu sync.Mutex
@@ -199,7 +200,8 @@ func TestTheBucketIsEmptied(t *testing.T) {
 	}
 }
 
-// A node that is killed in the middle of an answer loses that answer at most; another one goes on with the rest.
+// A node that is killed in the middle of an answer loses that answer at most; another one goes on with the
+// rest.
 func TestANodeIsKilledInMidTurn(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.start("a", nil), c.start("b", nil)
@@ -267,8 +269,8 @@ func TestADrainedNodeLeavesEverythingInTheBucket(t *testing.T) {
 	}
 }
 
-// Who steals the bucket learns no text, no token ids and no key; who steals the database besides finds the secret, as the
-// documents say.
+// Who steals the bucket learns no text, no token ids and no key; who steals the database besides finds the
+// secret, as the documents say.
 func TestAStolenBucketTellsNothing(t *testing.T) {
 	c := newCluster(t)
 	a := c.start("a", nil)

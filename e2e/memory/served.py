@@ -72,7 +72,7 @@ class Server:
             time.sleep(0.01)
         raise SystemExit("the server is not ready after 2 minutes")
 
-    def said(self):
+    def log_text(self):
         """The log since the last start."""
         return self.log.read_bytes()[self.begin:].decode(errors="replace")
 
@@ -89,7 +89,7 @@ class Server:
 
     def check_audits(self):
         """Ends the program if an answer was not what it is without a cache."""
-        differing = [line for line in self.said().splitlines() if "audit_differs" in line]
+        differing = [line for line in self.log_text().splitlines() if "audit_differs" in line]
         if differing:
             raise SystemExit("not the same without a cache:\n" + "\n".join(differing))
 

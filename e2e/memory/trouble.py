@@ -38,8 +38,8 @@ def state(server):
 
 
 def durable(server, agent):
-    told = server.json(f"/v1/agents/{agent}")
-    return told["tokens"] > 0 and told["tiers"][1]["durable_tokens"] == told["tokens"]
+    view = server.json(f"/v1/agents/{agent}")
+    return view["tokens"] > 0 and view["tiers"][1]["durable_tokens"] == view["tokens"]
 
 
 def talk(server, agent, words):
@@ -78,8 +78,8 @@ def after(server, name):
 
 
 def one_warning(server):
-    told = [line for line in server.said().splitlines() if "disk_tier_degraded" in line]
-    check(f"{len(told)} warning of the disk tier in the log, with advice", len(told) == 1 and "advice=" in told[0])
+    warnings = [line for line in server.log_text().splitlines() if "disk_tier_degraded" in line]
+    check(f"{len(warnings)} warning of the disk tier in the log, with advice", len(warnings) == 1 and "advice=" in warnings[0])
 
 
 def mount(*arguments):

@@ -1,6 +1,7 @@
-// Package arch describes families of decoder models: what their files call things, what an absent setting means, and
-// what each layer consists of. A family is one file here and one row of the registry; the readers of files, the model
-// and the kernels ask the description and know no family's name. The package knows no files and no device.
+// Package arch describes families of decoder models: what their files call things, what an absent setting
+// means, and what each layer consists of. A family is one file here and one row of the registry; the readers
+// of files, the model and the kernels ask the description and know no family's name. The package knows no
+// files and no device.
 package arch
 
 import (
@@ -26,8 +27,8 @@ type Config struct {
 	Layers                      []Layer
 }
 
-// Layer describes one layer: attention, and a feed-forward part with a gate. The zero value of every difference is
-// the plain form that Llama has.
+// Layer describes one layer: attention, and a feed-forward part with a gate. The zero value of every
+// difference is the plain form that Llama has.
 type Layer struct {
 	Heads, KVHeads, HeadDim int
 	Intermediate            int

@@ -16,7 +16,8 @@ type Family struct {
 	// Activation is the gate's function, by the names that config.json may give it.
 	Activation      Activation
 	ActivationNames []string
-	// Shape adds what the family has beyond the plain form, to a description whose layers are plain and equal.
+	// Shape adds what the family has beyond the plain form, to a description whose layers are plain and
+	// equal.
 	Shape func(s *settings, c *Config)
 }
 
@@ -86,7 +87,8 @@ func (f Family) plainLayer(s *settings, hidden int) Layer {
 	return l
 }
 
-// biases says which products of attention have one: by a flag of config.json, by the first layer's tensors of a GGUF.
+// biases says which products of attention have one: by a flag of config.json, by the first layer's tensors of
+// a GGUF.
 func biases(s *settings) Bias {
 	if s.file.Kind == GGUF {
 		return Bias{QKV: s.has("blk.0.attn_q.bias"), Output: s.has("blk.0.attn_output.bias")}

@@ -8,8 +8,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
-// FuzzDescribe reads whatever settings a file may have, of every family and in both kinds of files: a description that
-// passes its check can be asked everything.
+// FuzzDescribe reads whatever settings a file may have, of every family and in both kinds of files: a
+// description that passes its check can be asked everything.
 func FuzzDescribe(f *testing.F) {
 	for _, file := range []arch.File{
 		folder(nil), folder(map[string]any{"rope_scaling": map[string]any{"rope_type": "llama3", "factor": 8.0}, "attention_bias": true}),

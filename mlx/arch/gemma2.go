@@ -34,8 +34,8 @@ func shapeGemma2(s *settings, c *Config) {
 	windowsGemma2(s, c)
 }
 
-// scalarGemma2 is what scores are divided by the root of. llama.cpp's converter does not write it: it is the head's
-// dimension but for the 27B model, known by its 46 layers.
+// scalarGemma2 is what scores are divided by the root of. llama.cpp's converter does not write it: it is the
+// head's dimension but for the 27B model, known by its 46 layers.
 func scalarGemma2(s *settings, c *Config) float64 {
 	switch heads := c.Layers[0].Heads; {
 	case s.file.Kind == Folder:

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Tensors' names here: embed, norm and head, and layers.N. with attn_norm, q, k, v, o, ffn_norm, gate, up and down, with
-// QKNorm q_norm and k_norm, with PostNorms attn_post_norm and ffn_post_norm; a bias is its product's name and .bias.
+// Tensors' names here: embed, norm and head, and layers.N. with attn_norm, q, k, v, o, ffn_norm, gate, up and
+// down, with QKNorm q_norm and k_norm, with PostNorms attn_post_norm and ffn_post_norm; a bias is its
+// product's name and .bias.
 
 // outerNames are the tensors around the layers.
 func outerNames() []Name {

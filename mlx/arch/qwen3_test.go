@@ -25,8 +25,8 @@ func TestQwen3NormsItsQueriesAndKeys(t *testing.T) {
 	}
 }
 
-// TestQwen3sWindows follows the settings as transformers does: none unless use_sliding_window is set, then the layers
-// that layer_types names, or those from max_window_layers on.
+// TestQwen3sWindows follows the settings as transformers does: none unless use_sliding_window is set, then
+// the layers that layer_types names, or those from max_window_layers on.
 func TestQwen3sWindows(t *testing.T) {
 	kinds := []any{"full_attention", "sliding_attention", "full_attention"}
 	for _, c := range []struct {

@@ -20,8 +20,8 @@ func otherMeanings() map[string]string {
 	return map[string]string{"mlx/tokenizer/gguf.go": "llama"} // a kind of vocabulary: BPE by scores
 }
 
-// TestFamiliesAreNamedInThisPackageOnly walks the sources: tests and the makers of their models aside, no string and no
-// identifier outside this package is a family's name.
+// TestFamiliesAreNamedInThisPackageOnly walks the sources: tests and the makers of their models aside, no
+// string and no identifier outside this package is a family's name.
 func TestFamiliesAreNamedInThisPackageOnly(t *testing.T) {
 	outside, inside, files := map[string][]string{}, map[string]bool{}, 0
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, d fs.DirEntry, err error) error {
@@ -77,7 +77,8 @@ func skip(d fs.DirEntry, err error) error {
 	return err
 }
 
-// namesIn are the families' names that a source has as a string, as the beginning of a key, or as an identifier.
+// namesIn are the families' names that a source has as a string, as the beginning of a key, or as an
+// identifier.
 func namesIn(t *testing.T, path string) (found []string) {
 	info, err := os.Stat("../../" + path)
 	if err != nil || info.IsDir() {

@@ -1,5 +1,6 @@
-// The flat face of MLX's C++ API that Go calls. A call that can fail returns null (or non-zero) and leaves its
-// reason for am_error of the same thread. Everything here is called on the one thread that owns the device.
+// The flat face of MLX's C++ API that Go calls. A call that can fail returns null (or non-zero) and leaves
+// its reason for am_error of the same thread. Everything here is called on the one thread that owns the
+// device.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-// Package array is a thin layer over MLX's C++ API: tensors, operators and the own CPU kernels as nodes of MLX's
-// graph. Operators are lazy; Eval computes.
+// Package array is a thin layer over MLX's C++ API: tensors, operators and the own CPU kernels as nodes of
+// MLX's graph. Operators are lazy; Eval computes.
 //
 // Lifetimes are explicit: every array belongs to the Scope that made it and is freed when the scope closes.
 // A scope keeps the first error; operators on a failed scope do nothing, so a whole layer needs one check.

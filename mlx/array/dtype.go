@@ -52,8 +52,8 @@ type Heads struct {
 	Heads, KVHeads, Dim int
 }
 
-// Scoring is how rows score keys: s = q k Scale, with Cap > 0 then s = Cap tanh(s / Cap). With Window > 0 a row at
-// position p sees (p - Window, p], else everything up to itself.
+// Scoring is how rows score keys: s = q k Scale, with Cap > 0 then s = Cap tanh(s / Cap). With Window > 0 a
+// row at position p sees (p - Window, p], else everything up to itself.
 type Scoring struct {
 	Scale, Cap float32
 	Window     int
@@ -85,8 +85,8 @@ func (h Heads) RowBytes(layers, tokens int) int {
 	return layers * tokens * 2 * h.KVHeads * h.Dim * half
 }
 
-// BlockElements is the number of bf16 values that one block holds for the given layers: K and V of BlockTokens
-// tokens, the head dimension padded.
+// BlockElements is the number of bf16 values that one block holds for the given layers: K and V of
+// BlockTokens tokens, the head dimension padded.
 func (h Heads) BlockElements(layers int) int {
 	return layers * 2 * h.KVHeads * BlockTokens * h.padded()
 }

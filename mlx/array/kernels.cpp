@@ -57,7 +57,8 @@ class KernelCall : public mx::UnaryPrimitive {
   }
 
  private:
-  // MLX's memory is 8 past a multiple of 16; kernels like cache lines. slack_ bytes behind the array stay readable.
+  // MLX's memory is 8 past a multiple of 16; kernels like cache lines. slack_ bytes behind the array stay
+  // readable.
   void allocate(mx::array& a) {
     reserve(a.nbytes() + kCacheLine + slack_);
     auto data = mx::allocator::malloc(a.nbytes() + kCacheLine + slack_);
@@ -91,7 +92,8 @@ void expect_shape(const mx::array& a, const mx::Shape& shape, mx::Dtype dtype, c
 
 mx::Dtype input_type(const Batch& b) { return b.phase == kPrefill ? mx::bfloat16 : mx::float32; }
 
-// A kernel's arrays in order. Optional ones are added where they exist, and found again by their place, -1 for none.
+// A kernel's arrays in order. Optional ones are added where they exist, and found again by their place, -1
+// for none.
 struct Inputs {
   template <class... A>
   explicit Inputs(const A&... always) : all{always...} {}

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestRestGivesTheGoldenRows holds 8 and 4 bits at rest to oracle/rest.py, which knows the format's page only.
+// TestRestGivesTheGoldenRows holds 8 and 4 bits at rest to oracle/rest.py, which knows the format's page
+// only.
 func TestRestGivesTheGoldenRows(t *testing.T) {
 	data, err := os.ReadFile("testdata/rest.json")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Dict is a mapping that keeps the order of its keys, as Python's does. A key is what Python can hash; 1, 1.0 and
-// True are the same one.
+// Dict is a mapping that keeps the order of its keys, as Python's does. A key is what Python can hash; 1, 1.0
+// and True are the same one.
 type Dict struct {
 	keys   []any // as they were first written
 	values map[any]any

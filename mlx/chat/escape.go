@@ -22,7 +22,8 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// oneEscape reads what follows a backslash and returns its text and its length. Unknown escapes stay as they are.
+// oneEscape reads what follows a backslash and returns its text and its length. Unknown escapes stay as they
+// are.
 func oneEscape(s string) (string, int) {
 	simple := map[byte]string{'n': "\n", 't': "\t", 'r': "\r", '\\': `\`, '\'': "'", '"': `"`, 'a': "\a", 'b': "\b",
 		'f': "\f", 'v': "\v", '\n': ""}

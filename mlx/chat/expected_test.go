@@ -114,7 +114,8 @@ func TestSmolLM2PromptsAreThoseOfJinja2(t *testing.T) {
 	}
 }
 
-// The small templates of oracle/snippets.py print what they print with jinja2, and fail where they fail there.
+// The small templates of oracle/snippets.py print what they print with jinja2, and fail where they fail
+// there.
 func TestSnippetsPrintWhatJinja2Prints(t *testing.T) {
 	count := 0
 	var vars json.RawMessage

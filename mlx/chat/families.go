@@ -1,7 +1,7 @@
 package chat
 
-// families are chat templates for models whose files bring none, by the marks that their vocabularies have for turns. Each
-// is written after the format that the family's makers describe.
+// families are chat templates for models whose files bring none, by the marks that their vocabularies have
+// for turns. Each is written after the format that the family's makers describe.
 var families = []struct {
 	name   string
 	marks  []string // special tokens that the template writes

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// RaisedError is what a template says with raise_exception: the conversation is not one that the model takes. It is
-// the client's mistake, not the server's.
+// RaisedError is what a template says with raise_exception: the conversation is not one that the model takes.
+// It is the client's mistake, not the server's.
 type RaisedError struct{ Message string }
 
 func (e *RaisedError) Error() string { return e.Message }

@@ -1,7 +1,7 @@
 package chat
 
-// From source to tokens, with the white space rules that Hugging Face sets: trim_blocks (a line break after a block
-// goes) and lstrip_blocks (the indentation before a block goes).
+// From source to tokens, with the white space rules that Hugging Face sets: trim_blocks (a line break after a
+// block goes) and lstrip_blocks (the indentation before a block goes).
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
 package chat
 
-// Methods of strings and dicts. Those that would change a value are forbidden by Hugging Face's sandbox: a template
-// that has them loads, and fails where it calls one.
+// Methods of strings and dicts. Those that would change a value are forbidden by Hugging Face's sandbox: a
+// template that has them loads, and fails where it calls one.
 
 import (
 	"fmt"
@@ -44,7 +44,8 @@ func textMethods() map[string]textMethod {
 
 type dictMethod func(d *Dict, args arguments) (any, error)
 
-// dictMethodOf finds a method by its name. It makes no table: templates look up a field of every message by it.
+// dictMethodOf finds a method by its name. It makes no table: templates look up a field of every message by
+// it.
 func dictMethodOf(name string) (m dictMethod, ok bool) {
 	switch name {
 	case "items":

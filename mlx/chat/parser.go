@@ -1,7 +1,7 @@
 package chat
 
-// The grammar of expressions, by falling precedence: inline if, or, and, not, comparison, + -, ~, * / // %, **,
-// sign, then filters and tests, then attributes, subscripts and calls.
+// The grammar of expressions, by falling precedence: inline if, or, and, not, comparison, + -, ~, * / // %,
+// **, sign, then filters and tests, then attributes, subscripts and calls.
 
 import (
 	"fmt"

@@ -1,8 +1,8 @@
 package chat
 
-// What follows a value: attributes, subscripts, calls, filters and tests. Names that are not known are refused
-// here, so that a template fails when it is loaded and not when a user's request first reaches them. Only where
-// that depends on a condition they fail at use, as in jinja2: many templates never come there.
+// What follows a value: attributes, subscripts, calls, filters and tests. Names that are not known are
+// refused here, so that a template fails when it is loaded and not when a user's request first reaches them.
+// Only where that depends on a condition they fail at use, as in jinja2: many templates never come there.
 
 import (
 	"fmt"

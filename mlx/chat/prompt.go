@@ -1,7 +1,7 @@
 package chat
 
-// Conversations: from messages and tools to the variables of a template. What clients wrote passes through the
-// guard, so that it cannot pass for the template's own structure.
+// Conversations: from messages and tools to the variables of a template. What clients wrote passes through
+// the guard, so that it cannot pass for the template's own structure.
 
 import (
 	"encoding/json"
@@ -48,8 +48,8 @@ type Prompt struct {
 	Alive               func() bool // whether somebody still waits for the text; nil: yes
 }
 
-// Prompt renders a conversation. Tools that the template does not know are described in the system turn; turns are
-// arranged as p.Turns demands. It returns ErrLeft when nobody waits any more.
+// Prompt renders a conversation. Tools that the template does not know are described in the system turn;
+// turns are arranged as p.Turns demands. It returns ErrLeft when nobody waits any more.
 func (t *Template) Prompt(p Prompt) (string, error) {
 	if !t.UsesTools() {
 		p = p.withPlainTools()
@@ -183,7 +183,8 @@ func DescribeTools(tools []Tool) string {
 	return b.String()
 }
 
-// withPlainTools puts tools, calls and results into the words of the turns, for templates that know none of them.
+// withPlainTools puts tools, calls and results into the words of the turns, for templates that know none of
+// them.
 func (p Prompt) withPlainTools() Prompt {
 	messages := make([]Message, 0, len(p.Messages)+1)
 	for _, m := range p.Messages {

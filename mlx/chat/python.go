@@ -11,7 +11,8 @@ import (
 	"unicode"
 )
 
-// guardMark is the noncharacter that package tokenizer's guards are made of. It must come through repr unharmed.
+// guardMark is the noncharacter that package tokenizer's guards are made of. It must come through repr
+// unharmed.
 const guardMark = '\uFDD0'
 
 func str(v any) string {

@@ -1,9 +1,9 @@
-// Package chat renders conversations with the chat templates that models come with: a subset of Jinja, with the
-// results that jinja2 gives under Hugging Face's settings.
+// Package chat renders conversations with the chat templates that models come with: a subset of Jinja, with
+// the results that jinja2 gives under Hugging Face's settings.
 //
-// A template that uses what this package does not know is refused by Parse, with the line; a conversation that the
-// template itself refuses gives a *RaisedError. Rendering is bounded in steps, depth, and bytes that it makes, and a Template is
-// safe for concurrent use.
+// A template that uses what this package does not know is refused by Parse, with the line; a conversation
+// that the template itself refuses gives a *RaisedError. Rendering is bounded in steps, depth, and bytes that
+// it makes, and a Template is safe for concurrent use.
 package chat
 
 import (

@@ -14,8 +14,8 @@ type Turns struct {
 	Alternate bool // two turns of one speaker in a row are refused
 }
 
-// Probe finds out what the template demands, rendering with the other settings of p. A template that does not even
-// take one user's turn is taken to demand nothing: it will say itself what is wrong.
+// Probe finds out what the template demands, rendering with the other settings of p. A template that does not
+// even take one user's turn is taken to demand nothing: it will say itself what is wrong.
 func (t *Template) Probe(p Prompt) Turns {
 	const systemText, userText, otherText = "a-system-text", "one-user-text", "another-user-text"
 	p.Turns, p.Tools = Turns{}, nil
@@ -45,7 +45,8 @@ func (p Prompt) forTemplate() Prompt {
 	return p
 }
 
-// withoutSystem puts the text of system turns in front of the next user's turn, which it makes if there is none.
+// withoutSystem puts the text of system turns in front of the next user's turn, which it makes if there is
+// none.
 func withoutSystem(messages []Message) []Message {
 	var out []Message
 	var pending paragraphs
@@ -68,7 +69,8 @@ func withoutSystem(messages []Message) []Message {
 	return out
 }
 
-// mergeSpeakers makes one turn of several by the same speaker. Results of tools stay apart: each answers its own call.
+// mergeSpeakers makes one turn of several by the same speaker. Results of tools stay apart: each answers its
+// own call.
 func mergeSpeakers(messages []Message) []Message {
 	var out []Message
 	for first := 0; first < len(messages); {

@@ -1,15 +1,16 @@
 package chat
 
-// The values of templates, with Python's ideas of truth, equality and order. None is nil; the others are bool,
-// int64, float64, bigNumber, string, markup, *List, *Dict, undefined, *namespace, *loopState and callables.
+// The values of templates, with Python's ideas of truth, equality and order. None is nil; the others are
+// bool, int64, float64, bigNumber, string, markup, *List, *Dict, undefined, *namespace, *loopState and
+// callables.
 
 import (
 	"fmt"
 	"strings"
 )
 
-// List is a Python list, or a tuple, or what a filter such as map gives: a generator, which can be iterated and
-// nothing else.
+// List is a Python list, or a tuple, or what a filter such as map gives: a generator, which can be iterated
+// and nothing else.
 type List struct {
 	Items []any
 	tuple bool

@@ -1,7 +1,7 @@
 package chat
 
-// The weight of values. A list may hold the same list many times, so that a short template makes a value whose text has no
-// end; what writes, compares or sorts a value as a whole weighs it before.
+// The weight of values. A list may hold the same list many times, so that a short template makes a value
+// whose text has no end; what writes, compares or sorts a value as a whole weighs it before.
 
 import "fmt"
 
@@ -39,7 +39,8 @@ func (r *rendering) weigh(values ...any) error {
 	return nil
 }
 
-// weigher takes the bytes that values have as text, roughly, from a budget, and stops when nothing is left of it.
+// weigher takes the bytes that values have as text, roughly, from a budget, and stops when nothing is left of
+// it.
 type weigher struct{ budget int }
 
 func (s *weigher) add(v any, depth int) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A template that would make a value or a text without end is refused while it is rendered, and takes little memory
-// until then.
+// A template that would make a value or a text without end is refused while it is rendered, and takes little
+// memory until then.
 func TestBombsOfTemplatesEndSoon(t *testing.T) {
 	const double = "{% for i in range(60) %}{% set n.l = "
 	for name, source := range map[string]string{

@@ -1,5 +1,5 @@
-// Attention through the block table: flash attention over chunks of 128 tokens in a prefill, one partial result
-// for each block in a decode, combined in the blocks' order.
+// Attention through the block table: flash attention over chunks of 128 tokens in a prefill, one partial
+// result for each block in a decode, combined in the blocks' order.
 
 static inline const uint16_t* keys_at(HeadShape s, const uint16_t* block, size_t layer, int kv_head) {
   return block + layer * s.layer_elements() + 2 * kv_head * s.kv_head_elements();
@@ -23,7 +23,8 @@ static inline const Sequence& sequence_of(const Sequence* seqs, int row, int* of
   return *seqs;
 }
 
-// One head of queries or keys as bf16: x, normed where there is a weight, rotated, padded. head has room for it.
+// One head of queries or keys as bf16: x, normed where there is a weight, rotated, padded. head has room for
+// it.
 static inline void rotate_head(float* x, const float* weight, const Projection& p, int position, float* head, uint16_t* out) {
   int dim = p.shape.head_dim;
   if (weight) rms_norm(x, {weight, p.norm.eps}, dim, dim, x);
@@ -67,7 +68,8 @@ static void norm_qkv_rope(Phase phase, const float* h, const Projection& p, cons
 constexpr int kQueryRows = kRows > 4 ? 48 : 32;  // rows of one item
 constexpr int kKeyChunk = 128;                   // tokens of one step
 
-// One row's running softmax: maximum of the scaled scores, sums of the numerators in sixteen lanes, and the output.
+// One row's running softmax: maximum of the scaled scores, sums of the numerators in sixteen lanes, and the
+// output.
 struct RowState {
   float* maximum;
   float* total;  // kLanes of them
@@ -87,8 +89,8 @@ struct Visible {
   int from, to;
 };
 
-// Turns one row's raw scores into softmax numerators in bf16. With Masked, scores outside of what the row sees do not
-// count; the row must see at least one.
+// Turns one row's raw scores into softmax numerators in bf16. With Masked, scores outside of what the row
+// sees do not count; the row must see at least one.
 template <bool Masked>
 static inline void softmax_step(float* s, uint16_t* p, int width, Visible visible, float scale, RowState row, int hp) {
   F m = set1(kMasked);
@@ -201,8 +203,8 @@ constexpr int kKeysAhead = 64 * kPairValues, kValuesAhead = 32 * kPairValues;
 
 constexpr int kDecodeHeads = 4;  // max_blocks query heads that share one reading of a block
 
-// One block, one KV head, R of its query heads: o[r][hp] = sum of exp2(s - maximum) V over the visible tokens. Tokens in
-// front of the first kKeyTokens that hold a visible one are skipped.
+// One block, one KV head, R of its query heads: o[r][hp] = sum of exp2(s - maximum) V over the visible
+// tokens. Tokens in front of the first kKeyTokens that hold a visible one are skipped.
 template <int R>
 static void decode_block(const uint16_t* q, HeadShape s, Scoring scoring, const uint16_t* keys, Visible visible, Partial* part, float* o) {
   int hp = s.head_padded(), tokens = visible.to, padded = round_up(tokens, kPanel), begin = visible.from / kKeyTokens * kKeyTokens;
@@ -285,7 +287,8 @@ static void decode_heads(const uint16_t* q, HeadShape s, Scoring scoring, const 
   }
 }
 
-// Joins the partial results of blocks [first, blocks) of one head in order; stride is in heads between blocks.
+// Joins the partial results of blocks [first, blocks) of one head in order; stride is in heads between
+// blocks.
 static void join_blocks(const Partial* part, const float* o, int first, int blocks, int stride, int hp, int hd, float* out) {
   float m = kMasked, l = 0;
   for (int b = first; b < blocks; b++) m = scalar_max(m, part[b * stride].maximum);

@@ -1,4 +1,5 @@
-// The processor's intrinsics. GCC 12 warns of values that its own headers leave open; nothing else is let through.
+// The processor's intrinsics. GCC 12 warns of values that its own headers leave open; nothing else is let
+// through.
 #pragma once
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"

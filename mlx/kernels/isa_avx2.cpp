@@ -1,5 +1,5 @@
-// The kernels for AVX2. Standard headers come before the target pragma, so that none of their inline functions is
-// compiled for it and chosen elsewhere.
+// The kernels for AVX2. Standard headers come before the target pragma, so that none of their inline
+// functions is compiled for it and chosen elsewhere.
 #include <cstdint>
 
 #include "kernels.h"

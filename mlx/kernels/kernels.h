@@ -1,9 +1,9 @@
 // The CPU kernels of agent-memory: quantised matrices in panels, attention over paged KV, and the small fused
 // parts around them. Flat C++ without MLX, so that it builds, tests and sanitises alone.
 //
-// Phases. A row is computed either in a prefill or in a decode; the phase picks the kernel, never the number of
-// rows. Within a phase and an instruction set a row's result depends, bit for bit, on that row's input and KV only:
-// every output element is one chain of sums in an order fixed by absolute positions.
+// Phases. A row is computed either in a prefill or in a decode; the phase picks the kernel, never the number
+// of rows. Within a phase and an instruction set a row's result depends, bit for bit, on that row's input and
+// KV only: every output element is one chain of sums in an order fixed by absolute positions.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -110,7 +110,8 @@ struct Linear {
   const float* bias = nullptr;  // [w->n], null for none
 };
 
-// Rotary table: cos and sin of [position][half], with any attention scale already in them. half = rotary dims / 2.
+// Rotary table: cos and sin of [position][half], with any attention scale already in them. half = rotary dims
+// / 2.
 struct Rope {
   const float* cos = nullptr;
   const float* sin = nullptr;
@@ -130,8 +131,8 @@ struct Projection {
 // What a step computes: the tokens of prompts in chunks, or one token for each sequence.
 enum Phase : int { kPrefill = 0, kDecode = 1 };
 
-// How a row scores keys: s = q k * scale, with cap > 0 then s = cap * tanh(s / cap). With window > 0 a row at position
-// p sees (p - window, p], else [0, p].
+// How a row scores keys: s = q k * scale, with cap > 0 then s = cap * tanh(s / cap). With window > 0 a row at
+// position p sees (p - window, p], else [0, p].
 struct Scoring {
   float scale = 1, cap = 0;
   int window = 0;
@@ -148,9 +149,11 @@ struct Kernels {
   const char* name;
   // out[r] = W[:, ids[r]] * scale as floats.
   void (*embed)(const Matrix& w, const int32_t* ids, int rows, float scale, float* out);
-  // q (bf16 [rows][q_width]) = rope(rmsnorm(h) W_q); K and V of every row are written into its sequence's blocks.
+  // q (bf16 [rows][q_width]) = rope(rmsnorm(h) W_q); K and V of every row are written into its sequence's
+  // blocks.
   void (*norm_qkv_rope)(Phase phase, const float* h, const Projection& p, const Pages& pages, uint16_t* q);
-  // out = softmax(scores) V over the positions that each row sees; out is the phase's x, k = heads * head_dim.
+  // out = softmax(scores) V over the positions that each row sees; out is the phase's x, k = heads *
+  // head_dim.
   void (*attention)(Phase phase, const uint16_t* q, HeadShape shape, Scoring scoring, const Pages& pages, void* out);
   // out = res + x W + bias. out may be res.
   void (*linear_residual)(Phase phase, const void* x, Linear linear, const float* res, int rows, float* out);
@@ -198,9 +201,9 @@ inline uint16_t float_to_bf16(float f) {
   return (uint16_t)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
 }
 
-// A block's KV <-> rows, all layers at once: for each layer the K rows and then the V rows of the first tokens, each
-// [tokens][kv_heads][head_dim] bf16. From any thread, on blocks that nobody writes. What lies behind the tokens of a
-// block stays as it is.
+// A block's KV <-> rows, all layers at once: for each layer the K rows and then the V rows of the first
+// tokens, each [tokens][kv_heads][head_dim] bf16. From any thread, on blocks that nobody writes. What lies
+// behind the tokens of a block stays as it is.
 void block_to_rows(HeadShape shape, const uint16_t* block, size_t layers, int tokens, uint16_t* rows);
 void block_from_rows(HeadShape shape, uint16_t* block, size_t layers, int tokens, const uint16_t* rows);
 
@@ -208,9 +211,9 @@ constexpr int kMaxHeadDim = 1024;  // the dimension of a head; arch.Config.Check
 
 constexpr int kRestHead = 4;  // bytes of a group's scale and minimum at rest
 
-// Rows at rest in 8 or 4 bits: groups of group_at_rest values along the head, each a scale and a minimum in bf16 and
-// then the values' numbers q, the lower of two in the low half of a byte: x = minimum + q scale. n is a multiple of
-// the group. What is not finite counts as 0.
+// Rows at rest in 8 or 4 bits: groups of group_at_rest values along the head, each a scale and a minimum in
+// bf16 and then the values' numbers q, the lower of two in the low half of a byte: x = minimum + q scale. n
+// is a multiple of the group. What is not finite counts as 0.
 inline int group_at_rest(HeadShape s) { return s.head_dim % 64 == 0 ? 64 : s.head_dim % 32 == 0 ? 32 : s.head_dim; }
 inline size_t bytes_at_rest(HeadShape s, size_t n, int bits) {
   int g = group_at_rest(s);
@@ -219,8 +222,8 @@ inline size_t bytes_at_rest(HeadShape s, size_t n, int bits) {
 void quantise_rows(HeadShape shape, const uint16_t* rows, size_t n, int bits, uint8_t* out);
 void restore_rows(HeadShape shape, const uint8_t* in, size_t n, int bits, uint16_t* rows);
 
-// block_to_rows and block_from_rows for one layer, element by element, with K and V apart: their reference, and what
-// they do for heads whose layout no loop over words fits.
+// block_to_rows and block_from_rows for one layer, element by element, with K and V apart: their reference,
+// and what they do for heads whose layout no loop over words fits.
 void kv_to_rows(HeadShape shape, const uint16_t* block, size_t layer, int tokens, uint16_t* k, uint16_t* v);
 void kv_from_rows(HeadShape shape, uint16_t* block, size_t layer, int tokens, const uint16_t* k, const uint16_t* v);
 

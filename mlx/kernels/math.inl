@@ -33,15 +33,16 @@ static inline F gate(F x, F u) { return div(x, add(set1(1), exp2v(clamp(sub(set1
 
 static inline F silu(F x) { return gate(x, mul(x, set1(kLog2e))); }
 
-// x * (1 + tanh(v)) / 2 = x * sigmoid(2 v) with v = sqrt(2 / pi) (x + 0.044715 x^3), the approximation of GELU by
-// Hendrycks and Gimpel.
+// x * (1 + tanh(v)) / 2 = x * sigmoid(2 v) with v = sqrt(2 / pi) (x + 0.044715 x^3), the approximation of
+// GELU by Hendrycks and Gimpel.
 static inline F gelu_tanh(F x) {
   F v = mul(x, fma(mul(x, x), set1(0.044715f), set1(1)));
   return gate(x, mul(v, set1(2 * 0.797884560802865f * kLog2e)));
 }
 
-// tanh(x) = (e^2x - 1) / (e^2x + 1), relative error under 5e-7 at every x. With 2x = (n + f) ln 2 and |f| <= 1/2 the
-// numerator is 2^n (2^f - 1) + (2^n - 1), which loses nothing near zero; 2^f - 1 is f times a polynomial.
+// tanh(x) = (e^2x - 1) / (e^2x + 1), relative error under 5e-7 at every x. With 2x = (n + f) ln 2 and |f| <=
+// 1/2 the numerator is 2^n (2^f - 1) + (2^n - 1), which loses nothing near zero; 2^f - 1 is f times a
+// polynomial.
 static inline F tanhv(F x) {
   F t = clamp(mul(x, set1(2 * kLog2e)), 30), n = vfloor(add(t, set1(0.5f))), f = sub(t, n);
   F p = set1(0.00015403512f);

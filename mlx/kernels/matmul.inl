@@ -133,8 +133,8 @@ static const uint16_t* normed_rows(const float* h, Norm norm, int k, int padded,
 
 constexpr int kDecodeRows = 4;  // most rows that share one reading of a panel
 
-// c[b][2] for B rows of a panel. Integer sums are exact, so their order does not matter; the sums over groups are
-// one chain for each element.
+// c[b][2] for B rows of a panel. Integer sums are exact, so their order does not matter; the sums over groups
+// are one chain for each element.
 template <int B>
 static inline void panel_q4(const Matrix& w, const uint8_t* t, const QuantisedRow* x, F (*c)[2]) {
   constexpr int kBytes = kPanelTiles * sizeof(Q4Tile);  // of one group

@@ -1,5 +1,6 @@
 // Packing of weights into panels, and of KV rows into blocks. Portable: runs once per weight, not per token.
-// The block layouts of the sources are those of ggml's format description (ggml-common.h, block_q4_0 and others).
+// The block layouts of the sources are those of ggml's format description (ggml-common.h, block_q4_0 and
+// others).
 #include <cstring>
 
 #include "kernels.h"

@@ -1,5 +1,6 @@
-// KV blocks to rows at rest and back, for heads of a multiple of kValueDims dimensions. In pairs of dimensions K is a transposed
-// matrix of 32-bit words, and V interleaves the rows of two tokens; both are plain loops that compilers vectorise.
+// KV blocks to rows at rest and back, for heads of a multiple of kValueDims dimensions. In pairs of
+// dimensions K is a transposed matrix of 32-bit words, and V interleaves the rows of two tokens; both are
+// plain loops that compilers vectorise.
 #include <algorithm>
 #include <cstring>
 

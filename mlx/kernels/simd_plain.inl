@@ -1,4 +1,5 @@
-// Sixteen lanes in plain C++: for processors without AVX2, and the floor that every other set is compared with.
+// Sixteen lanes in plain C++: for processors without AVX2, and the floor that every other set is compared
+// with.
 constexpr int kRows = 2;  // rows of the register tile
 
 struct F { float v[kLanes]; };

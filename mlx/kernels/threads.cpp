@@ -38,8 +38,8 @@ void flush_denormals() {
 #endif
 }
 
-// state is generation << 32 | open << 31 | threads inside. A thread enters a run by raising the low bits while the
-// run is open; the caller closes it and waits only for those inside.
+// state is generation << 32 | open << 31 | threads inside. A thread enters a run by raising the low bits
+// while the run is open; the caller closes it and waits only for those inside.
 class Pool {
  public:
   explicit Pool(int threads) {

@@ -1,5 +1,5 @@
-// A small pool whose threads share the items of one loop at a time by taking tickets.
-// The caller works too and never waits for a thread that has not begun: a busy neighbour costs its share, not a stall.
+// A small pool whose threads share the items of one loop at a time by taking tickets. The caller works too
+// and never waits for a thread that has not begun: a busy neighbour costs its share, not a stall.
 #pragma once
 #include <cstddef>
 

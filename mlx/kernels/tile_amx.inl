@@ -1,5 +1,6 @@
-// The register tile on AMX: 32 rows x 32 columns in four tile registers, bf16 pairs from two more on each side.
-// Rows behind the last are computed too (kRowSlack) and land behind the last row of c, which its owners allow for.
+// The register tile on AMX: 32 rows x 32 columns in four tile registers, bf16 pairs from two more on each
+// side. Rows behind the last are computed too (kRowSlack) and land behind the last row of c, which its owners
+// allow for.
 
 #ifdef AM_EMULATED_TILES
 #define TILE_LOAD(t, p, stride) emulated::load(t, p, stride)

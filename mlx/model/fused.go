@@ -12,7 +12,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/engine"
 )
 
-// fusedDecoder is a decoder on the CPU by own kernels: five nodes of MLX's graph a layer, bf16 KV, weights in panels.
+// fusedDecoder is a decoder on the CPU by own kernels: five nodes of MLX's graph a layer, bf16 KV, weights in
+// panels.
 type fusedDecoder struct {
 	config  arch.Config
 	kernels *array.Kernels
@@ -129,8 +130,8 @@ func (m *fusedDecoder) addSequence(b *array.Batch, table []engine.Block, start, 
 	return b.Add(blocks, start, rows)
 }
 
-// Prefill implements engine.Model. The last layer writes the KV of every row and computes no more than the row whose
-// logits are wanted: by the numeric contract that row's bits do not depend on the others.
+// Prefill implements engine.Model. The last layer writes the KV of every row and computes no more than the
+// row whose logits are wanted: by the numeric contract that row's bits do not depend on the others.
 func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
 	s, b, rows := m.begin(), array.NewBatch(array.Prefill), len(c.Tokens)
 	defer b.Free()
@@ -161,9 +162,9 @@ func (m *fusedDecoder) Prefill(c engine.Chunk) ([]float32, error) {
 // rowLayers is how many rows times layers are computed before the arrays between them are freed.
 const rowLayers = 256
 
-// layersBelow computes the layers below one: many rows layer by layer, few rows some layers at once, since waiting for
-// each layer would take longer than computing it. So a chunk takes the memory of a layer, which stays in the processor's
-// cache, and not of all layers.
+// layersBelow computes the layers below one: many rows layer by layer, few rows some layers at once, since
+// waiting for each layer would take longer than computing it. So a chunk takes the memory of a layer, which
+// stays in the processor's cache, and not of all layers.
 func (m *fusedDecoder) layersBelow(s *array.Scope, layer, rows int, h *array.Array, b *array.Batch) (*array.Array, error) {
 	output, group := array.NewScope(), max(1, rowLayers/rows)
 	defer func() { output.Close() }()

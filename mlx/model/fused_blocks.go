@@ -10,8 +10,9 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/engine"
 )
 
-// fusedBlock is a block of the kernels' KV. Freed ones are kept for the next sequence: fresh pages from the system
-// cost more than the tokens that a small model computes into them. The engine's budget bounds how many there ever are.
+// fusedBlock is a block of the kernels' KV. Freed ones are kept for the next sequence: fresh pages from the
+// system cost more than the tokens that a small model computes into them. The engine's budget bounds how many
+// there ever are.
 type fusedBlock struct {
 	*array.Block
 	owner *fusedDecoder
@@ -49,8 +50,8 @@ func (m *fusedDecoder) takeFreed() *array.Block {
 	return b
 }
 
-// NewBlock implements engine.Model. The block is zeros: attention multiplies what lies behind a sequence's end with
-// zero weights, which hides every number but not a NaN.
+// NewBlock implements engine.Model. The block is zeros: attention multiplies what lies behind a sequence's
+// end with zero weights, which hides every number but not a NaN.
 func (m *fusedDecoder) NewBlock() (engine.Block, error) {
 	if b := m.takeFreed(); b != nil {
 		b.Clear()
@@ -73,7 +74,8 @@ func (m *fusedDecoder) Copy(to, from engine.Block) error {
 	return nil
 }
 
-// Export implements engine.Model: for each layer its keys and then its values, each [tokens][kv heads][dim] in bf16.
+// Export implements engine.Model: for each layer its keys and then its values, each [tokens][kv heads][dim]
+// in bf16.
 func (m *fusedDecoder) Export(from engine.Block, tokens int) ([][]byte, error) {
 	b := m.handle(from)
 	if b == nil {

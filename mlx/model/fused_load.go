@@ -110,8 +110,8 @@ func (m fusedLoader) loadFeedForward(w *weights.Model, i int, l *fusedLayer) (er
 	return err
 }
 
-// linear loads the product of n outputs that the parts make up, with the biases that the model has for them: for all
-// or for none.
+// linear loads the product of n outputs that the parts make up, with the biases that the model has for them:
+// for all or for none.
 func (m fusedLoader) linear(w *weights.Model, n, k int, parts ...part) (l array.Linear, err error) {
 	if l.Weight, err = pack(w, n, k, parts...); err != nil || !m.config.HasBias(parts[0].name) {
 		return l, err

@@ -8,8 +8,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights/weightstest"
 )
 
-// TestAGGUFAnswersAsItsFolderDoes gives the same weights in both kinds of files, a GGUF's as llama.cpp's converter orders
-// them, and expects the same bits.
+// TestAGGUFAnswersAsItsFolderDoes gives the same weights in both kinds of files, a GGUF's as llama.cpp's
+// converter orders them, and expects the same bits.
 func TestAGGUFAnswersAsItsFolderDoes(t *testing.T) {
 	models := weightstest.Families()
 	biased, gemma := weightstest.Default(), weightstest.DefaultGemma2()

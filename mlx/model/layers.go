@@ -10,7 +10,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
-// layerNorms are a layer's norms: before attention and feed-forward, of what they return, and of queries and keys.
+// layerNorms are a layer's norms: before attention and feed-forward, of what they return, and of queries and
+// keys.
 type layerNorms struct {
 	attnNorm, ffnNorm         *array.Array
 	attnPostNorm, ffnPostNorm *array.Array // nil without PostNorms

@@ -11,7 +11,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights/weightstest"
 )
 
-// TestAModelWithoutATensorOfItsLayersIsRefused: the settings ask for biases or norms that the weights do not have.
+// TestAModelWithoutATensorOfItsLayersIsRefused: the settings ask for biases or norms that the weights do not
+// have.
 func TestAModelWithoutATensorOfItsLayersIsRefused(t *testing.T) {
 	plain := func(family string, more string) string {
 		tiny := weightstest.Default()

@@ -1,6 +1,6 @@
-// Package model runs decoder models on MLX behind the engine's Model interface: by own kernels on the CPU, and by
-// MLX's stock operators in float32 and on GPUs. There is one decoder; package arch describes the layers that it is built
-// from.
+// Package model runs decoder models on MLX behind the engine's Model interface: by own kernels on the CPU,
+// and by MLX's stock operators in float32 and on GPUs. There is one decoder; package arch describes the
+// layers that it is built from.
 package model
 
 import (

@@ -8,8 +8,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/array"
 )
 
-// How many bytes of freed memory MLX keeps for reuse. The own kernels' arrays are those of a layer or two; stock operators' are a
-// whole chunk's, and MLX's default of 32 MiB would fault every large one anew.
+// How many bytes of freed memory MLX keeps for reuse. The own kernels' arrays are those of a layer or two;
+// stock operators' are a whole chunk's, and MLX's default of 32 MiB would fault every large one anew.
 const (
 	fusedCache = 64 << 20
 	stockCache = 1 << 30

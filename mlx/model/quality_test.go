@@ -24,7 +24,8 @@ const (
 	greedyTokens   = 64
 )
 
-// TestQualityAtRest prints what 8 and 4 bits at rest cost, beside 16: `make quality`. It asserts what must hold for 16.
+// TestQualityAtRest prints what 8 and 4 bits at rest cost, beside 16: `make quality`. It asserts what must
+// hold for 16.
 func TestQualityAtRest(t *testing.T) {
 	m, tokens := openWithText(t)
 	fmt.Printf("text of %d tokens, %s\n\n", len(tokens), m.Class())
@@ -166,7 +167,8 @@ func throughRest(t *testing.T, m Model, from []engine.Block, tokens int) (to []e
 	return to, size, export, load
 }
 
-// logLoss is the sum of the negative logarithms of the likelihoods of the text behind the prefix, each token given.
+// logLoss is the sum of the negative logarithms of the likelihoods of the text behind the prefix, each token
+// given.
 func logLoss(t *testing.T, m Model, tab []engine.Block, text []int32) (sum float64) {
 	t.Helper()
 	for i := qualityPrefix; i+1 < len(text); i++ {
@@ -221,8 +223,8 @@ func agreement(want, got [][]int32) (share float64, median int) {
 	return float64(same) / float64(all), firsts[len(firsts)/2]
 }
 
-// TestDivergenceOfRecomputedTokens prints what it brings to compute generated tokens anew as prompt, after their KV was
-// lost: they were computed by the kernels of the other role. `make quality`.
+// TestDivergenceOfRecomputedTokens prints what it brings to compute generated tokens anew as prompt, after
+// their KV was lost: they were computed by the kernels of the other role. `make quality`.
 func TestDivergenceOfRecomputedTokens(t *testing.T) {
 	m, tokens := openWithText(t)
 	var kept, lost [][]int32
@@ -247,7 +249,8 @@ func TestDivergenceOfRecomputedTokens(t *testing.T) {
 		greedyTokens-1, divergence, greedyTokens-1, 100*same, median, greedyPrompts)
 }
 
-// divergenceAt is the Kullback-Leibler divergence of the next token's distribution over one table from that over another.
+// divergenceAt is the Kullback-Leibler divergence of the next token's distribution over one table from that
+// over another.
 func divergenceAt(t *testing.T, m Model, one, other []engine.Block, token int32, at int) (sum float64) {
 	t.Helper()
 	var logits [2][]float32

@@ -30,7 +30,8 @@ func openWith(t *testing.T, path string, c Config, change func(*arch.Config)) Mo
 	return m
 }
 
-// TestEveryLayerHasItsOwnRope gives layers two bases, one of them over fewer dimensions, and different windows.
+// TestEveryLayerHasItsOwnRope gives layers two bases, one of them over fewer dimensions, and different
+// windows.
 func TestEveryLayerHasItsOwnRope(t *testing.T) {
 	tiny := weightstest.DefaultQwen3()
 	path := weightstest.Write(t, tiny)

@@ -13,8 +13,9 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/engine"
 )
 
-// stockDecoder is a decoder by MLX's stock operators with dense weights: the oracle in float32 on the CPU, and the way
-// on GPUs. KV is gathered through the block table. It makes no claim about bits across row counts.
+// stockDecoder is a decoder by MLX's stock operators with dense weights: the oracle in float32 on the CPU,
+// and the way on GPUs. KV is gathered through the block table. It makes no claim about bits across row
+// counts.
 type stockDecoder struct {
 	config arch.Config
 	device string
@@ -106,8 +107,8 @@ func (m *stockDecoder) NewBlock() (engine.Block, error) {
 	return b, nil
 }
 
-// Copy implements engine.Model. Arrays never change once they are made, so the two blocks share them until one is
-// written.
+// Copy implements engine.Model. Arrays never change once they are made, so the two blocks share them until
+// one is written.
 func (m *stockDecoder) Copy(to, from engine.Block) error {
 	target, ok := to.(*stockBlock)
 	source, isOurs := from.(*stockBlock)
@@ -209,7 +210,8 @@ func (m *stockDecoder) softCap(s *array.Scope, x *array.Array, cap float64) *arr
 	return m.scale(s, s.Tanh(m.scale(s, x, 1/cap)), cap)
 }
 
-// activate is the gate's function: silu, or GELU's approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+// activate is the gate's function: silu, or GELU's approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715
+// x^3))) / 2.
 func (m *stockDecoder) activate(s *array.Scope, activation arch.Activation, x *array.Array) *array.Array {
 	if activation == arch.SiLU {
 		return s.Mul(x, s.Sigmoid(x))

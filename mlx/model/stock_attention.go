@@ -45,8 +45,8 @@ func (m *stockDecoder) mask(s *array.Scope, start, n, window int) *array.Array {
 	return s.Mul(causal, s.LessEqual(row, array.New(s, last, array.Int32, 1, start+n)))
 }
 
-// attend writes the rows' keys and values and returns the attention's output, [n, heads * dim], with the arrays of
-// the blocks written.
+// attend writes the rows' keys and values and returns the attention's output, [n, heads * dim], with the
+// arrays of the blocks written.
 func (m *stockDecoder) attend(s *array.Scope, x *array.Array, l stockLayer, layer int, blocks []*stockBlock, start, n int, mask *array.Array) (*array.Array, []*array.Array) {
 	q := l.rope.rotate(s, m.rmsNorm(s, split4(s, l.q.apply(s, x), n, l.Heads, l.HeadDim), l.qNorm), start)
 	k := l.rope.rotate(s, m.rmsNorm(s, split4(s, l.k.apply(s, x), n, l.KVHeads, l.HeadDim), l.kNorm), start)
@@ -58,8 +58,8 @@ func (m *stockDecoder) attend(s *array.Scope, x *array.Array, l stockLayer, laye
 	return s.Reshape(s.Transpose(o, 0, 2, 1, 3), n, l.QueryRows()), written
 }
 
-// attention is softmax(scores) values for q [1, heads, n, dim] and keys and values [1, kv heads, tokens, dim]. MLX's
-// own operator has no soft cap, so scores that have one are written out.
+// attention is softmax(scores) values for q [1, heads, n, dim] and keys and values [1, kv heads, tokens,
+// dim]. MLX's own operator has no soft cap, so scores that have one are written out.
 func (m *stockDecoder) attention(s *array.Scope, l stockLayer, q, keys, values, mask *array.Array) *array.Array {
 	if l.ScoreCap == 0 {
 		return s.Attention(q, keys, values, float32(l.ScoreScale()), mask)

@@ -188,7 +188,8 @@ func blocksShort(talks [][]int32) int64 {
 	return int64(blocks)
 }
 
-// crowd has conversations go on at once and compares them with what they are. It returns how often one was preempted.
+// crowd has conversations go on at once and compares them with what they are. It returns how often one was
+// preempted.
 func crowd(t *testing.T, n *node, want [][]int32) int {
 	t.Helper()
 	defer n.stop()

@@ -18,8 +18,8 @@ type tinyGolden struct {
 	Logits [2][]float32 `json:"logits"` // behind the prompt and behind the last but one token, every 7th
 }
 
-// TestTinyModelsAnswerAsMLXLM holds the float32 path to mlx-lm's tokens and logits: Gemma 2 with its soft caps and
-// windows over several blocks, and models that are quantised as MLX does it.
+// TestTinyModelsAnswerAsMLXLM holds the float32 path to mlx-lm's tokens and logits: Gemma 2 with its soft
+// caps and windows over several blocks, and models that are quantised as MLX does it.
 func TestTinyModelsAnswerAsMLXLM(t *testing.T) {
 	models := map[string]Model{}
 	for name, tiny := range weightstest.Golden() {

@@ -11,7 +11,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
-// TestEveryTypeIsPackedAsItReads holds the kernels' packing in C++ to the reader in Go: both widen the same raw rows.
+// TestEveryTypeIsPackedAsItReads holds the kernels' packing in C++ to the reader in Go: both widen the same
+// raw rows.
 func TestEveryTypeIsPackedAsItReads(t *testing.T) {
 	const rows, width = 40, 96
 	for _, kind := range []weights.Type{weights.F32, weights.F16, weights.BF16, weights.Q8_0, weights.Q4_0, weights.Q4_1} {

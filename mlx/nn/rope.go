@@ -8,8 +8,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
-// RopeFrequencies returns the angle per position of each of r.Dims/2 pairs, and the factor that cosines and sines
-// are multiplied with.
+// RopeFrequencies returns the angle per position of each of r.Dims/2 pairs, and the factor that cosines and
+// sines are multiplied with.
 //
 // Sources: Su et al., RoFormer (default); Chen et al., Extending Context Window via Positional Interpolation
 // (linear); Meta's Llama 3.1 reference (llama3); Peng et al., YaRN (yarn).
@@ -53,8 +53,8 @@ func llama3(f float64, r arch.Rope) float64 {
 	return (1-smooth)*f/r.Factor + smooth*f
 }
 
-// yarn interpolates dimensions that turn less than BetaSlow times within the original context, keeps those that
-// turn more than BetaFast times, and ramps between.
+// yarn interpolates dimensions that turn less than BetaSlow times within the original context, keeps those
+// that turn more than BetaFast times, and ramps between.
 func yarn(frequencies []float64, r arch.Rope) []float64 {
 	dimension := func(turns float64) float64 {
 		return float64(r.Dims) * math.Log(float64(r.Original)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))

@@ -21,8 +21,8 @@ import (
 // Span is a run of tokens, To excluded.
 type Span struct{ From, To int }
 
-// Spelling knows the ways in which tokens can spell a text. A sampled answer is often not spelled as the tokenizer
-// would spell its text.
+// Spelling knows the ways in which tokens can spell a text. A sampled answer is often not spelled as the
+// tokenizer would spell its text.
 type Spelling interface {
 	// Text returns the bytes that a token stands for, and false for one that carries no text.
 	Text(token int32) (string, bool)
@@ -64,8 +64,8 @@ type Match struct {
 // move is where a prompt's canonical tokens from one on lie elsewhere than they did before.
 type move struct{ from, by int }
 
-// Place is where the canonical tokens up to one end in the prompt. Within an answer whose sampled tokens stand it is told
-// as if the answer ended there.
+// Place is where the canonical tokens up to one end in the prompt. Within an answer whose sampled tokens
+// stand it is told as if the answer ended there.
 func (m *Match) Place(canonical int) int {
 	at := canonical
 	for _, move := range m.moves {
@@ -87,8 +87,8 @@ func (m *Match) Parent() kv.Key {
 	return m.Full[len(m.Full)-1].Key
 }
 
-// Prompt matches the canonical tokens of a prompt. Answers are the texts of the assistant's turns in it, in order, each at
-// borders of tokens. The prompt does not become longer than maxTokens.
+// Prompt matches the canonical tokens of a prompt. Answers are the texts of the assistant's turns in it, in
+// order, each at borders of tokens. The prompt does not become longer than maxTokens.
 func (m *Matcher) Prompt(ctx context.Context, ids []int32, answers []Span, maxTokens int) *Match {
 	match := &Match{Tokens: kv.PromptTokens(ids)}
 	m.full(ctx, match, 0)
@@ -107,8 +107,9 @@ func (m *Matcher) Tokens(ctx context.Context, tokens []kv.Token) *Match {
 	return match
 }
 
-// replay puts sampled tokens in the place of the answers' canonical ones, as far as the blocks before them are there: KV
-// behind a gap is of no use. Answers within full blocks that are there as they are stay as they are.
+// replay puts sampled tokens in the place of the answers' canonical ones, as far as the blocks before them
+// are there: KV behind a gap is of no use. Answers within full blocks that are there as they are stay as they
+// are.
 func (m *Matcher) replay(ctx context.Context, match *Match, answers []Span, most int) {
 	shift := 0
 	for _, answer := range answers {

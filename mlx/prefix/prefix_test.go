@@ -92,8 +92,8 @@ func answered(text string, whole bool) []kv.Token {
 	return tokens
 }
 
-// An assistant's turn may consist of several answers, each of which went on with the one before, and begin with what the
-// client put into the assistant's mouth.
+// An assistant's turn may consist of several answers, each of which went on with the one before, and begin
+// with what the client put into the assistant's mouth.
 func TestATurnOfSeveralAnswersIsTakenAsTheyWereSampled(t *testing.T) {
 	for name, c := range map[string]struct {
 		cached [][]kv.Token

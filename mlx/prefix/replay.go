@@ -6,8 +6,9 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// maxTrails is how many spellings of one answer are followed across a block's border. An answer that was sampled
-// more often than that in as many spellings, all of this very text, is found if one of the first is the one.
+// maxTrails is how many spellings of one answer are followed across a block's border. An answer that was
+// sampled more often than that in as many spellings, all of this very text, is found if one of the first is
+// the one.
 const maxTrails = 16
 
 // sampled returns the tokens in which the text of tokens [from, to) was sampled as a whole answer, or nil.
@@ -176,8 +177,8 @@ func (w *walk) appendSteps(steps []step, b kv.Branch, last kv.Tag, t trail, id i
 	return steps
 }
 
-// marksOf returns what a token can be behind a trail: one of a sampled answer, or of the part of the turn that the prompt had
-// put into the assistant's mouth before.
+// marksOf returns what a token can be behind a trail: one of a sampled answer, or of the part of the turn
+// that the prompt had put into the assistant's mouth before.
 func (w *walk) marksOf(t trail, id int32, isLast bool) (roles []kv.Token) {
 	token := kv.Token(id) | kv.Generated
 	if !t.inAnswer {

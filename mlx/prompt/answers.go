@@ -9,25 +9,25 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/tokenizer"
 )
 
-// Where the texts of the assistant's turns lie in a rendered prompt is found by rendering it again with marks at their
-// ends: characters that Unicode sets aside and that the prompt does not have. A template that treats a marked text
-// otherwise gives another prompt, and then nothing is found.
+// Where the texts of the assistant's turns lie in a rendered prompt is found by rendering it again with marks
+// at their ends: characters that Unicode sets aside and that the prompt does not have. A template that treats
+// a marked text otherwise gives another prompt, and then nothing is found.
 
 // marks are three characters that a text does not have.
 type marks struct{ begin, end, continued string }
 
 // freeMarks chooses marks that text does not have, or returns false if it has nearly all that there are.
 func freeMarks(text string) (m marks, ok bool) {
-	var free []string
-	for r := '\uFDD1'; r <= '\uFDEF' && len(free) < 3; r++ {
+	var unused []string
+	for r := '\uFDD1'; r <= '\uFDEF' && len(unused) < 3; r++ {
 		if mark := string(r); !strings.Contains(text, mark) {
-			free = append(free, mark)
+			unused = append(unused, mark)
 		}
 	}
-	if len(free) < 3 {
+	if len(unused) < 3 {
 		return m, false
 	}
-	return marks{free[0], free[1], free[2]}, true
+	return marks{unused[0], unused[1], unused[2]}, true
 }
 
 // answerPlaces are the places of texts in a prompt, in bytes.
@@ -36,8 +36,8 @@ type answerPlaces struct {
 	continued int           // where the last turn's text ends; -1 if that is not known
 }
 
-// findAnswers finds the assistant's texts in the prompt that was rendered from in. The last turn's is asked for if
-// the answer is to go on with it.
+// findAnswers finds the assistant's texts in the prompt that was rendered from in. The last turn's is asked
+// for if the answer is to go on with it.
 func (r *Renderer) findAnswers(in chat.Prompt, rendered string, continues bool) answerPlaces {
 	m, ok := freeMarks(rendered)
 	if !ok {
@@ -74,16 +74,16 @@ func (r *Renderer) tryMarks(in chat.Prompt, m marks, rendered string, continues 
 		messages[i] = message
 	}
 	in.Messages, in.Guard = messages, func(text string) string { return m.guard(text, r.tokens.Guard) }
-	marked, err := r.template.Prompt(in)
+	markedText, err := r.template.Prompt(in)
 	if err != nil {
 		return found, false
 	}
-	found, text := m.read(marked)
+	found, text := m.read(markedText)
 	return found, text == rendered
 }
 
-// read takes the marks out of a text and tells where they were. An end without a beginning right before it, as of a text
-// that was shortened, is none of an answer.
+// read takes the marks out of a text and tells where they were. An end without a beginning right before it,
+// as of a text that was shortened, is none of an answer.
 func (m marks) read(marked string) (found answerPlaces, text string) {
 	var b strings.Builder
 	begin := -1
@@ -133,8 +133,8 @@ func (m marks) guard(text string, guard func(string) string) string {
 	return b.String()
 }
 
-// lengthGuarded is how many bytes of a guarded text its first character takes: a guard's own character is doubled, and
-// behind others there may be a guard.
+// lengthGuarded is how many bytes of a guarded text its first character takes: a guard's own character is
+// doubled, and behind others there may be a guard.
 func lengthGuarded(character, guarded string) int {
 	if character == tokenizer.GuardMark {
 		return 2 * len(character)

@@ -40,8 +40,8 @@ func promptOf(t testing.TB, p *Renderer, c Conversation) Rendered {
 	return got
 }
 
-// checkPrefills continues assistant's turns of every part of what the template writes behind them, and of other texts: the
-// prompt is what it is for any other text, and ends with the text.
+// checkPrefills continues assistant's turns of every part of what the template writes behind them, and of
+// other texts: the prompt is what it is for any other text, and ends with the text.
 func checkPrefills(t *testing.T, p *Renderer) {
 	t.Helper()
 	prefilled := func(text string) string {
@@ -132,8 +132,8 @@ func remembering(t *testing.T, p *Renderer) (*engine.Engine, *enginetest.Model) 
 	return e, model
 }
 
-// A prompt's tokens are its canonical ones, and what follows is what follows from them, whatever was asked before: here
-// all beginnings of the same text, cut at every byte.
+// A prompt's tokens are its canonical ones, and what follows is what follows from them, whatever was asked
+// before: here all beginnings of the same text, cut at every byte.
 func TestWhatWasAskedBeforeChangesNoToken(t *testing.T) {
 	for name, p := range map[string]*Renderer{"merges": embedded(t), "byte fallback": spelled(t)} {
 		e, model := remembering(t, p)

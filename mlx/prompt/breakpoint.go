@@ -1,7 +1,7 @@
 package prompt
 
-// A cache breakpoint stands behind a part or a tool. Where that lies in the prompt is found by rendering a conversation
-// that ends there.
+// A cache breakpoint stands behind a part or a tool. Where that lies in the prompt is found by rendering a
+// conversation that ends there.
 
 // untilBreakpoint is the conversation up to its last cache_control breakpoint.
 func untilBreakpoint(c Conversation) (Conversation, bool) {
@@ -18,8 +18,9 @@ func untilBreakpoint(c Conversation) (Conversation, bool) {
 	return untilTool(c)
 }
 
-// untilTool is a conversation that begins like the given one up to the end of the last tool with a breakpoint, and goes
-// on otherwise: without the tools behind that, or with one more. Where tools stand is up to the template.
+// untilTool is a conversation that begins like the given one up to the end of the last tool with a
+// breakpoint, and goes on otherwise: without the tools behind that, or with one more. Where tools stand is up
+// to the template.
 func untilTool(c Conversation) (Conversation, bool) {
 	for i := len(c.Tools) - 1; i >= 0; i-- {
 		if !c.Tools[i].Breakpoint {

@@ -24,13 +24,15 @@ func (r *Renderer) learnCalls() {
 	r.replays = r.writesBehindGenerationPrompt()
 }
 
-// newCallDecoder returns a decoder that writes the marks of calls, which others leave out if they are special tokens.
+// newCallDecoder returns a decoder that writes the marks of calls, which others leave out if they are special
+// tokens.
 func (r *Renderer) newCallDecoder() engine.TextDecoder { return r.tokens.NewDecoder().Keep(r.marks) }
 
-// writesBehindGenerationPrompt tells whether the template writes an assistant's text where the model writes it. Where it
-// does not, a turn with calls is left to the template: elsewhere the model would not know its own calls.
+// writesBehindGenerationPrompt tells whether the template writes an assistant's text where the model writes
+// it. Where it does not, a turn with calls is left to the template: elsewhere the model would not know its
+// own calls.
 func (r *Renderer) writesBehindGenerationPrompt() bool {
-	const question, said = "a question", "an answer"
+	const question, answer = "a question", "an answer"
 	in := r.settings(true, time.Now())
 	in.Tools = []chat.Tool{{Name: "tool", Description: "a tool", Parameters: []byte(`{"type":"object","properties":{}}`)}}
 	in.Messages = []chat.Message{{Role: "user", Content: question}}
@@ -39,9 +41,9 @@ func (r *Renderer) writesBehindGenerationPrompt() bool {
 		return false
 	}
 	in.AddGenerationPrompt = false
-	in.Messages = append(in.Messages, chat.Message{Role: "assistant", Content: said}, chat.Message{Role: "user", Content: question})
+	in.Messages = append(in.Messages, chat.Message{Role: "assistant", Content: answer}, chat.Message{Role: "user", Content: question})
 	whole, err := r.template.Prompt(in)
-	return err == nil && strings.HasPrefix(whole, before+said)
+	return err == nil && strings.HasPrefix(whole, before+answer)
 }
 
 // callID is the id of a call as the template takes it: Mistral's take nine letters and digits only.

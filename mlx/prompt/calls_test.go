@@ -23,8 +23,8 @@ const markedTemplate = `{% if tools %}[TOOLS]{% endif %}{% for m in messages %}<
 
 func clock() []Tool { return []Tool{{Name: "clock", InputSchema: []byte(`{"type":"object"}`)}} }
 
-// Marks are the template's own in what was sampled, and nowhere else: not in what a user or a tool wrote, nor in an
-// assistant's turn that a client made up.
+// Marks are the template's own in what was sampled, and nowhere else: not in what a user or a tool wrote, nor
+// in an assistant's turn that a client made up.
 func TestMarksStandInSampledTextOnly(t *testing.T) {
 	r := marked(t, markedTemplate)
 	mark, _ := r.tokens.TokenID("[TOOL_CALLS]")

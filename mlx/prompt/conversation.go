@@ -1,6 +1,6 @@
-// Package prompt turns conversations into a model's own tokens: it renders them with the model's chat template, encodes
-// the text, and finds where in it the assistant's answers lie. It knows no API: the surfaces translate theirs into a
-// Conversation.
+// Package prompt turns conversations into a model's own tokens: it renders them with the model's chat
+// template, encodes the text, and finds where in it the assistant's answers lie. It knows no API: the
+// surfaces translate theirs into a Conversation.
 package prompt
 
 import (
@@ -15,7 +15,8 @@ import (
 // Rendered is a conversation in the model's tokens.
 type Rendered struct {
 	Calls toolcall.Syntax // in which the model writes calls of the conversation's tools
-	// NewDecoder and Spelling are for the answer: they let marks of calls through. Nil: those of the renderer.
+	// NewDecoder and Spelling are for the answer: they let marks of calls through. Nil: those of the
+	// renderer.
 	NewDecoder func() engine.TextDecoder
 	Spelling   prefix.Spelling
 
@@ -53,8 +54,9 @@ type Conversation struct {
 type Turn struct {
 	Role  Role
 	Parts []Part
-	// Sampled is the text that the model wrote for this turn, if it is known and the parts are what was read from it. It is
-	// the turn, where the template writes it as it would be written behind its generation prompt.
+	// Sampled is the text that the model wrote for this turn, if it is known and the parts are what was read
+	// from it. It is the turn, where the template writes it as it would be written behind its generation
+	// prompt.
 	Sampled string
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights"
 )
 
-// Open loads the tokenizer and the chat template of the model at path. Chosen is a template to be used instead of the
-// model's own: a file, or the name of a family; empty for none.
+// Open loads the tokenizer and the chat template of the model at path. Chosen is a template to be used
+// instead of the model's own: a file, or the name of a family; empty for none.
 func Open(path, chosen string) (*Renderer, error) {
 	w, err := weights.Open(path)
 	if err != nil {
@@ -37,8 +37,8 @@ func Open(path, chosen string) (*Renderer, error) {
 	return New(t, template), nil
 }
 
-// chooseTemplate is the template that was chosen, else the model's own, else that of the family whose marks the
-// vocabulary has.
+// chooseTemplate is the template that was chosen, else the model's own, else that of the family whose marks
+// the vocabulary has.
 func chooseTemplate(chosen, own string, t *tokenizer.Tokenizer) (string, error) {
 	if source, ok := chat.Family(chosen); ok {
 		return source, nil

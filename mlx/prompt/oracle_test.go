@@ -41,8 +41,8 @@ func eachTemplate(t *testing.T, tokens *tokenizer.Tokenizer, visit func(name str
 	}
 }
 
-// A call that was sampled is found in the prompt as it was sampled, in every template that says it writes it so. Tokens are
-// bytes here, so that a border is everywhere.
+// A call that was sampled is found in the prompt as it was sampled, in every template that says it writes it
+// so. Tokens are bytes here, so that a border is everywhere.
 func TestEveryTemplateThatReplaysFindsASampledCall(t *testing.T) {
 	checked := 0
 	eachTemplate(t, spelled(t).tokens, func(name string, r *Renderer) {

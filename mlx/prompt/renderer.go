@@ -50,8 +50,8 @@ func (r *Renderer) Spelling() prefix.Spelling { return r.speller }
 // NewDecoder returns a decoder for one answer.
 func (r *Renderer) NewDecoder() engine.TextDecoder { return r.tokens.NewDecoder() }
 
-// Render renders a conversation. It returns a *RefusedError for one that the model's chat template can't express, an
-// *engine.TooLongError for one of more tokens than its Most, and ctx's error if that ends first.
+// Render renders a conversation. It returns a *RefusedError for one that the model's chat template can't
+// express, an *engine.TooLongError for one of more tokens than its Most, and ctx's error if that ends first.
 func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error) {
 	if err := r.refuseBySize(c); err != nil {
 		return Rendered{}, err
@@ -86,8 +86,8 @@ func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error)
 	return out, nil
 }
 
-// encode turns a prompt into its canonical tokens, as far as somebody waits and they are not more than most. Answers whose
-// ends lie within tokens are left out.
+// encode turns a prompt into its canonical tokens, as far as somebody waits and they are not more than most.
+// Answers whose ends lie within tokens are left out.
 func (r *Renderer) encode(ctx context.Context, text string, answers []prefix.Span, most int) (out Rendered, err error) {
 	places := make([]int, 0, 2*len(answers))
 	for _, answer := range answers {
@@ -97,10 +97,10 @@ func (r *Renderer) encode(ctx context.Context, text string, answers []prefix.Spa
 	out.Tokens, at, err = r.tokens.EncodeAt(text, places, tokenizer.Bound{
 		Most: cmp.Or(most, math.MaxInt), Alive: func() bool { return ctx.Err() == nil },
 	})
-	var over *tokenizer.OverError
+	var overErr *tokenizer.OverError
 	switch {
-	case errors.As(err, &over):
-		return out, &engine.TooLongError{Prompt: over.Least, Context: most, Least: true}
+	case errors.As(err, &overErr):
+		return out, &engine.TooLongError{Prompt: overErr.Least, Context: most, Least: true}
 	case err != nil:
 		return out, context.Cause(ctx)
 	}
@@ -135,9 +135,9 @@ func (r *Renderer) conversation(ctx context.Context, c Conversation, generate bo
 
 func (r *Renderer) text(in chat.Prompt) (string, error) {
 	text, err := r.template.Prompt(in)
-	var raised *chat.RaisedError
-	if errors.As(err, &raised) {
-		return "", &RefusedError{Reason: raised.Message}
+	var raisedErr *chat.RaisedError
+	if errors.As(err, &raisedErr) {
+		return "", &RefusedError{Reason: raisedErr.Message}
 	}
 	if errors.Is(err, chat.ErrLeft) {
 		return "", err
@@ -154,28 +154,28 @@ func (r *Renderer) special(id int32) string {
 	return text
 }
 
-// turn splits a turn into the messages that templates know: results of tools become turns of their own. A turn whose
-// sampled text is known is that text.
+// turn splits a turn into the messages that templates know: results of tools become turns of their own. A
+// turn whose sampled text is known is that text.
 func (r *Renderer) turn(t Turn) []chat.Message {
 	if t.Sampled != "" && r.replays {
 		return []chat.Message{{Role: string(t.Role), Content: t.Sampled, Sampled: true}}
 	}
 	var results []chat.Message
 	m := chat.Message{Role: string(t.Role)}
-	var said, thought strings.Builder
+	var content, thinking strings.Builder
 	for _, part := range t.Parts {
 		switch part.Kind {
 		case Text:
-			said.WriteString(part.Text)
+			content.WriteString(part.Text)
 		case Thinking:
-			thought.WriteString(part.Text)
+			thinking.WriteString(part.Text)
 		case ToolUse:
 			m.ToolCalls = append(m.ToolCalls, chat.ToolCall{ID: r.callID(part.ID), Name: part.Name, Arguments: part.Input})
 		case ToolResult:
 			results = append(results, chat.Message{Role: "tool", Content: resultOf(part), ToolCallID: r.callID(part.ID)})
 		}
 	}
-	m.Content, m.Thinking = said.String(), thought.String()
+	m.Content, m.Thinking = content.String(), thinking.String()
 	if len(results) > 0 && m.Content == "" {
 		return results
 	}

@@ -17,7 +17,8 @@ const gemma2 = `{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_
 	`{{ '<start_of_turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\n' + m['content'] | trim + '<end_of_turn>\n' }}{% endfor %}` +
 	`{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}`
 
-// spelled is a renderer of gemma2 whose vocabulary, as a GGUF file of Gemma has it, is special tokens and bytes.
+// spelled is a renderer of gemma2 whose vocabulary, as a GGUF file of Gemma has it, is special tokens and
+// bytes.
 func spelled(t *testing.T) *Renderer {
 	t.Helper()
 	return spelledBy(t, gemma2)
@@ -132,7 +133,8 @@ func TestAFailedToolIsToldToTheModel(t *testing.T) {
 	}
 }
 
-// hermes is the form of templates that put the tools behind the system prompt; toolsFirst puts them in front of all.
+// hermes is the form of templates that put the tools behind the system prompt; toolsFirst puts them in front
+// of all.
 const (
 	hermes = `{{ '<start_of_turn>system\n' }}{% if messages[0].role == 'system' %}{{ messages[0].content }}{% endif %}` +
 		`{% if tools %}{{ '\nTools: ' }}{% for t in tools %}{{ t | tojson }}{{ '\n' }}{% endfor %}{{ 'Call them.' }}{% endif %}{{ '<end_of_turn>' }}` +

@@ -16,9 +16,9 @@ var usualStops = []string{
 	"<|end_of_turn|>", "<|END_OF_TURN_TOKEN|>", "<turn|>", "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>",
 }
 
-// StopTokens are the tokens that end an answer: those that the template itself writes behind an assistant's turn, and the
-// vocabulary's special tokens of the usual names. A file often names one of them only, or a wrong one, and then answers
-// run on through turns that the model makes up.
+// StopTokens are the tokens that end an answer: those that the template itself writes behind an assistant's
+// turn, and the vocabulary's special tokens of the usual names. A file often names one of them only, or a
+// wrong one, and then answers run on through turns that the model makes up.
 func (r *Renderer) StopTokens() (ids []int32) {
 	for _, name := range usualStops {
 		if id, ok := r.tokens.TokenID(name); ok && r.tokens.IsSpecial(id) {
@@ -34,23 +34,24 @@ func (r *Renderer) StopTokens() (ids []int32) {
 // endOfTurn is the special token that the template writes right behind an assistant's text.
 func (r *Renderer) endOfTurn() (id int32, ok bool) {
 	in := r.settings(false, time.Now())
-	const said = "an answer"
-	in.Messages = []chat.Message{{Role: "user", Content: "a question"}, {Role: "assistant", Content: said}, {Role: "user", Content: "another"}}
+	const answer = "an answer"
+	in.Messages = []chat.Message{{Role: "user", Content: "a question"}, {Role: "assistant", Content: answer}, {Role: "user", Content: "another"}}
 	text, err := r.template.Prompt(in)
 	if err != nil {
 		return 0, false
 	}
-	_, behind, found := strings.Cut(text, said)
+	_, rest, found := strings.Cut(text, answer)
 	if !found {
 		return 0, false
 	}
-	for _, token := range r.tokens.Encode(strings.TrimLeft(behind, " \n")) {
+	for _, token := range r.tokens.Encode(strings.TrimLeft(rest, " \n")) {
 		return token, r.tokens.IsSpecial(token) && !r.begins(token)
 	}
 	return 0, false
 }
 
-// begins tells whether a token begins a text or a turn of somebody else, as where turns have no end of their own.
+// begins tells whether a token begins a text or a turn of somebody else, as where turns have no end of their
+// own.
 func (r *Renderer) begins(token int32) bool {
 	in := r.settings(false, time.Now())
 	in.Messages = []chat.Message{{Role: "user", Content: "a question"}}
@@ -77,12 +78,12 @@ func (m stopping) Spec() engine.Spec {
 	return spec
 }
 
-// WithStopTokens has the model's answers end with the given tokens as well as with its own. A token of the text side that the
-// model does not know, since its vocabulary is shorter, ends nothing.
-func WithStopTokens(m engine.Model, further []int32) (engine.Model, error) {
+// WithStopTokens has the model's answers end with the given tokens as well as with its own. A token of the
+// text side that the model does not know, since its vocabulary is shorter, ends nothing.
+func WithStopTokens(m engine.Model, extra []int32) (engine.Model, error) {
 	spec := m.Spec()
 	stop := slices.Clone(spec.StopTokens)
-	for _, id := range further {
+	for _, id := range extra {
 		if !slices.Contains(stop, id) && int(id) < spec.Vocabulary {
 			stop = append(stop, id)
 		}

@@ -14,8 +14,8 @@ type Engine interface {
 	Submit(ctx context.Context, req engine.Request) (*engine.Stream, error)
 }
 
-// Warm computes a system prompt for an agent: what two conversations that begin with it have in common. It returns the
-// number of tokens.
+// Warm computes a system prompt for an agent: what two conversations that begin with it have in common. It
+// returns the number of tokens.
 func Warm(ctx context.Context, e Engine, source Source, tenant, agent, system string) (int, error) {
 	tokens, err := shared(ctx, source, system)
 	if err != nil {

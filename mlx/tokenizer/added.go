@@ -1,7 +1,7 @@
 package tokenizer
 
-// Added tokens: those that are found in the text before it is cut into words. The longest one at the leftmost place
-// wins, as in an Aho-Corasick automaton of that kind.
+// Added tokens: those that are found in the text before it is cut into words. The longest one at the leftmost
+// place wins, as in an Aho-Corasick automaton of that kind.
 
 import (
 	"strings"
@@ -78,8 +78,8 @@ func (n *trieNode) follow(b byte) (int32, bool) {
 	return 0, false
 }
 
-// longest finds the longest token that starts at text[i]; token is -1 where none does. open tells whether the text
-// ended inside a longer token.
+// longest finds the longest token that starts at text[i]; token is -1 where none does. open tells whether the
+// text ended inside a longer token.
 func (a *addedTokens) longest(text string, i int) (token int32, end int, open bool) {
 	token, at := int32(-1), int32(0)
 	for j := i; j < len(text); j++ {

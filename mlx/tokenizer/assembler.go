@@ -35,8 +35,8 @@ func (a *assembler) insert(at int, i instruction) {
 
 func (a *assembler) truncate(to int) { a.program = a.program[:to] }
 
-// mayBeEmpty tells whether the program can get from pc to end without a character. Where such a thing is repeated, engines
-// differ in when they leave the loop, and a memory of failures would be wrong.
+// mayBeEmpty tells whether the program can get from pc to end without a character. Where such a thing is
+// repeated, engines differ in when they leave the loop, and a memory of failures would be wrong.
 func (a *assembler) mayBeEmpty(pc, end int, seen map[int]bool) bool {
 	if pc == end {
 		return true

@@ -1,8 +1,9 @@
 package tokenizer
 
-// Patterns that need no memory of the way are turned into a table when they are loaded: a state is the list of places
-// in the program where the search may be, the preferred first, and each character leads to the next one. A search is one
-// look-up for each character. What is looked at ahead may be one character; other patterns go to the matcher alone.
+// Patterns that need no memory of the way are turned into a table when they are loaded: a state is the list
+// of places in the program where the search may be, the preferred first, and each character leads to the next
+// one. A search is one look-up for each character. What is looked at ahead may be one character; other
+// patterns go to the matcher alone.
 
 import (
 	"encoding/binary"
@@ -27,11 +28,12 @@ const (
 	startState = 1
 )
 
-// maxLookahead is how many characters a search may look at in vain for each character of the text. Beyond that, and some
-// for short texts, the matcher goes on, which never looks at a place twice.
+// maxLookahead is how many characters a search may look at in vain for each character of the text. Beyond
+// that, and some for short texts, the matcher goes on, which never looks at a place twice.
 const maxLookahead = 4
 
-// each calls match for the matches of text and returns from where on the matcher has to search, over the end if nowhere.
+// each calls match for the matches of text and returns from where on the matcher has to search, over the end
+// if nowhere.
 func (a *automaton) each(text string, match func(start, end int)) int {
 	budget := maxLookahead*len(text) + 1000
 	for at := 0; at <= len(text); {

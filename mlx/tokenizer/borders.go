@@ -2,11 +2,12 @@ package tokenizer
 
 import "slices"
 
-// EncodeAt is Encode for a text that may be too long. Words that can't be part of a result within the bound, because a token
-// stands for so many bytes at most, are counted and not encoded: so it costs what the bound is worth and not what the text is.
-// It also tells where places in the text, in bytes, lie between tokens: at[i] is the number of
-// tokens that spell the text up to places[i], or -1 if a token may reach across it. Places within a token that is
-// matched as a whole, or in text that is not UTF-8, are told as -1; so are those that would take long to find.
+// EncodeAt is Encode for a text that may be too long. Words that can't be part of a result within the bound,
+// because a token stands for so many bytes at most, are counted and not encoded: so it costs what the bound
+// is worth and not what the text is. It also tells where places in the text, in bytes, lie between tokens:
+// at[i] is the number of tokens that spell the text up to places[i], or -1 if a token may reach across it.
+// Places within a token that is matched as a whole, or in text that is not UTF-8, are told as -1; so are
+// those that would take long to find.
 func (t *Tokenizer) EncodeAt(text string, places []int, b Bound) (ids []int32, at []int, err error) {
 	within := &budget{Bound: b, model: t.model}
 	var parts []tokenizedPart
@@ -58,7 +59,8 @@ func (s *borderSearch) find(places []int) []int {
 	return at
 }
 
-// border is the number of tokens up to a place in a part, if what lies before it is encoded on its own as it is in the part.
+// border is the number of tokens up to a place in a part, if what lies before it is encoded on its own as it
+// is in the part.
 func (s *borderSearch) border(part tokenizedPart, place int) int {
 	ids := s.ids[part.first:part.last]
 	before := s.tokenizer.appendPlain(nil, s.text[part.start:place], part.start == 0, nil)

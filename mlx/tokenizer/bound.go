@@ -48,7 +48,8 @@ type budget struct {
 // wordsBetweenLooks is how many words are encoded between two questions whether somebody waits.
 const wordsBetweenLooks = 256
 
-// admits tells whether a word is to be encoded, given the tokens so far. From the first on that is not, none is.
+// admits tells whether a word is to be encoded, given the tokens so far. From the first on that is not, none
+// is.
 func (b *budget) admits(tokens int, word string) bool {
 	if b.words++; b.words%wordsBetweenLooks == 1 && b.Alive != nil && !b.left && !b.Alive() {
 		b.left = true
@@ -61,7 +62,8 @@ func (b *budget) admits(tokens int, word string) bool {
 	return true
 }
 
-// minTokens returns how many tokens a word has at least. Bytes that the alphabet lacks may vanish, or become one unknown token.
+// minTokens returns how many tokens a word has at least. Bytes that the alphabet lacks may vanish, or become
+// one unknown token.
 func (b *budget) minTokens(word string) int {
 	if b.model.maxTokenBytes == 0 {
 		return 0
@@ -89,8 +91,8 @@ func (t *Tokenizer) WidestToken() int {
 	return widest
 }
 
-// findMaxTokenBytes returns the most bytes of a word that a token stands for. There is no bound where whole characters may
-// vanish or runs of them become one unknown token.
+// findMaxTokenBytes returns the most bytes of a word that a token stands for. There is no bound where whole
+// characters may vanish or runs of them become one unknown token.
 func (m *bpe) findMaxTokenBytes() int {
 	if !m.byteLevel && (!m.byteFallback || slices.Contains(m.byteIDs[:], -1)) {
 		return 0

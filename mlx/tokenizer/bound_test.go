@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Within a bound the ids are those of Encode; beyond it, what is told to be the least is no more than the truth.
+// Within a bound the ids are those of Encode; beyond it, what is told to be the least is no more than the
+// truth.
 func TestABoundChangesNoTokenAndTellsNoUntruth(t *testing.T) {
 	tok := smollm2(t)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -1,7 +1,7 @@
 package tokenizer
 
-// Byte-pair encoding of one word: the pair with the lowest rank is merged first, of equal ranks the leftmost. The
-// cost grows as n log n with the length of a word.
+// Byte-pair encoding of one word: the pair with the lowest rank is merged first, of equal ranks the leftmost.
+// The cost grows as n log n with the length of a word.
 
 import (
 	"fmt"
@@ -126,7 +126,8 @@ func (m *bpe) appendMerged(ids []int32, word string) []int32 {
 	return ids
 }
 
-// addBytes starts a word of the byte alphabet. The alphabet's characters are looked up one by one, like runes.
+// addBytes starts a word of the byte alphabet. The alphabet's characters are looked up one by one, like
+// runes.
 func (m *bpe) addBytes(w *chain, word string) {
 	unknown := unknownRun{model: m, word: w}
 	for i := range len(word) {

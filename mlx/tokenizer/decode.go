@@ -1,7 +1,7 @@
 package tokenizer
 
-// From tokens back to text, one token at a time. What a token stands for depends on that token and on whether it is
-// the first; only the UTF-8 of the bytes spans tokens, and Decoder holds back what is not complete.
+// From tokens back to text, one token at a time. What a token stands for depends on that token and on whether
+// it is the first; only the UTF-8 of the bytes spans tokens, and Decoder holds back what is not complete.
 
 import (
 	"slices"
@@ -22,7 +22,8 @@ type decoder struct {
 	maxStrip       int
 }
 
-// Decode returns the text of ids, without special tokens if skipSpecial. Bytes that are not UTF-8 become U+FFFD.
+// Decode returns the text of ids, without special tokens if skipSpecial. Bytes that are not UTF-8 become
+// U+FFFD.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	d := t.NewDecoder()
 	d.keepSpecial = !skipSpecial

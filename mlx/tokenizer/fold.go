@@ -1,7 +1,8 @@
 package tokenizer
 
-// Cases in regular expressions. Where case doesn't matter some characters are the same as two or three others: ß is ss,
-// ﬁ is fi. Such matches of another length are not supported, so an expression with them is refused.
+// Cases in regular expressions. Where case doesn't matter some characters are the same as two or three
+// others: ß is ss, ﬁ is fi. Such matches of another length are not supported, so an expression with them is
+// refused.
 
 import (
 	"fmt"

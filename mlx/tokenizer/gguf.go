@@ -142,8 +142,8 @@ func (v *Vocabulary) configureScores(t *Tokenizer) error {
 	return v.mergesByScore(m)
 }
 
-// mergesByScore makes a merge of every way to part a token into two others. The higher a token's score the earlier
-// it is merged; merges of equal score have equal rank, so that the leftmost goes first.
+// mergesByScore makes a merge of every way to part a token into two others. The higher a token's score the
+// earlier it is merged; merges of equal score have equal rank, so that the leftmost goes first.
 func (v *Vocabulary) mergesByScore(m *bpe) error {
 	scores := slices.Clone(v.Scores)
 	if slices.ContainsFunc(scores, func(s float32) bool { return s != s }) {

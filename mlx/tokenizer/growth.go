@@ -1,7 +1,8 @@
 package tokenizer
 
-// How much longer a text can get. A file can name steps each of which doubles what the one before left; forty of them
-// make a terabyte of one letter. Their product over the worst text is bounded when the file is loaded.
+// How much longer a text can get. A file can name steps each of which doubles what the one before left; forty
+// of them make a terabyte of one letter. Their product over the worst text is bounded when the file is
+// loaded.
 
 import (
 	"fmt"
@@ -16,7 +17,8 @@ const (
 	maxSteps  = 64 // of one kind in a file, sequences among them
 )
 
-// growth is the most bytes that become of a text: factors[b] for each byte b of it, and constant ones for the whole.
+// growth is the most bytes that become of a text: factors[b] for each byte b of it, and constant ones for the
+// whole.
 type growth struct {
 	factors  [256]float64
 	constant float64

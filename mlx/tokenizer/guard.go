@@ -1,8 +1,9 @@
 package tokenizer
 
-// Guards keep the words of a user from becoming special tokens, also after a chat template put them in the middle
-// of its own. A guard is a noncharacter inside the look-alike; it is gone before the text is cut into words, so
-// guarded text gives the tokens of ordinary text. A noncharacter of that kind in the user's text is doubled.
+// Guards keep the words of a user from becoming special tokens, also after a chat template put them in the
+// middle of its own. A guard is a noncharacter inside the look-alike; it is gone before the text is cut into
+// words, so guarded text gives the tokens of ordinary text. A noncharacter of that kind in the user's text is
+// doubled.
 
 import (
 	"strings"
@@ -12,8 +13,8 @@ import (
 // GuardMark is the character of which guards are made.
 const GuardMark = "\uFDD0"
 
-// Guard returns user in a form in which Encode finds no special token, whatever is written before or after it;
-// Encode reads it as exactly the text of user.
+// Guard returns user in a form in which Encode finds no special token, whatever is written before or after
+// it; Encode reads it as exactly the text of user.
 func (t *Tokenizer) Guard(user string) string {
 	user = strings.ReplaceAll(validUTF8(user), GuardMark, GuardMark+GuardMark)
 	var b strings.Builder

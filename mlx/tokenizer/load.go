@@ -1,7 +1,7 @@
 package tokenizer
 
-// Reading tokenizer.json. Every object is decoded strictly: a field or a component that is not known here fails the
-// load and is named in the error.
+// Reading tokenizer.json. Every object is decoded strictly: a field or a component that is not known here
+// fails the load and is named in the error.
 
 import (
 	"bytes"
@@ -63,8 +63,8 @@ func (m *mergeJSON) parse(line string) error {
 	return nil
 }
 
-// FromJSON reads a tokenizer.json. That file does not say which tokens begin and end a text: BOS is the token that
-// its post-processing puts first, if any, and EOS is unknown (see FromJSONWithConfig).
+// FromJSON reads a tokenizer.json. That file does not say which tokens begin and end a text: BOS is the token
+// that its post-processing puts first, if any, and EOS is unknown (see FromJSONWithConfig).
 func FromJSON(data []byte) (*Tokenizer, error) {
 	var f fileJSON
 	if err := decodeStrict(data, &f); err != nil {

@@ -157,8 +157,9 @@ func FuzzEncodeDecode(f *testing.F) {
 	})
 }
 
-// spellable is text without the bytes that the vocabulary has no tokens for, as the decoder shows the rest: SmolLM2's
-// lacks some control characters and leading bytes of unassigned planes, and the Rust library drops them too.
+// spellable is text without the bytes that the vocabulary has no tokens for, as the decoder shows the rest:
+// SmolLM2's lacks some control characters and leading bytes of unassigned planes, and the Rust library drops
+// them too.
 func spellable(tok *Tokenizer, text string) string {
 	var kept []byte
 	for _, b := range []byte(text) {

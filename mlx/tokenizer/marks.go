@@ -1,7 +1,8 @@
 package tokenizer
 
-// Normalization of long runs of marks. golang.org/x/text breaks runs of more than 30 by a character of its own, U+034F
-// (Unicode calls it the Stream-Safe Text Format), which the library does not: there the forms are made by hand.
+// Normalization of long runs of marks. golang.org/x/text breaks runs of more than 30 by a character of its
+// own, U+034F (Unicode calls it the Stream-Safe Text Format), which the library does not: there the forms are
+// made by hand.
 
 import (
 	"strings"
@@ -80,7 +81,8 @@ func decompose(form norm.Form, text string) []mark {
 	return all
 }
 
-// sortByClass keeps marks of one class in their order. It counts, since a text may be one run of millions of marks.
+// sortByClass keeps marks of one class in their order. It counts, since a text may be one run of millions of
+// marks.
 func sortByClass(run []mark) {
 	if len(run) < 2 {
 		return
@@ -100,7 +102,8 @@ func sortByClass(run []mark) {
 	copy(run, sorted)
 }
 
-// compose joins each mark with the starter before it, where there is a character for both and nothing stands between.
+// compose joins each mark with the starter before it, where there is a character for both and nothing stands
+// between.
 func compose(all []mark) []mark {
 	out, starter := all[:0], -1
 	for _, m := range all {

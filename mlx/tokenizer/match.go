@@ -1,8 +1,8 @@
 package tokenizer
 
-// The matcher: it tries alternatives in their order, as such patterns mean it, and remembers from where it failed.
-// So no place in the text is tried twice for one step of the program, and the time grows with the text's length, whatever
-// the pattern.
+// The matcher: it tries alternatives in their order, as such patterns mean it, and remembers from where it
+// failed. So no place in the text is tried twice for one step of the program, and the time grows with the
+// text's length, whatever the pattern.
 
 import (
 	"sync"

@@ -26,8 +26,8 @@ func (n normalizers) apply(text string) string {
 	return text
 }
 
-// form is a Unicode normalization form, as the library has it: characters that are newer than its tables stay as and
-// where they are, and nothing passes them.
+// form is a Unicode normalization form, as the library has it: characters that are newer than its tables stay
+// as and where they are, and nothing passes them.
 type form struct{ form norm.Form }
 
 func (f form) apply(text string) string {

@@ -64,15 +64,15 @@ func TestTokensAreThoseOfTheRustLibrary(t *testing.T) {
 	})
 }
 
-// Gemma 2's GGUF files have scores instead of merges. Its ids are in the order of its merges, so that falling scores
-// stand for them.
+// Gemma 2's GGUF files have scores instead of merges. Its ids are in the order of its merges, so that falling
+// scores stand for them.
 func TestScoresGiveTheTokensOfGemma2sMerges(t *testing.T) {
 	report(t, gemma(t, "gemini", false), readExpected(t, filepath.Join(oracleFolder(t), "expected", "tokens-gemini.jsonl")))
 }
 
-// As llama.cpp converts them: a space for U+2581 in the names of runs of spaces, which get a score of -1000. Gemma 3's
-// merges join the longest run first, and so does SentencePiece; those of Gemma 2's tokenizer.json cut more than 31
-// spaces otherwise, and nothing in the GGUF file tells how.
+// As llama.cpp converts them: a space for U+2581 in the names of runs of spaces, which get a score of -1000.
+// Gemma 3's merges join the longest run first, and so does SentencePiece; those of Gemma 2's tokenizer.json
+// cut more than 31 spaces otherwise, and nothing in the GGUF file tells how.
 func TestScoresGiveTheTokensOfRenamedRunsOfSpaces(t *testing.T) {
 	report(t, gemma(t, "gemma3", true), readExpected(t, filepath.Join(oracleFolder(t), "expected", "tokens-gemma3.jsonl")))
 	short := slices.DeleteFunc(readExpected(t, filepath.Join(oracleFolder(t), "expected", "tokens-gemini.jsonl")), func(e expected) bool {

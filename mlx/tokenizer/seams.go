@@ -1,14 +1,16 @@
 package tokenizer
 
-// Seams: two neighbouring characters that no merge ever brings into one token can be parted beforehand, and what is
-// left and right of them merged on its own: the result is the same, since no merge reaches across. Vocabularies
-// without word splitting (Gemma) give one "word" per text; seams make of it many short ones, which can be cached.
+// Seams: two neighbouring characters that no merge ever brings into one token can be parted beforehand, and
+// what is left and right of them merged on its own: the result is the same, since no merge reaches across.
+// Vocabularies without word splitting (Gemma) give one "word" per text; seams make of it many short ones,
+// which can be cached.
 
 import "unicode/utf8"
 
 const bigramBits = 1 << 22
 
-// bigrams is a set of pairs of characters; it may claim a pair that it does not hold, which costs a seam only.
+// bigrams is a set of pairs of characters; it may claim a pair that it does not hold, which costs a seam
+// only.
 type bigrams struct {
 	bits    []uint64
 	byBytes bool // characters are bytes

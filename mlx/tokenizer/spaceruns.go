@@ -1,14 +1,15 @@
 package tokenizer
 
-// Gemma's vocabularies have tokens for runs of spaces, which SentencePiece finds, longest first, before it merges
-// anything. llama.cpp's converter writes their names with spaces, where the vocabulary has ▁ for each.
+// Gemma's vocabularies have tokens for runs of spaces, which SentencePiece finds, longest first, before it
+// merges anything. llama.cpp's converter writes their names with spaces, where the vocabulary has ▁ for each.
 
 import (
 	"slices"
 	"strings"
 )
 
-// isSpaceRun tells whether the converter renamed a token: a vocabulary that has the name with ▁ too means spaces.
+// isSpaceRun tells whether the converter renamed a token: a vocabulary that has the name with ▁ too means
+// spaces.
 func (v *Vocabulary) isSpaceRun(id int, vocab map[string]int32) bool {
 	name := v.Tokens[id]
 	if !v.byScores() || v.Types[id] != typeUserDefined || len(name) < 2 || strings.Trim(name, " ") != "" {

@@ -34,8 +34,8 @@ func (s *Speller) Keep(ids []int32) *Speller {
 	return &kept
 }
 
-// Text returns the bytes that a token stands for inside a text, and false for special and unknown tokens and for
-// those without any text.
+// Text returns the bytes that a token stands for inside a text, and false for special and unknown tokens and
+// for those without any text.
 func (s *Speller) Text(id int32) (string, bool) {
 	t := s.tokenizer
 	if !t.has(id) || t.special[id] && !slices.Contains(s.keptSpecial, id) {

@@ -1,7 +1,7 @@
 package tokenizer
 
-// Pre-tokenizers: they cut a text into the words that are merged one by one. Byte-level spelling is left to the
-// merging, so every splitter here sees plain text.
+// Pre-tokenizers: they cut a text into the words that are merged one by one. Byte-level spelling is left to
+// the merging, so every splitter here sees plain text.
 
 import (
 	"strings"
@@ -115,7 +115,8 @@ func (c cutter) split(p piece, visit func(piece)) {
 	j.flush()
 }
 
-// joiner puts matches and the text between them together again as the behaviour demands. It holds one piece back.
+// joiner puts matches and the text between them together again as the behaviour demands. It holds one piece
+// back.
 type joiner struct {
 	text       string
 	first      bool

@@ -1,9 +1,10 @@
 // Package tokenizer turns text into token ids as the Hugging Face tokenizers library does, and back, for BPE
-// vocabularies that come as tokenizer.json or inside a GGUF file. Ids that the library never gives may be decoded
-// otherwise: bytes of byte fallback that are no UTF-8 become U+FFFD one by one, and valid characters beside them stay.
+// vocabularies that come as tokenizer.json or inside a GGUF file. Ids that the library never gives may be
+// decoded otherwise: bytes of byte fallback that are no UTF-8 become U+FFFD one by one, and valid characters
+// beside them stay.
 //
-// A Tokenizer is immutable and safe for concurrent use. What a file asks for and this package does not know is
-// refused when the file is loaded, never ignored.
+// A Tokenizer is immutable and safe for concurrent use. What a file asks for and this package does not know
+// is refused when the file is loaded, never ignored.
 package tokenizer
 
 import "slices"
@@ -28,15 +29,15 @@ type Tokenizer struct {
 
 // EncodeOptions says how text is to be read.
 type EncodeOptions struct {
-	// AddSpecial adds what the model's own post-processing adds: usually the token that begins every text. A chat
-	// template writes it itself.
+	// AddSpecial adds what the model's own post-processing adds: usually the token that begins every text. A
+	// chat template writes it itself.
 	AddSpecial bool
 	// Ordinary reads the whole text as the words of a user: nothing in it becomes a special token.
 	Ordinary bool
 }
 
-// Encode returns the ids of text. Special tokens that are spelled out in it, as in the output of a chat template,
-// become those tokens, unless Guard covered them. Bytes that are not UTF-8 count as U+FFFD.
+// Encode returns the ids of text. Special tokens that are spelled out in it, as in the output of a chat
+// template, become those tokens, unless Guard covered them. Bytes that are not UTF-8 count as U+FFFD.
 func (t *Tokenizer) Encode(text string) []int32 {
 	return t.EncodeWith(text, EncodeOptions{})
 }

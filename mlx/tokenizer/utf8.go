@@ -1,7 +1,7 @@
 package tokenizer
 
-// UTF-8 with holes: every maximal piece of an invalid sequence becomes one U+FFFD, as Unicode recommends and as
-// Rust's lossy conversion does (Go's own conversions replace byte by byte, or whole runs).
+// UTF-8 with holes: every maximal piece of an invalid sequence becomes one U+FFFD, as Unicode recommends and
+// as Rust's lossy conversion does (Go's own conversions replace byte by byte, or whole runs).
 
 import (
 	"strings"

@@ -1,7 +1,7 @@
 package toolcall
 
-// nest follows an object that is no call, so that what stands within it is none either. It ends with the object, or with
-// an empty line, since prose has braces that nobody closes.
+// nest follows an object that is no call, so that what stands within it is none either. It ends with the
+// object, or with an empty line, since prose has braces that nobody closes.
 type nest struct {
 	depth    int
 	inString bool

@@ -22,7 +22,8 @@ type Parser struct {
 	unclosed      int    // calls without an end that the answer's end made text
 }
 
-// maxUnclosed is how many calls without an end are looked for at the end of an answer: for each all the rest is read.
+// maxUnclosed is how many calls without an end are looked for at the end of an answer: for each all the rest
+// is read.
 const maxUnclosed = 64
 
 // NewParser returns a parser of calls of the named tools.
@@ -97,7 +98,8 @@ func (p *Parser) reject(pieces []Piece, found verdict) []Piece {
 	return pieces
 }
 
-// take adds the first bytes of pending as text. White space waits: what stands between calls is none of the answer.
+// take adds the first bytes of pending as text. White space waits: what stands between calls is none of the
+// answer.
 func (p *Parser) take(pieces []Piece, n int) []Piece {
 	text := p.pending[:n]
 	p.pending, p.offset = p.pending[n:], p.offset+n
@@ -116,7 +118,8 @@ func (p *Parser) take(pieces []Piece, n int) []Piece {
 	return append(pieces, Piece{Text: text})
 }
 
-// onlySpaceOnLine tells whether there is only white space on the last line of text, whose first line begins as told.
+// onlySpaceOnLine tells whether there is only white space on the last line of text, whose first line begins
+// as told.
 func onlySpaceOnLine(text string, before bool) bool {
 	i := strings.LastIndexByte(text, '\n')
 	return (i >= 0 || before) && strings.Trim(text[i+1:], space) == ""
@@ -170,8 +173,8 @@ func (p *Parser) mark() int {
 	return 0
 }
 
-// opening is where the first thing in pending begins that could be a call, its length if there is none. whole is false if
-// it is only the beginning of an opener.
+// opening is where the first thing in pending begins that could be a call, its length if there is none. whole
+// is false if it is only the beginning of an opener.
 func (p *Parser) opening() (at int, whole bool) {
 	within, openers := p.nest, p.syntax.openers()
 	for at = 0; at < len(p.pending); at++ {
@@ -186,8 +189,8 @@ func (p *Parser) opening() (at int, whole bool) {
 	return at, false
 }
 
-// mayOpen tells whether an opener counts at a place of pending. One that other text has too must stand on a line of its own
-// and in no object, and Llama's at the beginning of the answer or behind another call.
+// mayOpen tells whether an opener counts at a place of pending. One that other text has too must stand on a
+// line of its own and in no object, and Llama's at the beginning of the answer or behind another call.
 func (p *Parser) mayOpen(opener string, at int, within nest) bool {
 	before := p.pending[:at]
 	switch {

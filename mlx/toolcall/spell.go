@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// How a model wrote its calls is not known any more when the server was restarted. But models write as their templates
-// taught them, so there are few ways to try, and who knows a digest of the text knows the right one.
+// How a model wrote its calls is not known any more when the server was restarted. But models write as their
+// templates taught them, so there are few ways to try, and who knows a digest of the text knows the right
+// one.
 
-// Spellings calls try with the texts that a model may have written for an answer that ends with a call, until it returns
-// true. A text with a mark in what the model is said to have written is never tried: that could be a user's.
+// Spellings calls try with the texts that a model may have written for an answer that ends with a call, until
+// it returns true. A text with a mark in what the model is said to have written is never tried: that could be
+// a user's.
 func Spellings(pieces []Piece, try func(text string) bool) {
 	if len(pieces) == 0 || pieces[len(pieces)-1].Call == nil || mentionMarks(pieces) {
 		return
@@ -110,7 +112,8 @@ func (s style) object(nameKey, name, argumentsKey string, arguments json.RawMess
 	return `{"` + nameKey + `"` + s.colon + quoteText(name) + s.comma + `"` + argumentsKey + `"` + s.colon + s.write(arguments) + "}"
 }
 
-// write writes JSON in the style: the order of keys and the numbers stay, texts are escaped as far as they must be.
+// write writes JSON in the style: the order of keys and the numbers stay, texts are escaped as far as they
+// must be.
 func (s style) write(raw json.RawMessage) string {
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {

@@ -8,7 +8,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/toolcall"
 )
 
-// spelled tells whether a text is among the spellings of what is read from it, with the arguments as a client sends them.
+// spelled tells whether a text is among the spellings of what is read from it, with the arguments as a client
+// sends them.
 func spelled(s toolcall.Syntax, text string) (found bool, tried int) {
 	var sent []toolcall.Piece
 	for _, piece := range parse(s, text) {

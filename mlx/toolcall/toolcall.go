@@ -1,8 +1,8 @@
 // Package toolcall finds calls of tools in the text that a model writes, while it is written.
 //
-// A call is withheld until it is whole and right: its tool is one of the request's and its arguments are a JSON object.
-// What only looks like a call, or is cut off, is text, byte for byte. What is found does not depend on where the text is
-// cut into pieces.
+// A call is withheld until it is whole and right: its tool is one of the request's and its arguments are a
+// JSON object. What only looks like a call, or is cut off, is text, byte for byte. What is found does not
+// depend on where the text is cut into pieces.
 package toolcall
 
 import (
@@ -36,8 +36,8 @@ const (
 	FunctionGemma               // <start_function_call>call:name{key:<escape>text<escape>}<end_function_call>
 )
 
-// Marks are the texts that stand in a call as marks of the template's own, and that are special tokens in some
-// vocabularies.
+// Marks are the texts that stand in a call as marks of the template's own, and that are special tokens in
+// some vocabularies.
 func (s Syntax) Marks() []string {
 	switch s {
 	case Hermes:

@@ -6,14 +6,15 @@ import (
 	"math"
 )
 
-// affine is a matrix as mlx.core.quantize leaves it: each group of inputs of an output has a scale and a bias, and
-// weight = scale * q + bias with q unsigned, packed into 32-bit words from the lowest bits on. The group's length and
-// the bits follow from the shapes: weight [rows, inputs * bits / 32], scales and biases [rows, inputs / group].
+// affine is a matrix as mlx.core.quantize leaves it: each group of inputs of an output has a scale and a
+// bias, and weight = scale * q + bias with q unsigned, packed into 32-bit words from the lowest bits on. The
+// group's length and the bits follow from the shapes: weight [rows, inputs * bits / 32], scales and biases
+// [rows, inputs / group].
 type affine struct {
 	weight, scales, biases Tensor
 }
 
-func (a *affine) put(part string, t Tensor) {
+func (a *affine) setPart(part string, t Tensor) {
 	switch part {
 	case "weight":
 		a.weight = t
@@ -24,8 +25,8 @@ func (a *affine) put(part string, t Tensor) {
 	}
 }
 
-// complete checks the three parts, so that tensor can trust their shapes.
-func (a *affine) complete() error {
+// check checks the three parts, so that tensor can trust their shapes.
+func (a *affine) check() error {
 	for _, t := range []Tensor{a.weight, a.scales, a.biases} {
 		if len(t.Shape) != 2 || t.Shape[0] != a.weight.Shape[0] {
 			return fmt.Errorf("a quantised matrix needs weight, scales and biases of as many rows")
@@ -37,22 +38,22 @@ func (a *affine) complete() error {
 	return nil
 }
 
-// tensor returns the matrix of shape [rows, inputs]: 4 bits as Q4_1, each group as several blocks of 32, where f16
-// can hold every scale and bias; the others, and all of 8 bits, as F32.
+// tensor returns the matrix of shape [rows, inputs]: 4 bits as Q4_1, each group as several blocks of 32,
+// where f16 can hold every scale and bias; the others, and all of 8 bits, as F32.
 func (a *affine) tensor(shape []int) (Tensor, error) {
-	bits, err := a.bits(shape)
+	bits, err := a.weightBits(shape)
 	if err != nil {
 		return Tensor{}, err
 	}
 	scales, biases := a.scales.Floats(), a.biases.Floats()
-	if bits == 4 && fitHalf(scales) && fitHalf(biases) {
+	if bits == 4 && fitsHalf(scales) && fitsHalf(biases) {
 		return Tensor{Name: a.weight.Name, Type: Q4_1, Shape: shape, Data: a.blocks(shape, scales, biases)}, nil
 	}
 	return Tensor{Name: a.weight.Name, Type: F32, Shape: shape, Data: a.dense(shape, bits, scales, biases)}, nil
 }
 
-// bits is the width of a weight, 4 or 8.
-func (a *affine) bits(shape []int) (int, error) {
+// weightBits returns the width of a weight, 4 or 8.
+func (a *affine) weightBits(shape []int) (int, error) {
 	words, groups := a.weight.Shape[1], a.scales.Shape[1]
 	if len(shape) != 2 || a.weight.Shape[0] != shape[0] || shape[1]%groups != 0 || words*32%shape[1] != 0 {
 		return 0, fmt.Errorf("tensor %s of packed words %v in %d groups has not the configuration's shape %v", a.weight.Name, a.weight.Shape, groups, shape)
@@ -65,7 +66,8 @@ func (a *affine) bits(shape []int) (int, error) {
 	return bits, nil
 }
 
-// blocks re-packs 4-bit weights as ggml's block_q4_1: input i of 32 in the low half of byte i, 16 + i in the high one.
+// blocks re-packs 4-bit weights as ggml's block_q4_1: input i of 32 in the low half of byte i, 16 + i in the
+// high one.
 func (a *affine) blocks(shape []int, scales, biases []float32) []byte {
 	perGroup := shape[1] / a.scales.Shape[1] / 32
 	out := make([]byte, 0, len(a.weight.Data)/16*20)
@@ -95,7 +97,7 @@ func (a *affine) dense(shape []int, bits int, scales, biases []float32) []byte {
 // halfMax is the largest finite binary16.
 const halfMax = 65504
 
-func fitHalf(values []float32) bool {
+func fitsHalf(values []float32) bool {
 	for _, v := range values {
 		if !(v >= -halfMax && v <= halfMax) {
 			return false
@@ -104,8 +106,8 @@ func fitHalf(values []float32) bool {
 	return true
 }
 
-// toHalf rounds a float of at most halfMax to the nearest binary16, ties to even. Every bfloat16 from 2^-17 on is
-// exact; smaller ones are off by at most 2^-25.
+// toHalf rounds a float of at most halfMax to the nearest binary16, ties to even. Every bfloat16 from 2^-17
+// on is exact; smaller ones are off by at most 2^-25.
 func toHalf(f float32) uint16 {
 	u := math.Float32bits(f)
 	sign, u := uint16(u>>16&0x8000), u&0x7fffffff

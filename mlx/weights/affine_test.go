@@ -10,8 +10,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights/weightstest"
 )
 
-// A quantised matrix lies near the same seed's float32 matrix: half a step of its group's range and what bf16 cuts
-// off scale and bias.
+// A quantised matrix lies near the same seed's float32 matrix: half a step of its group's range and what bf16
+// cuts off scale and bias.
 func TestQuantisedMatricesOfMLXAreNearWhatTheyWereMadeFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		bits, group int

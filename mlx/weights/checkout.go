@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// checkout is what is known of a folder that a repository is fetched into; it lies in the folder as fetch.json.
+// checkout is what is known of a folder that a repository is fetched into; it lies in the folder as
+// fetch.json.
 type checkout struct {
 	folder string
 
@@ -17,8 +18,10 @@ type checkout struct {
 	Parts    map[string]origin `json:"parts"` // what the .part of a name holds the beginning of
 }
 
-// required are the files without which there is no model, besides its tensors.
-func required() []string { return []string{"config.json", "tokenizer.json", "tokenizer_config.json"} }
+// requiredFiles are the files without which there is no model, besides its tensors.
+func requiredFiles() []string {
+	return []string{"config.json", "tokenizer.json", "tokenizer_config.json"}
+}
 
 // readCheckout takes a file that can't be read for none: then files that are there are kept, parts are not.
 func readCheckout(folder string) *checkout {
@@ -49,13 +52,13 @@ func (c *checkout) save() error {
 	return os.Rename(path+".new", path)
 }
 
-// whole tells whether all files that a model needs are there.
-func (c *checkout) whole() bool {
+// isWhole tells whether all files that a model needs are there.
+func (c *checkout) isWhole() bool {
 	files, err := shards(c.folder)
 	if err != nil {
 		return false
 	}
-	for _, name := range required() {
+	for _, name := range requiredFiles() {
 		files = append(files, filepath.Join(c.folder, name))
 	}
 	for _, f := range files {
@@ -80,14 +83,14 @@ func (c *checkout) pin(commit string) error {
 		return nil
 	}
 	if c.Revision != "" {
-		return permanent{fmt.Errorf("the hub sent revision %s where %s was asked for", commit, c.Revision)}
+		return permanentError{fmt.Errorf("the hub sent revision %s where %s was asked for", commit, c.Revision)}
 	}
 	c.Revision = commit
 	return c.save()
 }
 
-// explained says more of a file that is absent where the folder was begun with a revision that may be gone.
-func (c *checkout) explained(err error) error {
+// explain says more of a file that is absent where the folder was begun with a revision that may be gone.
+func (c *checkout) explain(err error) error {
 	if !errors.Is(err, errAbsent) || c.Revision == "" {
 		return err
 	}

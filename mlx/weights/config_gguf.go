@@ -85,8 +85,8 @@ func (g *GGUF) file() arch.File {
 	}}
 }
 
-// stopTokens are the ends of a text, of a turn and of a message that the file names. Which further tokens end an answer
-// follows from the vocabulary and the chat template.
+// stopTokens are the ends of a text, of a turn and of a message that the file names. Which further tokens end
+// an answer follows from the vocabulary and the chat template.
 func (g *GGUF) stopTokens() (stop []int32) {
 	for _, end := range []string{"eos", "eot", "eom"} {
 		if id, ok := g.Uint("tokenizer.ggml." + end + "_token_id"); ok {

@@ -20,7 +20,7 @@ func describeJSON(raw []byte) (arch.Family, arch.Config, error) {
 	if err != nil {
 		return family, arch.Config{}, err
 	}
-	if err := affineOnly(file.Settings["quantization"]); err != nil {
+	if err := checkQuantisation(file.Settings["quantization"]); err != nil {
 		return family, arch.Config{}, err
 	}
 	c, err := family.Describe(file)
@@ -30,21 +30,22 @@ func describeJSON(raw []byte) (arch.Family, arch.Config, error) {
 	return family, c, err
 }
 
-// affineOnly refuses MLX's quantisations other than the affine ones, for all layers or for some.
-func affineOnly(v any) error {
+// checkQuantisation refuses MLX's quantisations other than the affine ones, for all layers or for some.
+func checkQuantisation(v any) error {
 	settings, _ := v.(map[string]any)
 	if mode, ok := settings["mode"].(string); ok && mode != "affine" {
 		return fmt.Errorf("MLX's quantisation %q is %w; affine is", mode, ErrUnsupported)
 	}
 	for _, layer := range settings {
-		if err := affineOnly(layer); err != nil {
+		if err := checkQuantisation(layer); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addGenerationEnds adds the tokens at which the folder's generation_config.json, if there is one, ends an answer.
+// addGenerationEnds adds the tokens at which the folder's generation_config.json, if there is one, ends an
+// answer.
 func addGenerationEnds(folder string, c *arch.Config) error {
 	raw, err := os.ReadFile(filepath.Join(folder, "generation_config.json"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -66,13 +67,13 @@ func stopTokens(config []byte) ([]int32, error) {
 	if err := json.Unmarshal(config, &j); err != nil {
 		return nil, err
 	}
-	var many []int32
-	if len(j.EOS) == 0 || json.Unmarshal(j.EOS, &many) == nil {
-		return many, nil
+	var list []int32
+	if len(j.EOS) == 0 || json.Unmarshal(j.EOS, &list) == nil {
+		return list, nil
 	}
-	var one int32
-	if err := json.Unmarshal(j.EOS, &one); err != nil {
+	var id int32
+	if err := json.Unmarshal(j.EOS, &id); err != nil {
 		return nil, fmt.Errorf("eos_token_id: %w", err)
 	}
-	return []int32{one}, nil
+	return []int32{id}, nil
 }

@@ -13,12 +13,12 @@ import (
 	"slices"
 )
 
-// digested are the files of a folder on which KV depends: weights, configuration, tokenizer.
-var digested = []string{"config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model"}
+// digestPatterns are the files of a folder on which KV depends: weights, configuration, tokenizer.
+var digestPatterns = []string{"config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model"}
 
-// Digest names the contents of the model at path, wherever it lies: SHA-256 over a domain and, in the order of their
-// names, each file's name and contents, all prefixed with their lengths in 8 bytes, little endian. A GGUF file counts
-// as one file called model.gguf.
+// Digest names the contents of the model at path, wherever it lies: SHA-256 over a domain and, in the order
+// of their names, each file's name and contents, all prefixed with their lengths in 8 bytes, little endian. A
+// GGUF file counts as one file called model.gguf.
 func Digest(path string) (digest [sha256.Size]byte, err error) {
 	files, err := filesToDigest(path)
 	if err != nil {
@@ -45,9 +45,9 @@ func filesToDigest(path string) (map[string]string, error) {
 		return map[string]string{"model.gguf": path}, nil
 	}
 	files := map[string]string{}
-	there, err := os.ReadDir(path)
-	for _, file := range there {
-		if slices.ContainsFunc(digested, func(pattern string) bool { return matches(pattern, file.Name()) }) {
+	entries, err := os.ReadDir(path)
+	for _, file := range entries {
+		if slices.ContainsFunc(digestPatterns, func(pattern string) bool { return matches(pattern, file.Name()) }) {
 			files[file.Name()] = filepath.Join(path, file.Name())
 		}
 	}

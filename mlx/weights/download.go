@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	triesWithoutProgress = 5
-	longestRetryAfter    = 10 * time.Minute
+	maxFutileTries = 5
+	maxRetryAfter  = 10 * time.Minute
 )
 
-// permanent is an error that another try won't mend.
-type permanent struct{ error }
+// permanentError is an error that another try won't mend.
+type permanentError struct{ error }
 
 // Unwrap gives the error itself.
-func (p permanent) Unwrap() error { return p.error }
+func (p permanentError) Unwrap() error { return p.error }
 
-// later is a refusal with the time after which the hub wants to be asked again.
-type later struct {
+// retryLater is a refusal with the time after which the hub wants to be asked again.
+type retryLater struct {
 	error
 	after time.Duration
 }
@@ -36,8 +36,8 @@ type download struct {
 	repository string
 	name       string
 	part       *os.File
-	furthest   int64 // the most bytes that the part ever had
-	damaged    bool  // it was whole once, and not what the hub announced
+	maxSize    int64 // the most bytes that the part ever had
+	wasDamaged bool  // it was whole once, and not what the hub announced
 }
 
 func (d *download) run(ctx context.Context) error {
@@ -46,12 +46,12 @@ func (d *download) run(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if d.progressed() {
+		if d.hasProgress() {
 			failures = 0
 		}
 		failures++
-		if hopeless := d.hopeless(ctx, err, failures); hopeless != nil {
-			return hopeless
+		if final := d.finalError(ctx, err, failures); final != nil {
+			return final
 		}
 		if err := d.hub.Pause(ctx, delay(err, failures)); err != nil {
 			return err
@@ -59,31 +59,31 @@ func (d *download) run(ctx context.Context) error {
 	}
 }
 
-// progressed tells whether the last try brought the part further than any before.
-func (d *download) progressed() bool {
+// hasProgress tells whether the last try brought the part further than any before, and notes how far.
+func (d *download) hasProgress() bool {
 	size, err := d.part.Seek(0, io.SeekEnd)
-	further := err == nil && size > d.furthest
-	d.furthest = max(d.furthest, size)
+	further := err == nil && size > d.maxSize
+	d.maxSize = max(d.maxSize, size)
 	return further
 }
 
-// hopeless is the error to end with, or nil where another try may mend it.
-func (d *download) hopeless(ctx context.Context, err error, failures int) error {
+// finalError is the error to end with, or nil where another try may mend it.
+func (d *download) finalError(ctx context.Context, err error, failures int) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.As(err, new(permanent)) || errors.Is(err, errAbsent) {
+	if errors.As(err, new(permanentError)) || errors.Is(err, errAbsent) {
 		return err
 	}
-	if errors.Is(err, errDamaged) && d.damaged {
+	if errors.Is(err, errDamaged) && d.wasDamaged {
 		return fmt.Errorf("%w, twice; try again later, or name another hub in HF_ENDPOINT", err)
 	}
-	d.damaged = d.damaged || errors.Is(err, errDamaged)
-	if failures >= triesWithoutProgress {
+	d.wasDamaged = d.wasDamaged || errors.Is(err, errDamaged)
+	if failures >= maxFutileTries {
 		return fmt.Errorf("%w; given up after %d tries that brought nothing new, start again to go on", err, failures)
 	}
-	var l later
-	if errors.As(err, &l) && l.after > longestRetryAfter {
+	var l retryLater
+	if errors.As(err, &l) && l.after > maxRetryAfter {
 		return fmt.Errorf("%w; it wants to be asked again in %s", err, l.after.Round(time.Second))
 	}
 	return nil
@@ -91,23 +91,23 @@ func (d *download) hopeless(ctx context.Context, err error, failures int) error 
 
 // delay is what the hub asked for, or a second that doubles with each failure.
 func delay(err error, failures int) time.Duration {
-	var l later
+	var l retryLater
 	if errors.As(err, &l) && l.after > 0 {
 		return l.after
 	}
 	return time.Second << (failures - 1)
 }
 
-// begin gives the request for what is missing and where that begins.
-func (d *download) begin(ctx context.Context) (*http.Request, int64, error) {
-	have, err := d.resumable()
+// request returns the request for the bytes that are missing, and the offset at which they begin.
+func (d *download) request(ctx context.Context) (*http.Request, int64, error) {
+	have, err := d.truncateToResumable()
 	if err != nil {
-		return nil, 0, permanent{err}
+		return nil, 0, permanentError{err}
 	}
 	address := d.hub.Endpoint + "/" + d.repository + "/resolve/" + d.checkout.revision() + "/" + url.PathEscape(d.name)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, 0, permanent{err}
+		return nil, 0, permanentError{err}
 	}
 	request.Header.Set("Accept-Encoding", "identity") // sizes and digests are those of the file
 	if d.hub.Token != "" {
@@ -122,9 +122,10 @@ func (d *download) begin(ctx context.Context) (*http.Request, int64, error) {
 	return request, have, nil
 }
 
-// resumable cuts the part to what can be continued. Of a whole part the last byte is asked for again: a range behind the
-// end is an error, and only an answer tells whether the hub still means the same contents.
-func (d *download) resumable() (int64, error) {
+// truncateToResumable cuts the part to what can be continued. Of a whole part the last byte is asked for
+// again: a range behind the end is an error, and only an answer tells whether the hub still means the same
+// contents.
+func (d *download) truncateToResumable() (int64, error) {
 	info, err := d.part.Stat()
 	if err != nil {
 		return 0, err
@@ -139,14 +140,15 @@ func (d *download) resumable() (int64, error) {
 	return have, d.part.Truncate(have)
 }
 
-// restart empties the part and notes what it will hold, in this order: a part is never taken for what it is not.
+// restart empties the part and notes what it will hold, in this order: a part is never taken for what it is
+// not.
 func (d *download) restart(o origin) error {
 	if err := d.part.Truncate(0); err != nil {
-		return permanent{err}
+		return permanentError{err}
 	}
 	d.checkout.Parts[d.name] = o
 	if err := d.checkout.save(); err != nil {
-		return permanent{err}
+		return permanentError{err}
 	}
 	return nil
 }
@@ -159,13 +161,13 @@ func statusError(r *http.Response) error {
 	case code == http.StatusNotFound:
 		return errAbsent
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return permanent{fmt.Errorf("the hub refuses access (%d); set HF_TOKEN for a private or gated repository, and check its name", code)}
+		return permanentError{fmt.Errorf("the hub refuses access (%d); set HF_TOKEN for a private or gated repository, and check its name", code)}
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
-		return later{fmt.Errorf("the hub answered %d", code), retryAfter(r)}
+		return retryLater{fmt.Errorf("the hub answered %d", code), retryAfter(r)}
 	case code >= http.StatusInternalServerError, code == http.StatusRequestTimeout, code == http.StatusRequestedRangeNotSatisfiable:
 		return fmt.Errorf("the hub answered %d", code)
 	default:
-		return permanent{fmt.Errorf("the hub answered %d", code)}
+		return permanentError{fmt.Errorf("the hub answered %d", code)}
 	}
 }
 

@@ -20,8 +20,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/weights/weightstest"
 )
 
-// fakeHub serves revisions of one repository, owner/name, over HTTP as the hub does: small files by itself, tensors by a
-// redirect to another server.
+// fakeHub serves revisions of one repository, owner/name, over HTTP as the hub does: small files by itself,
+// tensors by a redirect to another server.
 type fakeHub struct {
 	*httptest.Server
 	store *httptest.Server // where redirects lead

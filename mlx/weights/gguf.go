@@ -72,7 +72,7 @@ var ggufWidth = map[uint64]uint64{
 	ggufUint64: 8, ggufInt64: 8, ggufFloat64: 8,
 }
 
-func signed(v uint64, width uint64) int64 {
+func signExtend(v uint64, width uint64) int64 {
 	shift := 64 - 8*width
 	return int64(v<<shift) >> shift
 }
@@ -83,7 +83,7 @@ func (r *reader) value(kind uint64) any {
 	case ggufUint8, ggufUint16, ggufUint32, ggufUint64:
 		return r.uint(width)
 	case ggufInt8, ggufInt16, ggufInt32, ggufInt64:
-		return signed(r.uint(width), width)
+		return signExtend(r.uint(width), width)
 	case ggufFloat32:
 		return float64(math.Float32frombits(uint32(r.uint(4))))
 	case ggufFloat64:
@@ -107,11 +107,11 @@ func (r *reader) fail(format string, args ...any) {
 
 func (r *reader) array() any {
 	kind, n := r.uint(4), r.uint(8)
-	least := uint64(8) // a string's length
+	minBytes := uint64(8) // a string's length
 	if w, ok := ggufWidth[kind]; ok {
-		least = w
+		minBytes = w
 	}
-	if r.err == nil && n > (uint64(len(r.data))-r.at)/least {
+	if r.err == nil && n > (uint64(len(r.data))-r.at)/minBytes {
 		r.err = errTruncated
 	}
 	switch {
@@ -176,14 +176,14 @@ func ParseGGUF(data []byte) (*GGUF, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if err := g.isRun(); err != nil {
-		return nil, err // rather than what of its tensors is not known
+	if err := g.checkSupported(); err != nil {
+		return nil, err // it says more than that a type of tensor is unknown
 	}
-	return g, g.place(infos, data, r.at)
+	return g, g.cutTensors(infos, data, r.at)
 }
 
-// isRun refuses a file of another architecture, and a part of a model.
-func (g *GGUF) isRun() error {
+// checkSupported refuses a file of another architecture, and a part of a model.
+func (g *GGUF) checkSupported() error {
 	if n, ok := g.Uint("split.count"); ok && n > 1 {
 		part, _ := g.Uint("split.no")
 		return fmt.Errorf("the file is part %d of %d of a split model, which is %w; join the parts first (llama-gguf-split --merge)", part+1, n, ErrUnsupported)
@@ -212,8 +212,8 @@ func (r *reader) tensorInfo() tensorInfo {
 	return t
 }
 
-// place cuts the tensors out of the data section, which begins at the next multiple of the alignment.
-func (g *GGUF) place(infos []tensorInfo, data []byte, header uint64) error {
+// cutTensors cuts the tensors out of the data section, which begins at the next multiple of the alignment.
+func (g *GGUF) cutTensors(infos []tensorInfo, data []byte, header uint64) error {
 	align := uint64(32)
 	if v, ok := g.Metadata["general.alignment"].(uint64); ok {
 		if v == 0 || v%8 != 0 || v > 1<<20 {
@@ -235,11 +235,11 @@ func (g *GGUF) place(infos []tensorInfo, data []byte, header uint64) error {
 		}
 		g.Tensors[t.Name] = t
 	}
-	return g.apart(infos)
+	return g.checkOverlap(infos)
 }
 
-// apart refuses tensors that share bytes of the file.
-func (g *GGUF) apart(infos []tensorInfo) error {
+// checkOverlap refuses tensors that share bytes of the file.
+func (g *GGUF) checkOverlap(infos []tensorInfo) error {
 	slices.SortFunc(infos, func(a, b tensorInfo) int { return cmp.Compare(a.offset, b.offset) })
 	for i := 1; i < len(infos); i++ {
 		before := infos[i-1]
@@ -273,7 +273,7 @@ func (info tensorInfo) tensor(data []byte, base uint64) (Tensor, error) {
 	size := total / uint64(elements) * uint64(bytes)
 	if begin, n := base+info.offset, uint64(len(data)); begin >= base && begin <= n && size <= n-begin {
 		t.Data = data[begin : begin+size : begin+size]
-		return t, t.sized(size)
+		return t, t.checkSize(size)
 	}
 	return Tensor{}, fmt.Errorf("tensor %s lies behind the end of the file; it may be an incomplete download", info.name)
 }

@@ -34,7 +34,7 @@ func TestFloatsAreRoundedToTheNearestHalf(t *testing.T) {
 func TestABFloat16SurvivesHalfFromTwoToTheMinus17On(t *testing.T) {
 	for b := range 0x8000 {
 		f := math.Float32frombits(uint32(b) << 16)
-		if !fitHalf([]float32{f}) {
+		if !fitsHalf([]float32{f}) {
 			continue
 		}
 		back := half(binary.LittleEndian.AppendUint16(nil, toHalf(f)))

@@ -21,7 +21,8 @@ type Hub struct {
 	Folder   string // holds one folder for each repository
 	Client   *http.Client
 	Progress func(file string, share float64) // may be nil
-	// Stall is how long a transfer may take for its next 16 KB before it is given up and tried again; default one minute.
+	// Stall is how long a transfer may take for its next 16 KB before it is given up and tried again; default
+	// one minute.
 	Stall time.Duration
 	// Pause waits between two tries; by the clock unless it is set.
 	Pause func(ctx context.Context, d time.Duration) error
@@ -34,10 +35,10 @@ var repositoryName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w
 // errAbsent is a file that the repository does not have.
 var errAbsent = errors.New("the repository does not have it")
 
-// Fetch brings a repository's configuration, tokenizer and safetensors to disk and returns their folder. All files are of
-// one revision: the one that the folder was begun with. What is there is kept, a broken download goes on where it broke
-// off if the hub still has the same contents, and each file is held to the size and the digest that the hub tells of it.
-// A folder that was fetched as a whole needs no hub.
+// Fetch brings a repository's configuration, tokenizer and safetensors to disk and returns their folder. All
+// files are of one revision: the one that the folder was begun with. What is there is kept, a broken download
+// goes on where it broke off if the hub still has the same contents, and each file is held to the size and
+// the digest that the hub tells of it. A folder that was fetched as a whole needs no hub.
 func Fetch(ctx context.Context, h Hub, repository string) (string, error) {
 	if !repositoryName.MatchString(repository) {
 		return "", fmt.Errorf("%q is neither a file or folder that exists nor the name of a repository (owner/name)", repository)
@@ -83,7 +84,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// fetchLocked keeps two processes from writing to one folder: the second waits, and then finds the files there.
+// fetchLocked keeps two processes from writing to one folder: the second waits, and then finds the files
+// there.
 func (h Hub) fetchLocked(ctx context.Context, repository, folder string) (err error) {
 	lock, err := vfs.OS{}.Lock(filepath.Join(folder, "fetch.lock"))
 	for ; errors.Is(err, vfs.ErrLocked); lock, err = (vfs.OS{}).Lock(filepath.Join(folder, "fetch.lock")) {
@@ -97,14 +99,14 @@ func (h Hub) fetchLocked(ctx context.Context, repository, folder string) (err er
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	c := readCheckout(folder)
-	if c.Complete && c.whole() {
+	if c.Complete && c.isWhole() {
 		return nil
 	}
 	return h.fetchAll(ctx, repository, c)
 }
 
 func (h Hub) fetchAll(ctx context.Context, repository string, c *checkout) error {
-	for _, name := range required() {
+	for _, name := range requiredFiles() {
 		if err := h.file(ctx, repository, c, name); err != nil {
 			return err
 		}
@@ -127,7 +129,8 @@ func (h Hub) fetchAll(ctx context.Context, repository string, c *checkout) error
 	return c.save()
 }
 
-// file fetches one file through a .part beside it, which is renamed when it is whole and what the hub said it is.
+// file fetches one file through a .part beside it, which is renamed when it is whole and what the hub said it
+// is.
 func (h Hub) file(ctx context.Context, repository string, c *checkout, name string) error {
 	path := filepath.Join(c.folder, name)
 	if _, err := os.Stat(path); err == nil {
@@ -142,7 +145,7 @@ func (h Hub) file(ctx context.Context, repository string, c *checkout, name stri
 		if errors.Is(err, errAbsent) {
 			_ = os.Remove(path + ".part") // an empty file hurts nobody
 		}
-		return fmt.Errorf("%s: %w", name, c.explained(err))
+		return fmt.Errorf("%s: %w", name, c.explain(err))
 	}
 	if err := os.Rename(path+".part", path); err != nil {
 		return err

@@ -22,7 +22,8 @@ var errDamaged = errors.New("what arrived is not what the hub announced")
 
 // origin is what the hub tells of a file.
 type origin struct {
-	// ETag names the contents: the hub's own is the SHA-256 of a large file, and the SHA-1 of the git blob of others.
+	// ETag names the contents: the hub's own is the SHA-256 of a large file, and the SHA-1 of the git blob of
+	// others.
 	ETag   string `json:"etag"`
 	Served string `json:"served"` // the strong ETag of the server that sends the bytes, for If-Range; or empty
 	Size   int64  `json:"size"`   // -1 where nobody tells
@@ -33,16 +34,17 @@ func (o origin) same(other origin) bool {
 	return o.ETag != "" && o.ETag == other.ETag && (o.Size == other.Size || other.Size < 0)
 }
 
-// trail collects what the answers on the way to a file's bytes tell of it: redirects of the hub tell most.
-type trail struct {
-	host   string // the hub's; what others tell of the contents is no digest
-	commit string
-	linked string
-	etag   string
-	size   int64
+// responseTrail collects what the answers on the way to a file's bytes tell of it: redirects of the hub tell
+// most.
+type responseTrail struct {
+	host       string // the hub's; what others tell of the contents is no digest
+	commit     string
+	linkedETag string
+	etag       string
+	size       int64
 }
 
-func (t *trail) add(r *http.Response) {
+func (t *responseTrail) add(r *http.Response) {
 	if r.Request == nil || r.Request.URL.Host != t.host {
 		return
 	}
@@ -50,7 +52,7 @@ func (t *trail) add(r *http.Response) {
 		t.commit = c
 	}
 	if e := r.Header.Get("X-Linked-Etag"); e != "" {
-		t.linked = e
+		t.linkedETag = e
 	}
 	if e := r.Header.Get("Etag"); e != "" {
 		t.etag = e
@@ -61,11 +63,11 @@ func (t *trail) add(r *http.Response) {
 }
 
 // origin joins the trail with the answer that brings the bytes.
-func (t *trail) origin(r *http.Response) (origin, error) {
+func (t *responseTrail) origin(r *http.Response) (origin, error) {
 	o := origin{Size: t.size}
-	for _, tag := range []string{t.linked, t.etag, r.Header.Get("Etag")} {
+	for _, tag := range []string{t.linkedETag, t.etag, r.Header.Get("Etag")} {
 		if o.ETag == "" {
-			o.ETag = opaque(tag)
+			o.ETag = opaqueTag(tag)
 		}
 	}
 	if served := r.Header.Get("Etag"); !strings.HasPrefix(served, "W/") {
@@ -79,7 +81,7 @@ func (t *trail) origin(r *http.Response) (origin, error) {
 	return o, nil
 }
 
-func opaque(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
+func opaqueTag(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
 
 // wholeSize is how large the file is by the answer itself, or -1.
 func wholeSize(r *http.Response) int64 {

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// interrupted leaves a folder in which the first shard has its first 40,000 bytes, as a process that was killed.
+// interrupted leaves a folder in which the first shard has its first 40,000 bytes, as a process that was
+// killed.
 func interrupted(t *testing.T, h *fakeHub) string {
 	cache := t.TempDir()
 	h.trouble = func(w http.ResponseWriter, _ *http.Request, name string, n int, raw []byte) bool {
@@ -86,8 +87,8 @@ func TestARevisionThatIsGoneIsNamed(t *testing.T) {
 	}
 }
 
-// Parts as a kill, a full disk or another program leaves them: whole, too long, of other bytes, without a note of whose
-// they are.
+// Parts as a kill, a full disk or another program leaves them: whole, too long, of other bytes, without a
+// note of whose they are.
 func TestPartsOfAllKinds(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, cache string, raw, other []byte){
 		"whole":                   func(t *testing.T, cache string, raw, _ []byte) { write(t, partOf(cache), raw) },

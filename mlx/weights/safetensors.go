@@ -13,8 +13,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
-// ParseSafetensors reads the header of a safetensors file; tensors' data are slices of data.
-// Format: 8 bytes of length, a JSON header of that length, then the tensors (github.com/huggingface/safetensors).
+// ParseSafetensors reads the header of a safetensors file; tensors' data are slices of data. Format: 8 bytes
+// of length, a JSON header of that length, then the tensors (github.com/huggingface/safetensors).
 func ParseSafetensors(data []byte) (map[string]Tensor, error) {
 	if len(data) < 8 {
 		return nil, errors.New("not a safetensors file: shorter than 8 bytes")
@@ -59,7 +59,7 @@ func safetensor(name string, raw json.RawMessage, body []byte) (Tensor, error) {
 		return Tensor{}, fmt.Errorf("tensor %s lies behind the end of the file; it may be an incomplete download", name)
 	}
 	t := Tensor{Name: name, Type: kind, Shape: info.Shape, Data: body[info.Offsets[0]:info.Offsets[1]:info.Offsets[1]]}
-	return t, t.sized(uint64(len(t.Data)))
+	return t, t.checkSize(uint64(len(t.Data)))
 }
 
 // openFolder reads config.json and the safetensors of a Hugging Face checkpoint.
@@ -108,7 +108,7 @@ func (m *Model) mapShards(files []string, names arch.Names) error {
 		}
 	}
 	for name, a := range m.affine {
-		if err := a.complete(); err != nil {
+		if err := a.check(); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -141,7 +141,7 @@ func (m *Model) addFolder(name, part string, t Tensor) error {
 		if m.affine[name] == nil {
 			m.affine[name] = &affine{}
 		}
-		m.affine[name].put(part, t)
+		m.affine[name].setPart(part, t)
 	}
 	return nil
 }

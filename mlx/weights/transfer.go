@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// leastProgress is how many bytes must arrive within Hub.Stall.
-const leastProgress = 16 << 10
+// minProgress is how many bytes must arrive within Hub.Stall.
+const minProgress = 16 << 10
 
 var errStalled = errors.New("the hub sends nothing, or next to nothing")
 
@@ -21,13 +21,13 @@ func (d *download) try(parent context.Context) error {
 	defer cancel(nil)
 	timer := time.AfterFunc(d.hub.Stall, func() { cancel(errStalled) })
 	defer timer.Stop()
-	request, have, err := d.begin(ctx)
+	request, have, err := d.request(ctx)
 	if err != nil {
 		return err
 	}
 	response, t, err := d.ask(request)
 	if err != nil {
-		return stalled(ctx, err)
+		return stallError(ctx, err)
 	}
 	defer response.Body.Close()
 	o, have, err := d.accept(response, t, have)
@@ -35,14 +35,14 @@ func (d *download) try(parent context.Context) error {
 		return err
 	}
 	if err := d.receive(response, have, o.Size, func() { timer.Reset(d.hub.Stall) }); err != nil {
-		return stalled(ctx, err)
+		return stallError(ctx, err)
 	}
 	timer.Stop() // the rest is up to this machine's disk
 	return d.finish(o)
 }
 
-// stalled names the reason where a request was ended because nothing came.
-func stalled(ctx context.Context, err error) error {
+// stallError names the reason where a request was ended because nothing came.
+func stallError(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errStalled) {
 		return errStalled
 	}
@@ -50,23 +50,24 @@ func stalled(ctx context.Context, err error) error {
 }
 
 // ask sends the request and follows redirects, of which it remembers what they tell of the file.
-func (d *download) ask(request *http.Request) (*http.Response, *trail, error) {
-	t := &trail{host: request.URL.Host, size: -1}
+func (d *download) ask(request *http.Request) (*http.Response, *responseTrail, error) {
+	t := &responseTrail{host: request.URL.Host, size: -1}
 	client := *d.hub.Client
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		t.add(next.Response)
-		return follow(next, via)
+		return checkRedirect(next, via)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, nil, unsigned(err)
+		return nil, nil, withoutSignature(err)
 	}
 	t.add(response)
 	return response, t, nil
 }
 
-// unsigned is a client's error without the query of the address, which may be a signature that opens a file to everybody.
-func unsigned(err error) error {
+// withoutSignature returns a client's error without the query of the address, which may be a signature that
+// opens a file to everybody.
+func withoutSignature(err error) error {
 	var failed *url.Error
 	if !errors.As(err, &failed) {
 		return err
@@ -75,17 +76,17 @@ func unsigned(err error) error {
 	if perr != nil {
 		return failed.Err
 	}
-	return fmt.Errorf("%s: %w", without(at), failed.Err)
+	return fmt.Errorf("%s: %w", withoutQuery(at), failed.Err)
 }
 
-// follow keeps the token from other servers, and bytes from being brought in the clear.
-func follow(next *http.Request, via []*http.Request) error {
+// checkRedirect refuses redirects that leave encryption, and keeps the token from other servers.
+func checkRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return permanent{errors.New("the hub redirects in a circle")}
+		return permanentError{errors.New("the hub redirects in a circle")}
 	}
 	first := via[0].URL
 	if first.Scheme == "https" && next.URL.Scheme != "https" {
-		return permanent{fmt.Errorf("the hub redirects to %s, which is not encrypted", without(next.URL))}
+		return permanentError{fmt.Errorf("the hub redirects to %s, which is not encrypted", withoutQuery(next.URL))}
 	}
 	if first.Scheme != next.URL.Scheme || first.Host != next.URL.Host {
 		next.Header.Del("Authorization")
@@ -93,11 +94,12 @@ func follow(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// without is an address without its query, which may hold a signature.
-func without(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
+// withoutQuery is an address without its query, which may hold a signature.
+func withoutQuery(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
 
-// accept decides by an answer's head where its bytes belong: behind those that are there, or in an empty part.
-func (d *download) accept(r *http.Response, t *trail, have int64) (o origin, at int64, err error) {
+// accept decides by an answer's head where its bytes belong: behind those that are there, or in an empty
+// part.
+func (d *download) accept(r *http.Response, t *responseTrail, have int64) (o origin, at int64, err error) {
 	if r.StatusCode == http.StatusRequestedRangeNotSatisfiable && have > 0 {
 		return o, 0, errors.Join(errors.New("the hub has no such range"), d.restart(origin{}))
 	}
@@ -105,7 +107,7 @@ func (d *download) accept(r *http.Response, t *trail, have int64) (o origin, at 
 		return o, 0, err
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return o, 0, permanent{fmt.Errorf("the hub sends it encoded as %q, which was not asked for", e)}
+		return o, 0, permanentError{fmt.Errorf("the hub sends it encoded as %q, which was not asked for", e)}
 	}
 	if err := d.checkout.pin(t.commit); err != nil {
 		return o, 0, err
@@ -127,35 +129,35 @@ func (d *download) accept(r *http.Response, t *trail, have int64) (o origin, at 
 // leastProgress bytes.
 func (d *download) receive(r *http.Response, have, size int64, progress func()) error {
 	if _, err := d.part.Seek(have, io.SeekStart); err != nil {
-		return permanent{err}
+		return permanentError{err}
 	}
-	buffer, untold := make([]byte, 256<<10), 0
+	buffer, unreported := make([]byte, 256<<10), 0
 	for {
 		n, err := r.Body.Read(buffer)
 		if _, werr := d.part.Write(buffer[:n]); werr != nil {
-			return permanent{werr}
+			return permanentError{werr}
 		}
-		have, untold = have+int64(n), untold+n
-		if untold >= leastProgress {
+		have, unreported = have+int64(n), unreported+n
+		if unreported >= minProgress {
 			progress()
-			untold = 0
+			unreported = 0
 		}
 		if size > 0 {
 			d.hub.Progress(d.name, min(float64(have)/float64(size), 1))
 		}
 		if err != nil || size >= 0 && have > size {
-			return d.ended(r, err, have, size)
+			return d.checkEnd(r, err, have, size)
 		}
 	}
 }
 
-// ended tells whether a body's end is the file's.
-func (d *download) ended(r *http.Response, err error, have, size int64) error {
-	framed := r.ContentLength >= 0 || len(r.TransferEncoding) > 0 || r.ProtoMajor >= 2
+// checkEnd returns an error if a body's end is not the file's.
+func (d *download) checkEnd(r *http.Response, err error, have, size int64) error {
+	hasLength := r.ContentLength >= 0 || len(r.TransferEncoding) > 0 || r.ProtoMajor >= 2
 	switch {
 	case size >= 0 && have > size:
 		return errors.Join(fmt.Errorf("%w: more than its %d bytes", errDamaged, size), d.restart(origin{}))
-	case !errors.Is(err, io.EOF), size >= 0 && have < size, size < 0 && !framed:
+	case !errors.Is(err, io.EOF), size >= 0 && have < size, size < 0 && !hasLength:
 		return fmt.Errorf("broke off after %d bytes: %w", have, err)
 	}
 	return nil
@@ -167,7 +169,7 @@ func (d *download) finish(o origin) error {
 		return errors.Join(err, d.restart(origin{}))
 	}
 	if err := d.part.Sync(); err != nil {
-		return permanent{err}
+		return permanentError{err}
 	}
 	return nil
 }

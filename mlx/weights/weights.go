@@ -1,5 +1,6 @@
-// Package weights reads models from disk: GGUF files and safetensors folders. Files are opened read-only and every
-// length and offset in them is checked before use, so a wrong, truncated or foreign file gives one clear error.
+// Package weights reads models from disk: GGUF files and safetensors folders. Files are opened read-only and
+// every length and offset in them is checked before use, so a wrong, truncated or foreign file gives one
+// clear error.
 package weights
 
 import (
@@ -20,8 +21,8 @@ var ErrUnsupported = arch.ErrUnsupported
 // Type is how a tensor's elements are stored.
 type Type int
 
-// The types that are read; the quantised ones are ggml's blocks of 32 along the last axis. U32 holds the packed words
-// of MLX's quantised matrices, which Model.Tensor returns as Q4_1 or F32.
+// The types that are read; the quantised ones are ggml's blocks of 32 along the last axis. U32 holds the
+// packed words of MLX's quantised matrices, which Model.Tensor returns as Q4_1 or F32.
 const (
 	F32 Type = iota
 	F16
@@ -51,7 +52,8 @@ func (t Type) block() (elements, bytes int) {
 	return 32, 20
 }
 
-// Tensor is one named array of a model; Shape has the outermost axis first and Data lies in the file's mapping.
+// Tensor is one named array of a model; Shape has the outermost axis first and Data lies in the file's
+// mapping.
 type Tensor struct {
 	Name  string
 	Type  Type
@@ -65,8 +67,8 @@ func (t Tensor) RowBytes() int {
 	return t.Shape[len(t.Shape)-1] / elements * bytes
 }
 
-// sized checks shape and type against n bytes of data.
-func (t Tensor) sized(n uint64) error {
+// checkSize checks shape and type against n bytes of data.
+func (t Tensor) checkSize(n uint64) error {
 	elements, bytes := t.Type.block()
 	if len(t.Shape) == 0 {
 		return fmt.Errorf("tensor %s has no dimensions", t.Name)
@@ -87,16 +89,16 @@ func (t Tensor) sized(n uint64) error {
 	return nil
 }
 
-// expect is an error when the tensor has another shape.
-func (t Tensor) expect(shape []int) error {
+// checkShape returns an error if the tensor has another shape.
+func (t Tensor) checkShape(shape []int) error {
 	if !slices.Equal(t.Shape, shape) {
 		return fmt.Errorf("tensor %s has shape %v, the configuration says %v", t.Name, t.Shape, shape)
 	}
 	return nil
 }
 
-// Model is an opened model: its description, and its tensors under the names of package arch. A head is absent when it
-// is the embedding.
+// Model is an opened model: its description, and its tensors under the names of package arch. A head is
+// absent when it is the embedding.
 type Model struct {
 	Config  arch.Config
 	GGUF    *GGUF  // the file, when it is one
@@ -115,7 +117,7 @@ func (m *Model) Tensor(name string, shape ...int) (Tensor, error) {
 	if !ok {
 		return Tensor{}, fmt.Errorf("the model has no tensor %s", name)
 	}
-	return t, t.expect(shape)
+	return t, t.checkShape(shape)
 }
 
 // Has reports whether a canonical name exists.

@@ -127,7 +127,8 @@ func TestWrongFoldersGiveOneClearLine(t *testing.T) {
 	}
 }
 
-// TestAModelWithoutANameIsCalledByItsPlace: a model without a name answers nothing, and most folders of today have none.
+// TestAModelWithoutANameIsCalledByItsPlace: a model without a name answers nothing, and most folders of today
+// have none.
 func TestAModelWithoutANameIsCalledByItsPlace(t *testing.T) {
 	from, dir := weightstest.Write(t, weightstest.Default()), t.TempDir()
 	file := weightstest.WriteGGUF(t, weightstest.Default())

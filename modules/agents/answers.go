@@ -29,8 +29,8 @@ func (r *Registry) Get(ctx context.Context, tenant, id string) (Record, error) {
 	return record, nil
 }
 
-// Written is Get once what is noted of the agent is written, if the store takes it soon: what is told to be durable
-// includes the record.
+// Written is Get once what is noted of the agent is written, if the store takes it soon: what is told to be
+// durable includes the record.
 func (r *Registry) Written(ctx context.Context, tenant, id string) (Record, error) {
 	r.writer.writeSoon(ctx, ref{tenant, id})
 	return r.Get(ctx, tenant, id)
@@ -68,12 +68,13 @@ func (f Filter) covers(at ref, next Cursor) bool {
 		(next == Cursor{} || at.compare(ref{next.Tenant, next.ID}) <= 0)
 }
 
-// takes tells whether a record was used when the filter asks for.
-func (f Filter) takes(r Record) bool {
+// matches tells whether the time of a record's last use is one that the filter asks for.
+func (f Filter) matches(r Record) bool {
 	return (f.UsedBefore.IsZero() || r.Used.Before(f.UsedBefore)) && (f.UsedAfter.IsZero() || r.Used.After(f.UsedAfter))
 }
 
-// withUses puts an agent with its latest uses into the page, or takes it out if the filter no longer takes it.
+// withUses puts an agent with its latest uses into the page, or takes it out if the filter no longer takes
+// it.
 func (r *Registry) withUses(ctx context.Context, store Records, f Filter, page []Record, at ref, uses []Use) ([]Record, error) {
 	i, isListed := slices.BinarySearchFunc(page, at, func(r Record, at ref) int { return ref{r.Tenant, r.ID}.compare(at) })
 	var record Record
@@ -92,7 +93,7 @@ func (r *Registry) withUses(ctx context.Context, store Records, f Filter, page [
 			return nil, err
 		}
 	}
-	if record.addAll(uses); f.takes(record) {
+	if record.addAll(uses); f.matches(record) {
 		page = slices.Insert(page, i, record)
 	}
 	return page, nil
@@ -104,7 +105,8 @@ func (r *Record) addAll(uses []Use) {
 	}
 }
 
-// Create makes an agent, or changes the TTL of one that is there, and computes its system prompt if it has one.
+// Create makes an agent, or changes the TTL of one that is there, and computes its system prompt if it has
+// one.
 func (r *Registry) Create(ctx context.Context, tenant, id, system string, ttl time.Duration) (record Record, created bool, err error) {
 	store, err := r.conn.ask(ctx)
 	if err != nil {

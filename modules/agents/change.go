@@ -6,8 +6,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// Change is what a record becomes, told by what is different, so that a turn writes as much as it changed and not all
-// that the agent ever said.
+// Change is what a record becomes, told by what is different, so that a turn writes as much as it changed and
+// not all that the agent ever said.
 type Change struct {
 	Record  Record   // as it is to be; its version is that of the record that it replaces
 	Rewrite bool     // parts of the stored record can't be read: all of it is replaced
@@ -17,21 +17,21 @@ type Change struct {
 	Lost    []kv.Key // blocks that it no longer owns
 }
 
-// ChangeOf returns what makes one record into another. The zero record stands for none.
-func ChangeOf(was, is Record) Change {
-	c := Change{Record: is, Rewrite: was.Damaged > 0}
+// ChangeOf returns the change that makes one record into another. The zero record stands for none.
+func ChangeOf(before, after Record) Change {
+	c := Change{Record: after, Rewrite: before.Damaged > 0}
 	if c.Rewrite {
-		was.Heads = nil
+		before.Heads = nil
 	}
-	before := usesOf(was)
-	for _, head := range is.Heads {
-		if used, there := before[head.Chain.Head()]; !there || !used.Equal(head.Used) {
+	lastUses := usesOf(before)
+	for _, head := range after.Heads {
+		if used, known := lastUses[head.Chain.Head()]; !known || !used.Equal(head.Used) {
 			c.Heads = append(c.Heads, head)
 		}
 	}
-	c.Dropped = missing(keysOfHeads(was), keysOfHeads(is))
-	c.Gained = missing(blocksOf(is), blocksOf(was))
-	c.Lost = missing(blocksOf(was), blocksOf(is))
+	c.Dropped = keysNotIn(keysOfHeads(before), keysOfHeads(after))
+	c.Gained = keysNotIn(blocksOf(after), blocksOf(before))
+	c.Lost = keysNotIn(blocksOf(before), blocksOf(after))
 	return c
 }
 
@@ -61,8 +61,8 @@ func blocksOf(r Record) (keys []kv.Key) {
 	return keys
 }
 
-// missing are those of the keys that the others don't have, each once.
-func missing(keys, others []kv.Key) (left []kv.Key) {
+// keysNotIn returns those of the keys that the others don't have, each once.
+func keysNotIn(keys, others []kv.Key) (remaining []kv.Key) {
 	seen := make(map[kv.Key]bool, len(others)+len(keys))
 	for _, key := range others {
 		seen[key] = true
@@ -70,8 +70,8 @@ func missing(keys, others []kv.Key) (left []kv.Key) {
 	for _, key := range keys {
 		if !seen[key] {
 			seen[key] = true
-			left = append(left, key)
+			remaining = append(remaining, key)
 		}
 	}
-	return left
+	return remaining
 }

@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What a change tells, made to a record as a store keeps it, gives the record that was wanted, and tells no more than is
-// different.
+// What a change tells, made to a record as a store keeps it, gives the record that was wanted, and tells no
+// more than is different.
 func TestAChangeMakesOneRecordIntoTheOther(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		was, is := anyRecord(t, "was"), anyRecord(t, "is")

@@ -13,9 +13,10 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// A collection removes from the storage that nodes share what no agent owns and what nobody stored anew for the TTL. It asks the
-// database who owns what, so a database that is not this storage's, or that was set back, must not empty it: a collection stops
-// at a storage of another cluster, and where it would remove more than a tenth.
+// A collection removes from the storage that nodes share what no agent owns and what nobody stored anew for
+// the TTL. It asks the database who owns what, so a database that is not this storage's, or that was set
+// back, must not empty it: a collection stops at a storage of another cluster, and where it would remove more
+// than a tenth.
 
 const (
 	// mostCollected is the part of all blocks that a collection may remove: one in so many.
@@ -106,8 +107,8 @@ func (c *collector) collect(ctx context.Context, store Store) error {
 	return err
 }
 
-// checkCluster fails if the storage belongs to a cluster with another secret. What belongs to none belongs to this one from now
-// on.
+// checkCluster fails if the storage belongs to a cluster with another secret. What belongs to none belongs to
+// this one from now on.
 func (c *collector) checkCluster(ctx context.Context) error {
 	own := clusterID(c.conn.clusterSecret())
 	id, err := c.cfg.Shared.Claim(ctx, own)
@@ -152,7 +153,7 @@ func (c *collector) count(ctx context.Context, store Store) (found Collection, o
 
 // remove removes blocks that still nobody owns.
 func (c *collector) remove(ctx context.Context, store Store, orphans []kv.Stored, removed *kv.Moved) (err error) {
-	for some := range slices.Chunk(orphans, removedAtOnce) {
+	for some := range slices.Chunk(orphans, removalBatch) {
 		sizes := map[kv.Key]int64{}
 		for _, block := range some {
 			sizes[block.Key] = block.Bytes

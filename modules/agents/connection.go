@@ -13,28 +13,28 @@ var (
 	errEnding  = errors.New("the server is ending")
 )
 
-// connection is the way to the store: it is opened when that is possible, and anew when it is no longer where it was.
+// connection opens the store when that is possible, and anew when it is no longer where it was.
 type connection struct {
-	openStore func(ctx context.Context) (Store, error)
-	settled   func(secret []byte)
-	oneSecret bool
-	opened    func() // told of every store that was opened
-	log       *slog.Logger
+	openStore      func(ctx context.Context) (Store, error)
+	onSecretStored func(secret []byte)
+	oneSecret      bool
+	onOpened       func() // told of every store that was opened
+	log            *slog.Logger
 
-	opens sync.Mutex // held while the store is opened, before mu
+	openMu sync.Mutex // held while the store is opened, before mu
 
-	mu      sync.Mutex
-	store   Store
-	opening error // why there is no store yet
-	secret  []byte
-	known   bool // the cluster has this secret
-	broken  bool // the store failed, and nobody has to be told again
-	refused bool // the store has another secret, and nobody has to be told again
+	mu              sync.Mutex
+	store           Store
+	openErr         error // why there is no store yet
+	secret          []byte
+	isSecretKnown   bool // the cluster has this secret
+	isFailing       bool // the store failed, and nobody has to be told again
+	isSecretRefused bool // the store has another secret, and nobody has to be told again
 }
 
 func newConnection(cfg Settings, opened func()) *connection {
-	return &connection{openStore: cfg.Open, settled: cfg.Settled, opened: opened, log: cfg.Log, opening: errNoStore,
-		secret: cfg.Secret, known: cfg.Known, oneSecret: cfg.OneSecret}
+	return &connection{openStore: cfg.Open, onSecretStored: cfg.Settled, onOpened: opened, log: cfg.Log, openErr: errNoStore,
+		secret: cfg.Secret, isSecretKnown: cfg.Known, oneSecret: cfg.OneSecret}
 }
 
 // clusterSecret is the stored one, or the proposed one while there is no store.
@@ -47,7 +47,7 @@ func (c *connection) clusterSecret() []byte {
 func (c *connection) state() (Store, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.store, c.opening
+	return c.store, c.openErr
 }
 
 // ask returns the store. One whose file was removed is opened anew first.
@@ -61,28 +61,28 @@ func (c *connection) ask(ctx context.Context) (Store, error) {
 
 // reopen opens the store, if there is none or it is no longer where it was.
 func (c *connection) reopen(ctx context.Context) (Store, error) {
-	c.opens.Lock()
-	defer c.opens.Unlock()
+	c.openMu.Lock()
+	defer c.openMu.Unlock()
 	store, err := c.state()
 	if errors.Is(err, errEnding) || err == nil && store.Check() == nil {
 		return store, err
 	}
 	if store != nil {
-		c.leave(ctx, store)
+		c.abandon(ctx, store)
 	}
 	store, err = c.open(ctx)
 	if err != nil {
 		c.mu.Lock()
-		c.opening = err
+		c.openErr = err
 		c.mu.Unlock()
-		c.failed(err)
+		c.reportFailure(err)
 		return nil, err
 	}
 	return store, nil
 }
 
-// leave gives a store up that is no longer where it was, with what it has written where it should be.
-func (c *connection) leave(ctx context.Context, store Store) {
+// abandon closes a store that is no longer where it was, after writing its records to where it should be.
+func (c *connection) abandon(ctx context.Context, store Store) {
 	gone, rescue := store.Check(), store.Rescue(ctx)
 	if rescue == nil {
 		c.log.Warn("database_removed", "error", gone.Error(), "note", "its records were written anew")
@@ -90,7 +90,7 @@ func (c *connection) leave(ctx context.Context, store Store) {
 		c.log.Error("database_removed", "error", errors.Join(gone, rescue).Error(), "note", "its records are lost")
 	}
 	c.mu.Lock()
-	c.store, c.opening = nil, errNoStore
+	c.store, c.openErr = nil, errNoStore
 	c.mu.Unlock()
 	_ = store.Close()
 }
@@ -105,33 +105,33 @@ func (c *connection) open(ctx context.Context) (Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	if err := c.take(secret); err != nil {
+	if err := c.adoptSecret(secret); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	c.settled(secret)
+	c.onSecretStored(secret)
 	c.mu.Lock()
-	c.store, c.opening = store, nil
+	c.store, c.openErr = store, nil
 	c.mu.Unlock()
-	c.opened()
+	c.onOpened()
 	return store, nil
 }
 
-// take makes the stored secret the one that holds, unless the cluster is known to have another.
-func (c *connection) take(secret []byte) error {
+// adoptSecret makes the stored secret the one that holds, unless the cluster is known to have another.
+func (c *connection) adoptSecret(secret []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	differs, told := !slices.Equal(secret, c.secret), c.refused
-	if c.refused = differs && c.known; c.refused {
-		if !told {
+	differs, wasTold := !slices.Equal(secret, c.secret), c.isSecretRefused
+	if c.isSecretRefused = differs && c.isSecretKnown; c.isSecretRefused {
+		if !wasTold {
 			c.log.Error("cluster_secret_differs", "error", ErrOtherSecret.Error(),
 				"advice", "nothing is read from the database or written to it; give this node the address of its own cluster's database, or an empty cache folder")
 		}
 		return ErrOtherSecret
 	}
-	if differs && c.broken {
+	if differs && c.isFailing {
 		c.log.Warn("cluster_secret_taken", "note", "the stored secret holds from now on; nothing was stored under the other one")
 	}
-	c.secret, c.known = secret, c.oneSecret || c.known
+	c.secret, c.isSecretKnown = secret, c.oneSecret || c.isSecretKnown
 	return nil
 }
 
@@ -139,18 +139,18 @@ func (c *connection) take(secret []byte) error {
 func (c *connection) close() {
 	c.mu.Lock()
 	store := c.store
-	c.store, c.opening = nil, errEnding
+	c.store, c.openErr = nil, errEnding
 	c.mu.Unlock()
 	if store != nil {
 		_ = store.Close()
 	}
 }
 
-// failed tells of a store that can't be reached, once.
-func (c *connection) failed(err error) {
+// reportFailure logs once that the store can't be reached.
+func (c *connection) reportFailure(err error) {
 	c.mu.Lock()
-	told := c.broken
-	c.broken = true
+	told := c.isFailing
+	c.isFailing = true
 	c.mu.Unlock()
 	if !told {
 		c.log.Warn("database_unavailable", "error", err.Error(),
@@ -158,10 +158,11 @@ func (c *connection) failed(err error) {
 	}
 }
 
-func (c *connection) healed() {
+// reportHealed logs that the store can be reached again, if that it can't was logged.
+func (c *connection) reportHealed() {
 	c.mu.Lock()
-	was := c.broken
-	c.broken = false
+	was := c.isFailing
+	c.isFailing = false
 	c.mu.Unlock()
 	if was {
 		c.log.Info("database_healed", "note", "records are written again")
@@ -172,5 +173,5 @@ func (c *connection) healed() {
 func (c *connection) isBroken() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.broken
+	return c.isFailing
 }

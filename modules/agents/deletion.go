@@ -30,9 +30,9 @@ func newDeletion(tenant, id string, now time.Time) Deletion {
 	return Deletion{Operation: "op_" + hex.EncodeToString(random[:]), Tenant: tenant, ID: id, Created: now.UTC(), Noticed: true}
 }
 
-// Delete removes the agent's record and promises that every block that is nobody else's goes from all tiers: the promise
-// is stored with the removal, so it holds across a crash. Run keeps it, and tries again what fails. It covers the agent's
-// requests that are under way: they are answered, and leave nothing behind.
+// Delete removes the agent's record and promises that every block that is nobody else's goes from all tiers:
+// the promise is stored with the removal, so it holds across a crash. Run keeps it, and tries again what
+// fails. It covers the agent's requests that are under way: they are answered, and leave nothing behind.
 func (r *Registry) Delete(ctx context.Context, tenant, id string) (Deletion, error) {
 	store, err := r.conn.ask(ctx)
 	if err != nil {
@@ -49,16 +49,16 @@ func (r *Registry) Delete(ctx context.Context, tenant, id string) (Deletion, err
 		return Deletion{}, err
 	}
 	defer done()
-	left := r.writer.of(at)
-	d.Chains, d.UnderWay = chains, underWay+len(left) > 0
-	for _, use := range left {
+	unwritten := r.writer.of(at)
+	d.Chains, d.UnderWay = chains, underWay+len(unwritten) > 0
+	for _, use := range unwritten {
 		d.Chains = append(d.Chains, use.Chain)
 	}
 	d, err = store.Delete(ctx, d)
 	if err != nil {
 		return Deletion{}, err
 	}
-	r.writer.forget(at, len(left))
+	r.writer.forget(at, len(unwritten))
 	r.hot.remove(at)
 	r.janitor.wake()
 	return d, nil

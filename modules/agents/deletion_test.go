@@ -91,8 +91,8 @@ func chain(keys ...byte) (c kv.Chain) {
 	return c
 }
 
-// A process ends after it took a deletion and before it removed a block. The next one keeps the promise, except for a
-// block that somebody came to own meanwhile.
+// A process ends after it took a deletion and before it removed a block. The next one keeps the promise,
+// except for a block that somebody came to own meanwhile.
 func TestADeletionOutlivesTheProcessThatTookIt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "records.db")
 	broken := &tiers{failure: errors.New("the disk is away"), removed: map[kv.Key]bool{}}

@@ -13,7 +13,8 @@ type expiry struct {
 	deleteAgent func(ctx context.Context, tenant, id string) (Deletion, error)
 }
 
-// run deletes agents that outlived their TTL, unless a request of theirs is under way here. Of several nodes one does it.
+// run deletes agents that outlived their TTL, unless a request of theirs is under way here. Of several nodes
+// one does it.
 func (e *expiry) run(ctx context.Context) {
 	store, err := e.conn.ask(ctx)
 	if err != nil {
@@ -21,25 +22,25 @@ func (e *expiry) run(ctx context.Context) {
 	}
 	shared, is := store.(Shared)
 	if !is {
-		e.all(ctx, store)
+		e.expireAll(ctx, store)
 		return
 	}
-	if err := shared.Lead(ctx, func(ctx context.Context) { e.all(ctx, store) }); err != nil {
+	if err := shared.Lead(ctx, func(ctx context.Context) { e.expireAll(ctx, store) }); err != nil {
 		e.cfg.Log.Debug("agents_not_expired", "error", err)
 	}
 }
 
-// all looks at all agents. Of one that was used in the future, by a wrong clock, the age begins now.
-func (e *expiry) all(ctx context.Context, store Store) {
+// expireAll looks at all agents. The age of one that was used in the future, by a wrong clock, begins now.
+func (e *expiry) expireAll(ctx context.Context, store Store) {
 	f := Filter{Limit: 100}
 	for {
 		page, next, err := store.List(ctx, f)
 		if err != nil {
-			e.conn.failed(err)
+			e.conn.reportFailure(err)
 			return
 		}
 		for _, record := range page {
-			e.one(ctx, store, record)
+			e.expireOne(ctx, store, record)
 		}
 		if next == (Cursor{}) {
 			return
@@ -48,20 +49,20 @@ func (e *expiry) all(ctx context.Context, store Store) {
 	}
 }
 
-func (e *expiry) one(ctx context.Context, store Store, record Record) {
+func (e *expiry) expireOne(ctx context.Context, store Store, record Record) {
 	now := e.cfg.Clock()
-	if record.setBack(now) {
-		_, err := e.writer.change(ctx, store, ref{record.Tenant, record.ID}, false, func(record *Record) { record.setBack(now) })
+	if record.correctFuture(now) {
+		_, err := e.writer.change(ctx, store, ref{record.Tenant, record.ID}, false, func(record *Record) { record.correctFuture(now) })
 		if err != nil {
 			e.cfg.Log.Debug("agent_not_set_back", "error", err)
 		}
 		return
 	}
 	isUsed := len(e.writer.of(ref{record.Tenant, record.ID})) > 0 || e.cfg.Memory.Busy(ctx, record.Tenant, record.ID)
-	if !record.expired(now, e.cfg.TTL) || isUsed {
+	if !record.isExpired(now, e.cfg.TTL) || isUsed {
 		return
 	}
-	if latest, err := store.Get(ctx, record.Tenant, record.ID); err != nil || !latest.expired(now, e.cfg.TTL) {
+	if latest, err := store.Get(ctx, record.Tenant, record.ID); err != nil || !latest.isExpired(now, e.cfg.TTL) {
 		return // another node used it since it was listed
 	}
 	d, err := e.deleteAgent(ctx, record.Tenant, record.ID)
@@ -73,8 +74,8 @@ func (e *expiry) one(ctx context.Context, store Store, record Record) {
 		"operation", d.Operation)
 }
 
-// expired tells whether the agent outlived its TTL, or the one that holds for agents that bring none.
-func (r *Record) expired(now time.Time, otherwise time.Duration) bool {
+// isExpired tells whether the agent outlived its TTL, or the given one if it has none.
+func (r *Record) isExpired(now time.Time, otherwise time.Duration) bool {
 	ttl := r.TTL
 	if ttl == 0 {
 		ttl = otherwise

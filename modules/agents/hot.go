@@ -5,28 +5,28 @@ import (
 	"sync"
 )
 
-// hot are the agents with blocks in the pool, the one used last at the end.
-type hot struct {
+// hotAgents are the agents with blocks in the pool, the one used last at the end.
+type hotAgents struct {
 	mu   sync.Mutex
 	refs []ref
 }
 
 // touch makes the agent the one used last.
-func (h *hot) touch(at ref) {
+func (h *hotAgents) touch(at ref) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.refs = append(without(h.refs, at), at)
+	h.refs = append(withoutRef(h.refs, at), at)
 }
 
 // remove notes that an agent has left the pool.
-func (h *hot) remove(at ref) {
+func (h *hotAgents) remove(at ref) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.refs = without(h.refs, at)
+	h.refs = withoutRef(h.refs, at)
 }
 
 // oldestBeyond takes the agent out that was used longest ago, if there are more than so many.
-func (h *hot) oldestBeyond(most int) (at ref, is bool) {
+func (h *hotAgents) oldestBeyond(most int) (at ref, is bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if most <= 0 || len(h.refs) <= most {
@@ -38,7 +38,7 @@ func (h *hot) oldestBeyond(most int) (at ref, is bool) {
 }
 
 // putBack makes the agent the one used longest ago, unless it was used meanwhile.
-func (h *hot) putBack(at ref) {
+func (h *hotAgents) putBack(at ref) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !slices.Contains(h.refs, at) {
@@ -46,12 +46,12 @@ func (h *hot) putBack(at ref) {
 	}
 }
 
-func (h *hot) len() int {
+func (h *hotAgents) len() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.refs)
 }
 
-func without(refs []ref, at ref) []ref {
+func withoutRef(refs []ref, at ref) []ref {
 	return slices.DeleteFunc(refs, func(other ref) bool { return other == at })
 }

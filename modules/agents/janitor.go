@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	deletionsKept    = 7 * 24 * time.Hour // ended ones can be asked for so long
-	deletionPatience = time.Minute        // of one attempt
-	removedAtOnce    = 64                 // blocks for which nobody can come to own them at a time
+	deletionRetention = 7 * 24 * time.Hour // ended ones can be asked for so long
+	deletionTimeout   = time.Minute        // of one attempt
+	removalBatch      = 64                 // blocks for which nobody can come to own them at a time
 )
 
 // janitor removes the blocks of deleted agents, agents that outlived their TTL, and superseded tails.
 type janitor struct {
-	cfg    Settings
-	conn   *connection
-	writer *writer
-	woken  chan struct{} // an agent was deleted, or the store was opened
+	cfg     Settings
+	conn    *connection
+	writer  *writer
+	wakeUps chan struct{} // an agent was deleted, or the store was opened
 
 	caughtUp atomic.Bool // once all deletions were noticed and tried
 }
 
 func newJanitor(cfg Settings, conn *connection, w *writer) *janitor {
-	return &janitor{cfg: cfg, conn: conn, writer: w, woken: make(chan struct{}, 1)}
+	return &janitor{cfg: cfg, conn: conn, writer: w, wakeUps: make(chan struct{}, 1)}
 }
 
 // wake has the janitor look for deletions.
 func (j *janitor) wake() {
 	select {
-	case j.woken <- struct{}{}:
+	case j.wakeUps <- struct{}{}:
 	default:
 	}
 }
@@ -48,12 +48,12 @@ func (j *janitor) run(ctx context.Context) {
 			pause = j.cfg.Retry
 		} else {
 			again = time.After(pause)
-			pause = min(2*pause, mostPause)
+			pause = min(2*pause, maxPause)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-j.woken:
+		case <-j.wakeUps:
 		case <-again:
 		}
 	}
@@ -66,7 +66,7 @@ func (j *janitor) carryOut(ctx context.Context) error {
 		return err
 	}
 	j.writer.writeAll(ctx) // what was said meanwhile may have come to own some of the blocks
-	pending, err := store.Pending(ctx, j.cfg.Clock().Add(-deletionsKept))
+	pending, err := store.Pending(ctx, j.cfg.Clock().Add(-deletionRetention))
 	if err != nil {
 		return err
 	}
@@ -85,9 +85,10 @@ func (j *janitor) carryOut(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// carryOutOne removes the blocks of one deleted agent that nobody owns, now: another may have come to own some since.
+// carryOutOne removes the blocks of one deleted agent that nobody owns, now: another may have come to own
+// some since.
 func (j *janitor) carryOutOne(ctx context.Context, store Store, d Deletion) error {
-	ctx, cancel := context.WithTimeout(ctx, deletionPatience)
+	ctx, cancel := context.WithTimeout(ctx, deletionTimeout)
 	defer cancel()
 	if d.Damaged > 0 {
 		j.cfg.Log.Warn("deletion_damaged", "operation", d.Operation, "conversations", d.Damaged,
@@ -111,8 +112,8 @@ func (j *janitor) carryOutOne(ctx context.Context, store Store, d Deletion) erro
 	return errors.Join(err, store.Progress(context.WithoutCancel(ctx), d))
 }
 
-// notice has a deletion that another node took cover this node's requests of the agent, those that ended included of
-// which there is no record yet.
+// notice has a deletion that another node took cover this node's requests of the agent, those that ended
+// included of which there is no record yet.
 func (j *janitor) notice(ctx context.Context, store Store, d *Deletion) error {
 	if d.Noticed {
 		return nil
@@ -134,12 +135,12 @@ func (j *janitor) notice(ctx context.Context, store Store, d *Deletion) error {
 	return nil
 }
 
-// removeUnowned removes those of the blocks that nobody owns, and that no use needs which is not written yet: its agent
-// will own them soon.
+// removeUnowned removes those of the blocks that nobody owns, and that no use needs which is not written yet:
+// its agent will own them soon.
 func (j *janitor) removeUnowned(ctx context.Context, store Store, operation string, blocks []kv.Ref) (moved kv.Moved, err error) {
-	for some := range slices.Chunk(blocks, removedAtOnce) {
-		err = errors.Join(err, store.DeleteUnowned(ctx, operation, some, func(ctx context.Context, orphans []kv.Ref) error {
-			removed, err := j.cfg.Memory.Delete(ctx, j.notNeeded(orphans))
+	for batch := range slices.Chunk(blocks, removalBatch) {
+		err = errors.Join(err, store.DeleteUnowned(ctx, operation, batch, func(ctx context.Context, orphans []kv.Ref) error {
+			removed, err := j.cfg.Memory.Delete(ctx, j.withoutNeeded(orphans))
 			moved.Blocks += removed.Blocks
 			moved.Bytes += removed.Bytes
 			return err
@@ -148,7 +149,7 @@ func (j *janitor) removeUnowned(ctx context.Context, store Store, operation stri
 	return moved, err
 }
 
-func (j *janitor) notNeeded(blocks []kv.Ref) []kv.Ref {
+func (j *janitor) withoutNeeded(blocks []kv.Ref) []kv.Ref {
 	keys := make([]kv.Key, len(blocks))
 	for i, block := range blocks {
 		keys[i] = block.Key

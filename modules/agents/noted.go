@@ -16,13 +16,13 @@ func (a ref) compare(b ref) int {
 	return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.id, b.id))
 }
 
-// noted are the uses that are not written yet.
-type noted struct {
+// notedUses are the uses that are not written yet.
+type notedUses struct {
 	mu   sync.Mutex
 	uses map[ref][]Use // oldest first
 }
 
-func (n *noted) add(at ref, use Use) {
+func (n *notedUses) add(at ref, use Use) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.uses == nil {
@@ -32,14 +32,14 @@ func (n *noted) add(at ref, use Use) {
 }
 
 // of are the uses of one agent.
-func (n *noted) of(at ref) []Use {
+func (n *notedUses) of(at ref) []Use {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.uses[at])
 }
 
 // all are the uses of all agents.
-func (n *noted) all() map[ref][]Use {
+func (n *notedUses) all() map[ref][]Use {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all := maps.Clone(n.uses)
@@ -50,7 +50,7 @@ func (n *noted) all() map[ref][]Use {
 }
 
 // remove takes an agent's oldest uses out, since they are written or no longer wanted.
-func (n *noted) remove(at ref, many int) {
+func (n *notedUses) remove(at ref, many int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	uses := n.uses[at]
@@ -61,17 +61,17 @@ func (n *noted) remove(at ref, many int) {
 	n.uses[at] = uses
 }
 
-func (n *noted) refs() []ref {
+func (n *notedUses) refs() []ref {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Collect(maps.Keys(n.uses))
 }
 
 // needed are those of the keys whose blocks a use needs that is not written yet.
-func (n *noted) needed(keys []kv.Key) map[kv.Key]bool {
-	asked := make(map[kv.Key]bool, len(keys))
+func (n *notedUses) needed(keys []kv.Key) map[kv.Key]bool {
+	wanted := make(map[kv.Key]bool, len(keys))
 	for _, key := range keys {
-		asked[key] = true
+		wanted[key] = true
 	}
 	needed := map[kv.Key]bool{}
 	n.mu.Lock()
@@ -79,7 +79,7 @@ func (n *noted) needed(keys []kv.Key) map[kv.Key]bool {
 	for _, uses := range n.uses {
 		for _, use := range uses {
 			for _, key := range append(slices.Clip(use.Chain.Keys), use.Chain.Tail) {
-				if asked[key] {
+				if wanted[key] {
 					needed[key] = true
 				}
 			}

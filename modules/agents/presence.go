@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// presence tells a store that several nodes share that this one lives, and has the janitor look when another node
-// deleted an agent: at once when that is told, and at every beat should it not be.
+// presence tells a store that several nodes share that this one lives, and has the janitor look when another
+// node deleted an agent: at once when that is told, and at every beat should it not be.
 type presence struct {
 	cfg     Settings
 	conn    *connection
@@ -33,7 +33,7 @@ func (p *presence) repeat(ctx context.Context, do func(Shared, context.Context) 
 		if store, err := p.conn.ask(ctx); err == nil {
 			if shared, is := store.(Shared); is {
 				if err := do(shared, ctx); err != nil {
-					p.tell(ctx, err)
+					p.logFailure(ctx, err)
 				} else {
 					done()
 				}
@@ -47,8 +47,8 @@ func (p *presence) repeat(ctx context.Context, do func(Shared, context.Context) 
 	}
 }
 
-// tell logs a failure: what goes on while the database is away is told elsewhere.
-func (p *presence) tell(ctx context.Context, err error) {
+// logFailure logs a failure. That the database is away is logged elsewhere.
+func (p *presence) logFailure(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, ErrSameNode):

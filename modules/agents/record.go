@@ -1,5 +1,5 @@
-// Package agents knows the agents: who they are, which blocks are theirs, and how long they are kept. It moves and
-// deletes their memory on request, for users their own, for operators everybody's.
+// Package agents knows the agents: who they are, which blocks are theirs, and how long they are kept. It
+// moves and deletes their memory on request, for users their own, for operators everybody's.
 package agents
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// mostHeads is how many conversations an agent has: an id often stands for several.
-const mostHeads = 8
+// maxHeads is how many conversations an agent has: an id often stands for several.
+const maxHeads = 8
 
 // Head is one conversation of an agent, as far as it went.
 type Head struct {
@@ -54,10 +54,10 @@ type Use struct {
 	At    time.Time
 }
 
-// Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room. It returns
-// the tails that the use outgrew.
+// Add takes a use into the record: the head that it continues is replaced, and the oldest head makes room. It
+// returns the tails that the use outgrew.
 func (r *Record) Add(use Use) (outgrown []kv.Ref) {
-	r.setBack(use.At)
+	r.correctFuture(use.At)
 	if use.At.After(r.Used) {
 		r.Used = use.At
 	}
@@ -75,17 +75,17 @@ func (r *Record) Add(use Use) (outgrown []kv.Ref) {
 	})
 	r.Heads = append(r.Heads, Head{use.Chain, use.At})
 	slices.SortStableFunc(r.Heads, func(a, b Head) int { return b.Used.Compare(a.Used) })
-	r.Heads = r.Heads[:min(len(r.Heads), mostHeads)]
+	r.Heads = r.Heads[:min(len(r.Heads), maxHeads)]
 	return outgrown
 }
 
-// wrongClock is how far in the future a time must lie to be taken for that of a wrong clock.
-const wrongClock = time.Hour
+// maxClockAhead is how far in the future a time must lie to be taken for that of a wrong clock.
+const maxClockAhead = time.Hour
 
-// setBack corrects times of the record that lie far in the future.
-func (r *Record) setBack(now time.Time) (changed bool) {
+// correctFuture corrects times of the record that lie far in the future.
+func (r *Record) correctFuture(now time.Time) (changed bool) {
 	wrong := func(t *time.Time) {
-		if t.Sub(now) > wrongClock {
+		if t.Sub(now) > maxClockAhead {
 			*t, changed = now, true
 		}
 	}

@@ -32,13 +32,13 @@ type Blocks interface {
 
 // Requests are those of agents that are under way.
 type Requests interface {
-	// Forget makes an agent's requests that are under way nobody's, so that nothing is kept of them, and returns how many
-	// there are and the blocks that they made so far.
+	// Forget makes an agent's requests that are under way nobody's, so that nothing is kept of them, and
+	// returns how many there are and the blocks that they made so far.
 	Forget(ctx context.Context, tenant, id string) (chains []kv.Chain, underWay int, err error)
 	// Busy tells whether requests of an agent are under way.
 	Busy(ctx context.Context, tenant, id string) bool
-	// Warm computes a system prompt's KV for an agent and returns the number of its tokens. It returns an *UnfitError for
-	// a prompt that the model can't take.
+	// Warm computes a system prompt's KV for an agent and returns the number of its tokens. It returns an
+	// *UnfitError for a prompt that the model can't take.
 	Warm(ctx context.Context, tenant, id, system string) (tokens int, err error)
 }
 
@@ -52,15 +52,16 @@ type Settings struct {
 	Log     *slog.Logger
 	Secret  []byte // of the cluster: proposed to the store, or known
 	Known   bool   // the cluster has this secret: a store with another one is not used
-	// OneSecret says that a secret that was stored is known from then on. Without it a store that was replaced by another
-	// has the other's secret taken.
+	// OneSecret says that a secret that was stored is known from then on. Without it a store that was
+	// replaced by another has the other's secret taken.
 	OneSecret bool
 	// Settled is told of the cluster's secret when it is known to be stored. It may be nil.
 	Settled func(secret []byte)
-	// Keeps tells whether blocks under the salt are found again after a restart; others' chains are not recorded. It may
-	// be nil.
+	// Keeps tells whether blocks under the salt are found again after a restart; others' chains are not
+	// recorded. It may be nil.
 	Keeps func(kv.SaltID) bool
-	// Shared is the storage that all nodes share, from which is collected what nobody owns. Nil: there is none.
+	// Shared is the storage that all nodes share, from which is collected what nobody owns. Nil: there is
+	// none.
 	Shared kv.Inventory
 	// Collected is told of every collection that came to its end. It may be nil.
 	Collected func(Collection)
@@ -107,29 +108,29 @@ func (s Settings) complete() Settings {
 	return s
 }
 
-// mostPause is the longest pause between two attempts to reach the store.
-const mostPause = 10 * time.Second
+// maxPause is the longest pause between two attempts to reach the store.
+const maxPause = 10 * time.Second
 
-// evictPatience is how long evicting an agent that is too many may hold up the writing of records.
-const evictPatience = 5 * time.Second
+// evictTimeout is how long the eviction of a surplus agent may hold up the writing of records.
+const evictTimeout = 5 * time.Second
 
 // Registry knows the agents of this node's store.
 //
-// A use is noted at once and written soon by Run. What is not written yet is part of every answer, so nobody sees an
-// agent without the turn that has just ended.
+// A use is noted at once and written soon by Run. What is not written yet is part of every answer, so nobody
+// sees an agent without the turn that has just ended.
 type Registry struct {
 	cfg     Settings
 	conn    *connection
 	writer  *writer
 	janitor *janitor
-	hot     *hot
-	woken   chan struct{} // a use was noted
+	hot     *hotAgents
+	wakeUps chan struct{} // a use was noted
 }
 
 // NewRegistry opens the store if it can be opened now. Run does the rest.
 func NewRegistry(ctx context.Context, cfg Settings) *Registry {
 	cfg = cfg.complete()
-	r := &Registry{cfg: cfg, hot: &hot{}, woken: make(chan struct{}, 1)}
+	r := &Registry{cfg: cfg, hot: &hotAgents{}, wakeUps: make(chan struct{}, 1)}
 	r.conn = newConnection(cfg, func() { r.janitor.wake() })
 	r.writer = newWriter(cfg, r.conn)
 	r.janitor = newJanitor(cfg, r.conn, r.writer)
@@ -143,8 +144,8 @@ func (r *Registry) Problem() error {
 	return err
 }
 
-// CaughtUp tells whether the deletions that other nodes took while this one was away cover its requests, and their blocks
-// are removed here as far as that can be done.
+// CaughtUp tells whether the deletions that other nodes took while this one was away cover its requests, and
+// their blocks are removed here as far as that can be done.
 func (r *Registry) CaughtUp() bool { return r.janitor.caughtUp.Load() }
 
 // Hot is the number of agents that were used since they were evicted last.
@@ -161,13 +162,14 @@ func (r *Registry) Note(tenant, id string, use Use) {
 		r.hot.touch(at)
 	}
 	select {
-	case r.woken <- struct{}{}:
+	case r.wakeUps <- struct{}{}:
 	default:
 	}
 }
 
-// Run writes what is noted, evicts the agents that are too many, deletes those that outlived their TTL, and removes the
-// blocks of deleted ones, until ctx ends. What is noted by then is still written if the store takes it.
+// Run writes what is noted, evicts the agents that are too many, deletes those that outlived their TTL, and
+// removes the blocks of deleted ones, until ctx ends. What is noted by then is still written if the store
+// takes it.
 func (r *Registry) Run(ctx context.Context) error {
 	sweep := time.NewTicker(r.cfg.Sweep)
 	defer sweep.Stop()
@@ -180,18 +182,18 @@ func (r *Registry) Run(ctx context.Context) error {
 	pause := r.cfg.Retry
 	for ctx.Err() == nil {
 		written := r.writer.writeAll(ctx)
-		r.cool(ctx)
+		r.evictSurplus(ctx)
 		r.janitor.removeSuperseded(ctx)
 		if !written {
 			_ = waitFor(ctx, pause)
-			pause = min(2*pause, mostPause)
+			pause = min(2*pause, maxPause)
 			continue
 		}
 		pause = r.cfg.Retry
 		select {
 		case <-ctx.Done():
-		case <-r.woken:
-		case <-r.writer.superseded.again(r.cfg.Retry):
+		case <-r.wakeUps:
+		case <-r.writer.superseded.nextLook(r.cfg.Retry):
 		case <-sweep.C:
 			(&expiry{r.cfg, r.conn, r.writer, r.Delete}).run(ctx)
 		}
@@ -210,14 +212,14 @@ func (r *Registry) end() {
 	}
 }
 
-// cool evicts agents from the pool that are too many.
-func (r *Registry) cool(ctx context.Context) {
+// evictSurplus evicts the agents from the pool that are more than MostHot.
+func (r *Registry) evictSurplus(ctx context.Context) {
 	for {
 		at, is := r.hot.oldestBeyond(r.cfg.MostHot)
 		if !is {
 			return
 		}
-		if err := r.coolOne(ctx, at); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := r.evictAgent(ctx, at); err != nil && !errors.Is(err, ErrNotFound) {
 			r.cfg.Log.Debug("agent_not_evicted", "error", err)
 			r.hot.putBack(at) // the next round tries again
 			return
@@ -225,8 +227,8 @@ func (r *Registry) cool(ctx context.Context) {
 	}
 }
 
-func (r *Registry) coolOne(ctx context.Context, at ref) error {
-	ctx, cancel := context.WithTimeout(ctx, evictPatience)
+func (r *Registry) evictAgent(ctx context.Context, at ref) error {
+	ctx, cancel := context.WithTimeout(ctx, evictTimeout)
 	defer cancel()
 	record, err := r.Get(ctx, at.tenant, at.id)
 	if err != nil {

@@ -80,7 +80,8 @@ func ids(records []agents.Record) (all []string) {
 
 func at(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
 
-// Who reads one agent has that one's record written and no other; who lists has none written, and sees all uses.
+// Who reads one agent has that one's record written and no other; who lists has none written, and sees all
+// uses.
 func TestReadsWriteNoMoreThanTheyTell(t *testing.T) {
 	r, store := standing(t, nil)
 	for _, id := range []string{"a", "b", "c"} {

@@ -37,9 +37,9 @@ type Store interface {
 type Records interface {
 	// Get returns a record, or ErrNotFound.
 	Get(ctx context.Context, tenant, id string) (Record, error)
-	// Put makes a change, and returns the new version. ErrConflict: the stored version is not the one that the change
-	// began with. ErrRemoving: a block that the record would come to own is being
-	// removed, or this node has not taken notice that the agent was deleted; nothing was changed.
+	// Put makes a change, and returns the new version. ErrConflict: the stored version is not the one that
+	// the change began with. ErrRemoving: a block that the record would come to own is being removed, or this
+	// node has not taken notice that the agent was deleted; nothing was changed.
 	Put(ctx context.Context, c Change) (version int64, err error)
 	// List returns records in the order of tenant and id, and where to go on, empty at the end.
 	List(ctx context.Context, f Filter) (page []Record, next Cursor, err error)
@@ -51,27 +51,28 @@ type Owners interface {
 	LastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, error)
 	// Unowned returns those of the blocks that no record owns, each once.
 	Unowned(ctx context.Context, blocks []kv.Ref) ([]kv.Ref, error)
-	// DeleteUnowned calls remove with those of the blocks that no record owns. While it runs, which takes RemovalPatience
-	// at most, no record can come to own them. The lock holds in all processes, and one that ends meanwhile leaves it for
-	// RemovalLock at most; the same operation may go on at once. ErrRemoving: another operation removes some of the
-	// blocks, which are left to it.
+	// DeleteUnowned calls remove with those of the blocks that no record owns. While it runs, which takes
+	// RemovalPatience at most, no record can come to own them. The lock holds in all processes, and one that
+	// ends meanwhile leaves it for RemovalLock at most; the same operation may go on at once. ErrRemoving:
+	// another operation removes some of the blocks, which are left to it.
 	DeleteUnowned(ctx context.Context, operation string, blocks []kv.Ref, remove func(ctx context.Context, orphans []kv.Ref) error) error
 }
 
 // Deletions are the promises to remove what a deleted agent leaves.
 type Deletions interface {
-	// Delete removes the record that the deletion names and stores the deletion, both or neither, and returns it with the
-	// record's chains behind its own. ErrNotFound: there is no record, nor a request under way.
+	// Delete removes the record that the deletion names and stores the deletion, both or neither, and returns
+	// it with the record's chains behind its own. ErrNotFound: there is no record, nor a request under way.
 	Delete(ctx context.Context, d Deletion) (Deletion, error)
 	// Deletion returns a deletion, without its chains. ErrNotFound: there is none, or it ended long ago.
 	Deletion(ctx context.Context, operation string) (Deletion, error)
-	// Pending returns the deletions that this node has not done, the oldest first, and forgets those that ended before then.
+	// Pending returns the deletions that this node has not done, the oldest first, and forgets those that
+	// ended before then.
 	Pending(ctx context.Context, endedBefore time.Time) ([]Deletion, error)
-	// Notice stores that this node took notice of a deletion, and further chains whose blocks are to be removed. Until
-	// then no record of the deleted agent is made by this node.
+	// Notice stores that this node took notice of a deletion, and further chains whose blocks are to be
+	// removed. Until then no record of the deleted agent is made by this node.
 	Notice(ctx context.Context, operation string, further []kv.Chain) error
-	// Progress stores how far this node is with a deletion: done if it has an end. A deletion ends when every node that
-	// lives has done it; its chains are forgotten when every node has that is known.
+	// Progress stores how far this node is with a deletion: done if it has an end. A deletion ends when every
+	// node that lives has done it; its chains are forgotten when every node has that is known.
 	Progress(ctx context.Context, d Deletion) error
 }
 
@@ -79,7 +80,8 @@ type Deletions interface {
 type Shared interface {
 	// Beat tells that this node lives. ErrSameNode: another process does so in this one's name.
 	Beat(ctx context.Context) error
-	// Watch calls changed whenever a node took a deletion, until ctx ends or the connection is lost. Some may be missed.
+	// Watch calls changed whenever a node took a deletion, until ctx ends or the connection is lost. Some may
+	// be missed.
 	Watch(ctx context.Context, changed func()) error
 	// Lead does what one node has to do for all, unless another one does so now.
 	Lead(ctx context.Context, do func(context.Context)) error
@@ -94,7 +96,8 @@ const (
 
 // Secrets keeps the cluster's secret.
 type Secrets interface {
-	// Secret returns the cluster's secret, which is the proposed one if there was none. Nil proposes none: ErrNoSecret.
+	// Secret returns the cluster's secret, which is the proposed one if there was none. Nil proposes none:
+	// ErrNoSecret.
 	Secret(ctx context.Context, proposed []byte) ([]byte, error)
 }
 

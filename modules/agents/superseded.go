@@ -9,30 +9,30 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// mostSuperseded is how many tails wait to be removed; beyond, the oldest are left to the tiers' own order.
-const mostSuperseded = 1000
+// maxSuperseded is how many tails wait to be removed; beyond, the oldest are left to the tiers' own order.
+const maxSuperseded = 1000
 
-// supersededTail is a tail that its agent no longer needs, and what does its work.
+// supersededTail is a tail that its agent no longer needs, and the chain that replaced it.
 type supersededTail struct {
-	tail kv.Ref
-	by   kv.Chain
+	tail      kv.Ref
+	successor kv.Chain
 }
 
-// superseded are the tails that are removed once what replaced them is durable.
-type superseded struct {
+// supersededTails are the tails that are removed once what replaced them is durable.
+type supersededTails struct {
 	mu    sync.Mutex
 	tails []supersededTail
 }
 
-func (s *superseded) add(tails []supersededTail) {
+func (s *supersededTails) add(tails []supersededTail) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tails = append(s.tails, tails...)
-	s.tails = s.tails[max(0, len(s.tails)-mostSuperseded):]
+	s.tails = s.tails[max(0, len(s.tails)-maxSuperseded):]
 }
 
-// again is when waiting tails are looked at next; never if there are none.
-func (s *superseded) again(after time.Duration) <-chan time.Time {
+// nextLook returns a channel that tells when to look at waiting tails again; nil if there are none.
+func (s *supersededTails) nextLook(after time.Duration) <-chan time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.tails) == 0 {
@@ -42,13 +42,13 @@ func (s *superseded) again(after time.Duration) <-chan time.Time {
 }
 
 // take takes the tails out whose successors are durable.
-func (s *superseded) take(isDurable func(kv.Chain) bool) (removable []kv.Ref) {
+func (s *supersededTails) take(isDurable func(kv.Chain) bool) (removable []kv.Ref) {
 	s.mu.Lock()
 	waiting := s.tails
 	s.tails = nil
 	s.mu.Unlock()
 	waiting = slices.DeleteFunc(waiting, func(t supersededTail) bool {
-		if !isDurable(t.by) {
+		if !isDurable(t.successor) {
 			return false
 		}
 		removable = append(removable, t.tail)

@@ -14,42 +14,43 @@ import (
 
 // Bounds of the writing of one record.
 const (
-	savePatience  = time.Second            // how long somebody who reads waits for what is noted of an agent to be written
-	mostConflicts = 12                     // how often a change is tried again because somebody else's came between
-	firstPause    = 2 * time.Millisecond   // before the second try; the pauses grow and are drawn by chance up to the
-	longestPause  = 200 * time.Millisecond // longest, so that those who collide part
+	readWriteTimeout = time.Second            // how long somebody who reads waits for what is noted of an agent to be written
+	maxConflicts     = 12                     // how often a change is tried again because somebody else's came between
+	minConflictPause = 2 * time.Millisecond   // before the second try; the pauses grow and are drawn by chance up to the
+	maxConflictPause = 200 * time.Millisecond // longest, so that those who collide part
 )
 
-// writer writes what is noted behind the back of those who noted it. Each record has one writer at a time; different
-// records don't wait for each other.
+// writer writes what is noted behind the back of those who noted it. Each record has one writer at a time;
+// different records don't wait for each other.
 type writer struct {
-	noted
+	notedUses
 	cfg        Settings
 	conn       *connection
-	superseded *superseded
+	superseded *supersededTails
 
-	states  sync.Mutex
-	writing map[ref]chan struct{} // closed when the agent's record is written
-	suspect map[ref]bool          // records that could not be written the last time: they are tried after the others
-	raced   map[ref]bool          // some of the agent's blocks were being removed when its record was to be written
+	states     sync.Mutex
+	writing    map[ref]chan struct{} // closed when the agent's record is written
+	failedLast map[ref]bool          // records that could not be written the last time: they are tried after the others
+	lostBlocks map[ref]bool          // some of the agent's blocks were being removed when its record was to be written
 }
 
 func newWriter(cfg Settings, conn *connection) *writer {
 	return &writer{
-		cfg: cfg, conn: conn, superseded: &superseded{},
-		writing: map[ref]chan struct{}{}, suspect: map[ref]bool{}, raced: map[ref]bool{},
+		cfg: cfg, conn: conn, superseded: &supersededTails{},
+		writing: map[ref]chan struct{}{}, failedLast: map[ref]bool{}, lostBlocks: map[ref]bool{},
 	}
 }
 
-// writeAll writes all that is noted, and reports false if something could not be written. A record that can't be written
-// keeps no other from being: it is tried last, and after two failures in a row the store is taken to be at fault.
+// writeAll writes all that is noted, and reports false if something could not be written. A record that can't
+// be written keeps no other from being: it is tried last, and after two failures in a row the store is taken
+// to be at fault.
 func (w *writer) writeAll(ctx context.Context) bool {
 	store, err := w.conn.reopen(ctx)
 	if err != nil {
 		return false
 	}
 	failures, failed := 0, false
-	for _, at := range w.inOrder() {
+	for _, at := range w.writeOrder() {
 		err := w.writeNoted(ctx, store, at)
 		if err == nil {
 			failures = 0
@@ -57,37 +58,38 @@ func (w *writer) writeAll(ctx context.Context) bool {
 		}
 		failed = true
 		if failures++; failures > 1 || ctx.Err() != nil {
-			w.conn.failed(err)
+			w.conn.reportFailure(err)
 			return false
 		}
 	}
 	if !failed {
-		w.conn.healed()
+		w.conn.reportHealed()
 	}
 	return !failed
 }
 
-// writeSoon writes what is noted of one agent, for those who read it: within a bound, and not at all while the store is
-// known to fail.
+// writeSoon writes what is noted of one agent, for those who read it: within a bound, and not at all while
+// the store is known to fail.
 func (w *writer) writeSoon(ctx context.Context, at ref) {
 	if w.conn.isBroken() || len(w.of(at)) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, savePatience)
+	ctx, cancel := context.WithTimeout(ctx, readWriteTimeout)
 	defer cancel()
 	if store, err := w.conn.ask(ctx); err == nil {
 		_ = w.writeNoted(ctx, store, at) // it stays noted, and Run tries again
 	}
 }
 
-// inOrder are the agents with uses that are not written yet, those that failed the last time at the end.
-func (w *writer) inOrder() (refs []ref) {
+// writeOrder returns the agents with uses that are not written yet, those that failed the last time at the
+// end.
+func (w *writer) writeOrder() (refs []ref) {
 	refs = w.refs()
 	w.states.Lock()
 	defer w.states.Unlock()
 	slices.SortFunc(refs, func(a, b ref) int {
-		if w.suspect[a] != w.suspect[b] {
-			if w.suspect[a] {
+		if w.failedLast[a] != w.failedLast[b] {
+			if w.failedLast[a] {
 				return 1
 			}
 			return -1
@@ -112,7 +114,7 @@ func (w *writer) writeNoted(ctx context.Context, store Store, at ref) error {
 	if err == nil {
 		w.remove(at, len(uses))
 	}
-	w.judge(at, err)
+	w.recordResult(at, err)
 	return err
 }
 
@@ -148,7 +150,7 @@ func (w *writer) write(ctx context.Context, store Store, at ref, uses []Use) err
 	_, err := w.change(ctx, store, at, true, func(record *Record) {
 		replaced = nil
 		for _, use := range uses {
-			use.Chain = w.kept(at, use.Chain)
+			use.Chain = w.recordedPart(at, use.Chain)
 			for _, tail := range record.Add(use) {
 				replaced = append(replaced, supersededTail{tail, use.Chain})
 			}
@@ -160,16 +162,16 @@ func (w *writer) write(ctx context.Context, store Store, at ref, uses []Use) err
 	return err
 }
 
-// kept is what of a conversation is recorded: nothing if its blocks are not found again after a restart, and only what
-// is still there if blocks were removed while its record was to be written.
-func (w *writer) kept(at ref, chain kv.Chain) kv.Chain {
+// recordedPart returns the part of a conversation that is recorded: nothing if its blocks are not found again
+// after a restart, and only what is still there if blocks were removed while its record was to be written.
+func (w *writer) recordedPart(at ref, chain kv.Chain) kv.Chain {
 	if !w.cfg.Keeps(chain.Salt) {
 		return kv.Chain{}
 	}
 	w.states.Lock()
-	raced := w.raced[at]
+	hasLostBlocks := w.lostBlocks[at]
 	w.states.Unlock()
-	if !raced {
+	if !hasLostBlocks {
 		return chain
 	}
 	holdings := w.cfg.Memory.Holdings([]kv.Chain{chain})
@@ -180,11 +182,11 @@ func (w *writer) kept(at ref, chain kv.Chain) kv.Chain {
 	for _, h := range holdings {
 		there = max(there, h.Tokens)
 	}
-	return cut(chain, there)
+	return truncateChain(chain, there)
 }
 
-// cut is the part of a chain that lies within so many tokens.
-func cut(chain kv.Chain, tokens int) kv.Chain {
+// truncateChain returns the part of a chain that lies within so many tokens.
+func truncateChain(chain kv.Chain, tokens int) kv.Chain {
 	if tokens >= chain.Tokens {
 		return chain
 	}
@@ -193,20 +195,20 @@ func cut(chain kv.Chain, tokens int) kv.Chain {
 	return chain
 }
 
-// change changes a record by compare-and-set: who loses reads again, after a pause that grows. With make a missing
-// record is made.
+// change changes a record by compare-and-set: who loses reads again, after a pause that grows. With make a
+// missing record is made.
 func (w *writer) change(ctx context.Context, store Store, at ref, make bool, change func(*Record)) (record Record, err error) {
 	for try := 1; ; try++ {
 		record, err = w.changeOnce(ctx, store, at, make, change)
 		if errors.Is(err, ErrRemoving) {
 			w.states.Lock()
-			w.raced[at] = true
+			w.lostBlocks[at] = true
 			w.states.Unlock()
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrRemoving) || try == mostConflicts {
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrRemoving) || try == maxConflicts {
 			return record, err
 		}
-		pause := rand.N(min(firstPause<<try, longestPause))
+		pause := rand.N(min(minConflictPause<<try, maxConflictPause))
 		if waitFor(ctx, pause) != nil {
 			return record, err
 		}
@@ -236,36 +238,37 @@ func (w *writer) changeOnce(ctx context.Context, store Store, at ref, make bool,
 	change(&record)
 	version, err := store.Put(ctx, ChangeOf(was, record))
 	if err == nil {
-		tellDamaged(w.cfg.Log, record)
+		logDamaged(w.cfg.Log, record)
 		record.Version = version
 	}
 	return record, err
 }
 
-// tellDamaged tells of a record of which parts were lost.
-func tellDamaged(log *slog.Logger, record Record) {
+// logDamaged logs that parts of a record were lost.
+func logDamaged(log *slog.Logger, record Record) {
 	if record.Damaged > 0 {
 		log.Warn("record_damaged", "tenant", record.Tenant, "agent", record.ID, "parts", record.Damaged,
 			"note", "what can't be read is left out from now on; its blocks are found by their prompts all the same")
 	}
 }
 
-// judge remembers whether an agent's record could be written, and tells of the first time that it could not.
-func (w *writer) judge(at ref, err error) {
+// recordResult remembers whether an agent's record could be written, and logs the first time that it could
+// not.
+func (w *writer) recordResult(at ref, err error) {
 	w.states.Lock()
-	told := w.suspect[at]
+	wasTold := w.failedLast[at]
 	if err != nil {
-		w.suspect[at] = true
+		w.failedLast[at] = true
 	} else {
-		delete(w.suspect, at)
-		delete(w.raced, at)
+		delete(w.failedLast, at)
+		delete(w.lostBlocks, at)
 	}
 	w.states.Unlock()
 	if err == nil {
 		return
 	}
 	w.cfg.Log.Debug("record_not_written", "error", err)
-	if !told {
+	if !wasTold {
 		w.cfg.Log.Warn("record_not_written", "tenant", at.tenant, "agent", at.id, "note", "it stays in memory and is tried again")
 	}
 }
@@ -273,5 +276,5 @@ func (w *writer) judge(at ref, err error) {
 // forget drops an agent's oldest uses, since the agent was deleted with them.
 func (w *writer) forget(at ref, many int) {
 	w.remove(at, many)
-	w.judge(at, nil)
+	w.recordResult(at, nil)
 }

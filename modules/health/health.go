@@ -33,9 +33,9 @@ type Config struct {
 type Module struct {
 	cfg Config
 
-	mu      sync.Mutex
-	leaving bool
-	pool    pressure
+	mu        sync.Mutex
+	isLeaving bool
+	pool      pressure
 }
 
 // Register adds the module's operations to the router.
@@ -62,7 +62,7 @@ func operation(id, path, summary string) huma.Operation {
 func (m *Module) Leave() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.leaving = true
+	m.isLeaving = true
 }
 
 // Run watches the pool's utilisation until ctx ends.
@@ -70,7 +70,7 @@ func (m *Module) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		m.look(time.Now())
+		m.sample(time.Now())
 		select {
 		case <-ctx.Done():
 			return nil
@@ -79,11 +79,11 @@ func (m *Module) Run(ctx context.Context) error {
 	}
 }
 
-func (m *Module) look(now time.Time) {
+func (m *Module) sample(now time.Time) {
 	utilization := m.cfg.Engine.Status().PoolUtilization
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.pool.see(utilization, now)
+	m.pool.note(utilization, now)
 }
 
 // reason is why the server isn't ready, or "".
@@ -91,13 +91,13 @@ func (m *Module) reason(status engine.Status) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case m.leaving || status.Draining:
+	case m.isLeaving || status.Draining:
 		return "draining"
 	case !status.Started:
 		return "not started: " + status.Phase
 	case status.Hung:
 		return "engine not answering"
-	case m.pool.high:
+	case m.pool.isHigh:
 		return "pool utilization over 0.90"
 	case m.cfg.Reason != nil:
 		return m.cfg.Reason()

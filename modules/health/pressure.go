@@ -11,19 +11,19 @@ const (
 
 // pressure tells a pool that stays full from one that is full for a moment.
 type pressure struct {
-	over time.Time // since when utilisation is over the high mark; zero if it isn't
-	high bool
+	since  time.Time // since when utilisation is over the high mark; zero if it isn't
+	isHigh bool
 }
 
-// see takes note of the utilisation at a moment.
-func (p *pressure) see(utilization float64, now time.Time) {
+// note records the utilisation at a moment.
+func (p *pressure) note(utilization float64, now time.Time) {
 	if utilization <= highUtilization {
-		p.over = time.Time{}
-		p.high = p.high && utilization >= lowUtilization
+		p.since = time.Time{}
+		p.isHigh = p.isHigh && utilization >= lowUtilization
 		return
 	}
-	if p.over.IsZero() {
-		p.over = now
+	if p.since.IsZero() {
+		p.since = now
 	}
-	p.high = p.high || now.Sub(p.over) >= highFor
+	p.isHigh = p.isHigh || now.Sub(p.since) >= highFor
 }

@@ -92,7 +92,7 @@ type movedAnswer struct {
 	}
 }
 
-func moved(m kv.Moved, err error) (*movedAnswer, error) {
+func moveAnswer(m kv.Moved, err error) (*movedAnswer, error) {
 	if err != nil {
 		return nil, huma.Error503ServiceUnavailable(err.Error())
 	}
@@ -113,15 +113,15 @@ func (m *module) evict(ctx context.Context, in *evictInput) (*movedAnswer, error
 	case in.Body.Bytes > 0 && in.Body.Older > 0, in.Body.Bytes == 0 && in.Body.Older == 0:
 		return nil, huma.Error400BadRequest("give either bytes or older_than_seconds")
 	case in.Body.Bytes > 0:
-		return moved(m.memory.EvictBytes(ctx, in.Body.Bytes))
+		return moveAnswer(m.memory.EvictBytes(ctx, in.Body.Bytes))
 	}
-	return moved(m.memory.EvictOlder(ctx, time.Duration(in.Body.Older*float64(time.Second))))
+	return moveAnswer(m.memory.EvictOlder(ctx, time.Duration(in.Body.Older*float64(time.Second))))
 }
 
 func (m *module) flush(ctx context.Context, _ *struct{}) (*movedAnswer, error) {
-	return moved(m.memory.Flush(ctx))
+	return moveAnswer(m.memory.Flush(ctx))
 }
 
 func (m *module) trim(context.Context, *struct{}) (*movedAnswer, error) {
-	return moved(m.memory.Trim())
+	return moveAnswer(m.memory.Trim())
 }

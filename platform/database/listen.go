@@ -15,8 +15,8 @@ const (
 	closePatience = 2 * time.Second
 )
 
-// Apart returns a connection that is no longer the pool's, on which something was done: for what is a state of the
-// connection. It is to be closed by CloseSoon.
+// Apart returns a connection that is no longer the pool's, on which something was done: for what is a state
+// of the connection. It is to be closed by CloseSoon.
 func Apart(ctx context.Context, pool *pgxpool.Pool, do func(context.Context, *pgx.Conn) error) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, apartPatience)
 	defer cancel()
@@ -39,8 +39,8 @@ func CloseSoon(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-// Listen calls told once it listens on a channel, for what was told before, and whenever something is told there, until ctx
-// ends or the connection is lost.
+// Listen calls told once it listens on a channel, for what was told before, and whenever something is told
+// there, until ctx ends or the connection is lost.
 func Listen(ctx context.Context, pool *pgxpool.Pool, channel string, told func()) error {
 	conn, err := Apart(ctx, pool, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize())

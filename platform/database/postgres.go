@@ -18,14 +18,14 @@ import (
 
 // Bounds that hold unless the URL has others (pool_max_conns, connect_timeout, statement_timeout, ...).
 const (
-	mostConnections = 8
-	connectPatience = 5 * time.Second
-	connectionLife  = 30 * time.Minute // so that the load follows when servers come and go
-	healthCheck     = 15 * time.Second
+	maxConnections   = 8
+	connectTimeout   = 5 * time.Second
+	maxConnectionAge = 30 * time.Minute // so that the load follows when servers come and go
+	healthCheck      = 15 * time.Second
 )
 
-// serverSettings are the times after which the server gives up, in milliseconds, and that it plans for the values of a
-// question: one plan for all values of a list's filter reads the whole table.
+// serverSettings are the times after which the server gives up, in milliseconds, and the way it plans: for
+// the values of each query, since one plan for all values of a list's filter would read the whole table.
 func serverSettings() map[string]string {
 	return map[string]string{
 		"statement_timeout": "10000", "lock_timeout": "5000", "idle_in_transaction_session_timeout": "30000",
@@ -37,7 +37,7 @@ func serverSettings() map[string]string {
 type Postgres struct {
 	URL        string // postgres://user:password@host/name?...
 	Migrations fs.FS
-	// Connected is asked of every new connection: one that it refuses is not used. It may be nil.
+	// Connected is called with every new connection: one that it refuses is not used. It may be nil.
 	Connected func(context.Context, *pgx.Conn) error
 }
 
@@ -58,22 +58,22 @@ func (p Postgres) settings() (*pgxpool.Config, error) {
 		return nil, errors.New("SEMANTIC_DATABASE_URL is no URL")
 	}
 	if !u.Query().Has("pool_max_conns") {
-		cfg.MaxConns = mostConnections
+		cfg.MaxConns = maxConnections
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = connectPatience
+		cfg.ConnConfig.ConnectTimeout = connectTimeout
 	}
-	cfg.MaxConnLifetime, cfg.HealthCheckPeriod, cfg.AfterConnect = connectionLife, healthCheck, p.Connected
+	cfg.MaxConnLifetime, cfg.HealthCheckPeriod, cfg.AfterConnect = maxConnectionAge, healthCheck, p.Connected
 	for name, value := range serverSettings() {
-		if _, given := cfg.ConnConfig.RuntimeParams[name]; !given {
+		if _, isSet := cfg.ConnConfig.RuntimeParams[name]; !isSet {
 			cfg.ConnConfig.RuntimeParams[name] = value
 		}
 	}
 	return cfg, nil
 }
 
-// Open connects, applies the migrations that the database lacks, and returns a pool of connections that come back by
-// themselves when the database does.
+// Open connects, applies the migrations that the database lacks, and returns a pool of connections that come
+// back by themselves when the database does.
 func (p Postgres) Open(ctx context.Context) (*pgxpool.Pool, error) {
 	if _, err := p.Migrate(ctx); err != nil {
 		return nil, err
@@ -92,8 +92,9 @@ func (p Postgres) Open(ctx context.Context) (*pgxpool.Pool, error) {
 // migrationLock is the number of the advisory lock under which one node after the other migrates.
 const migrationLock = 7212_0601_4435_1180
 
-// Migrate applies the migrations that the database lacks and returns the version that it then has. Nodes that start at
-// once wait for each other, two minutes at most. A database that a newer version migrated is left as it is.
+// Migrate applies the migrations that the database lacks and returns the version that it then has. Nodes that
+// start at once wait for each other, two minutes at most. A database that a newer version migrated is left as
+// it is.
 func (p Postgres) Migrate(ctx context.Context) (version int64, err error) {
 	cfg, err := p.settings()
 	if err != nil {

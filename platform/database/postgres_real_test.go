@@ -10,7 +10,8 @@ import (
 	"github.com/agent-memory/agent-memory/platform/database/pgtest"
 )
 
-// Many nodes that start at once migrate an empty database once, also when a newer version has migrated it further.
+// Many nodes that start at once migrate an empty database once, also when a newer version has migrated it
+// further.
 func TestNodesMigrateOneAfterTheOther(t *testing.T) {
 	database := pgtest.Start(t).Database()
 	newer := schema().(fstest.MapFS)

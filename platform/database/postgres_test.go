@@ -36,7 +36,7 @@ func TestOnlyURLsOfPostgresAreTakenForSuch(t *testing.T) {
 // The server's own bounds hold unless the URL has others.
 func TestTheURLMayHaveOtherBounds(t *testing.T) {
 	for address, want := range map[string][2]any{
-		"postgres://h/d": {int32(mostConnections), "10000"},
+		"postgres://h/d": {int32(maxConnections), "10000"},
 		"postgres://h/d?pool_max_conns=3&statement_timeout=7": {int32(3), "7"},
 	} {
 		cfg, err := Postgres{URL: address}.settings()

@@ -27,8 +27,8 @@ type DB struct {
 	writes chan struct{}          // holds the right to write: the file's own lock starves those who wait
 }
 
-// OpenSQLite opens the database file at path, makes it if it isn't there (readable by this user only), and applies the
-// migrations that it lacks.
+// OpenSQLite opens the database file at path, makes it if it isn't there (readable by this user only), and
+// applies the migrations that it lacks.
 func OpenSQLite(ctx context.Context, path string, migrations fs.FS) (db *DB, err error) {
 	defer func() {
 		if err != nil {
@@ -46,7 +46,7 @@ func OpenSQLite(ctx context.Context, path string, migrations fs.FS) (db *DB, err
 	db.writes <- struct{}{}
 	err = migrate(ctx, opened, migrations)
 	if err == nil {
-		err = db.hold(ctx)
+		err = db.pinFiles(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, opened.Close())
@@ -54,8 +54,8 @@ func OpenSQLite(ctx context.Context, path string, migrations fs.FS) (db *DB, err
 	return db, nil
 }
 
-// address is the data source: a write-ahead log that is synced at each commit, and a little patience with other
-// processes: it can't be interrupted. A file that vanished is not made anew by the next connection.
+// address is the data source: a write-ahead log that is synced at each commit, and a little patience with
+// other processes: it can't be interrupted. A file that vanished is not made anew by the next connection.
 func address(path string) string {
 	settings := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(1000)",
@@ -105,8 +105,8 @@ func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
 	return nil
 }
 
-// hold opens the file for good and notes which files there are.
-func (d *DB) hold(ctx context.Context) error {
+// pinFiles opens the file for good and notes which files there are.
+func (d *DB) pinFiles(ctx context.Context) error {
 	pin, err := d.Conn(ctx)
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (d *DB) hold(ctx context.Context) error {
 // Check fails with ErrRemoved if the names no longer lead to the files that are open.
 func (d *DB) Check() error {
 	for name, opened := range d.files {
-		if there, err := os.Lstat(name); err != nil || !os.SameFile(opened, there) {
+		if current, err := os.Lstat(name); err != nil || !os.SameFile(opened, current) {
 			return fmt.Errorf("%w: %s", ErrRemoved, name)
 		}
 	}

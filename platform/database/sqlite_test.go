@@ -40,8 +40,8 @@ func things(t *testing.T, db *DB) string {
 	return all
 }
 
-// Whatever of the database's files is removed or replaced, Check tells, and Rescue puts what was written back, but not
-// over another database that somebody put there.
+// Whatever of the database's files is removed or replaced, Check tells, and Rescue puts what was written
+// back, but not over another database that somebody put there.
 func TestARemovedDatabaseIsRescued(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(path string) error

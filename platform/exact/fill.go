@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// Fill decodes a value, which Check found right, into a variable. Objects become structs by the exact names in the json
-// tags; other keys are left alone, and null leaves everything as it is. A json.RawMessage shares the bytes of raw. A whole
-// number may be written as 3.0 or 3e0. What implements encoding.TextUnmarshaler is written as a string.
+// Fill decodes a value, which Check found right, into a variable. Objects become structs by the exact names
+// in the json tags; other keys are left alone, and null leaves everything as it is. A json.RawMessage shares
+// the bytes of raw. A whole number may be written as 3.0 or 3e0. What implements
+// encoding.TextUnmarshaler is written as a string.
 func Fill(raw []byte, into any) error {
-	return fill(space(raw), reflect.ValueOf(into).Elem())
+	return fill(skipSpace(raw), reflect.ValueOf(into).Elem())
 }
 
 func fill(raw []byte, to reflect.Value) error {
-	raw, _ = cut(raw)
+	raw, _ = cutValue(raw)
 	if to.Type() == reflect.TypeFor[json.RawMessage]() {
 		to.SetBytes(raw)
 		return nil
@@ -56,17 +57,17 @@ func fillStruct(raw []byte, to reflect.Value) error {
 		return &Error{"", "is not valid here; expected an object"}
 	}
 	fields := fieldsOf(to)
-	for raw = space(raw[1:]); raw[0] != '}'; raw = more(raw) {
+	for raw = skipSpace(raw[1:]); raw[0] != '}'; raw = nextElement(raw) {
 		text, after := cutString(raw)
 		var value []byte
-		value, raw = cut(space(space(after)[1:]))
+		value, raw = cutValue(skipSpace(skipSpace(after)[1:]))
 		name := unquote(text)
 		field, known := fields[name]
 		if !known {
 			continue
 		}
 		if err := fill(value, field); err != nil {
-			return within(name, err)
+			return inPlace(name, err)
 		}
 	}
 	return nil
@@ -86,12 +87,12 @@ func fillSlice(raw []byte, to reflect.Value) error {
 		return &Error{"", "is not valid here; expected an array"}
 	}
 	to.Set(reflect.MakeSlice(to.Type(), 0, 0))
-	for raw = space(raw[1:]); raw[0] != ']'; raw = more(raw) {
+	for raw = skipSpace(raw[1:]); raw[0] != ']'; raw = nextElement(raw) {
 		var value []byte
-		value, raw = cut(raw)
+		value, raw = cutValue(raw)
 		element := reflect.New(to.Type().Elem()).Elem()
 		if err := fill(value, element); err != nil {
-			return within(strconv.Itoa(to.Len()), err)
+			return inPlace(strconv.Itoa(to.Len()), err)
 		}
 		to.Set(reflect.Append(to, element))
 	}
@@ -111,7 +112,7 @@ func fillScalar(raw []byte, to reflect.Value) error {
 		}
 		to.SetBool(raw[0] == 't')
 	case reflect.Int, reflect.Int64:
-		n, ok := whole(raw)
+		n, ok := wholeNumber(raw)
 		if !ok {
 			return &Error{"", "is not valid here; expected a whole number"}
 		}
@@ -128,8 +129,8 @@ func fillScalar(raw []byte, to reflect.Value) error {
 	return nil
 }
 
-// whole reads a number that is whole, however it is written.
-func whole(raw []byte) (int64, bool) {
+// wholeNumber reads a number that is whole, however it is written.
+func wholeNumber(raw []byte) (int64, bool) {
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		return n, true
 	}

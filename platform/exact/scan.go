@@ -1,6 +1,7 @@
-// Package exact reads JSON as it is written. The standard library matches keys without regard to case, lets the last of
-// two equal keys win, and puts U+FFFD in place of bytes that are not UTF-8 and of halves of surrogate pairs, all in
-// silence; here the first is not done and the others are errors that name their place.
+// Package exact reads JSON as it is written. The standard library matches keys without regard to case, lets
+// the last of two equal keys win, and puts U+FFFD in place of bytes that are not UTF-8 and of halves of
+// surrogate pairs, all in silence; here the first is not done and the others are errors that name their
+// place.
 package exact
 
 import (
@@ -14,7 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// Error tells what is wrong at a place such as "messages.0.content". It repeats nothing of what was sent but keys.
+// Error tells what is wrong at a place such as "messages.0.content". It repeats nothing of what was sent but
+// keys.
 type Error struct{ Place, Problem string }
 
 func (e *Error) Error() string {
@@ -24,17 +26,17 @@ func (e *Error) Error() string {
 	return e.Place + ": " + e.Problem
 }
 
-// longestKey is as much of a client's key as an error repeats.
-const longestKey = 64
+// maxKeyEcho is how many bytes of a client's key an error repeats.
+const maxKeyEcho = 64
 
-// within puts a key or an index before the place of an error.
-func within(place string, err error) error {
+// inPlace puts a key or an index before the place of an error.
+func inPlace(place string, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	if len(place) > longestKey {
-		place = strings.ToValidUTF8(place[:longestKey], "") + "…"
+	if len(place) > maxKeyEcho {
+		place = strings.ToValidUTF8(place[:maxKeyEcho], "") + "…"
 	}
 	return &Error{strings.TrimSuffix(place+"."+e.Place, "."), e.Problem}
 }
@@ -48,9 +50,9 @@ func Check(raw []byte) error {
 	return err
 }
 
-// mostValues is how many values a text may have, all arrays' and objects' together: decoded, a small one takes a hundred
-// times its bytes.
-const mostValues = 1_000_000
+// maxValues is how many values a text may have, all arrays' and objects' together: decoded, a small one takes
+// a hundred times its bytes.
+const maxValues = 1_000_000
 
 // checker counts the values that it checks.
 type checker struct{ values int }
@@ -61,19 +63,19 @@ func syntax(raw []byte) error {
 	if err == nil {
 		return &Error{"", "it has something after its JSON value"}
 	}
-	var wrong *json.SyntaxError
-	if errors.As(err, &wrong) {
-		return &Error{"", fmt.Sprintf("invalid JSON at byte %d: %v", wrong.Offset, wrong)}
+	var syntaxErr *json.SyntaxError
+	if errors.As(err, &syntaxErr) {
+		return &Error{"", fmt.Sprintf("invalid JSON at byte %d: %v", syntaxErr.Offset, syntaxErr)}
 	}
 	return &Error{"", fmt.Sprintf("invalid JSON: %v", err)}
 }
 
 // value checks the value that raw begins with, which is valid JSON, and returns what follows it.
 func (c *checker) value(raw []byte) (rest []byte, err error) {
-	if c.values++; c.values > mostValues {
-		return nil, &Error{"", fmt.Sprintf("is the last of more than %d values, which is too many", mostValues)}
+	if c.values++; c.values > maxValues {
+		return nil, &Error{"", fmt.Sprintf("is the last of more than %d values, which is too many", maxValues)}
 	}
-	raw = space(raw)
+	raw = skipSpace(raw)
 	switch raw[0] {
 	case '{':
 		return c.object(raw)
@@ -83,44 +85,44 @@ func (c *checker) value(raw []byte) (rest []byte, err error) {
 		text, rest := cutString(raw)
 		return rest, checkText(text)
 	}
-	_, rest = cut(raw)
+	_, rest = cutValue(raw)
 	return rest, nil
 }
 
 func (c *checker) object(raw []byte) (rest []byte, err error) {
 	seen := map[string]bool{}
-	for raw = space(raw[1:]); raw[0] != '}'; raw = more(raw) {
+	for raw = skipSpace(raw[1:]); raw[0] != '}'; raw = nextElement(raw) {
 		text, after := cutString(raw)
 		if err := checkText(text); err != nil {
-			return nil, within("(a key)", err)
+			return nil, inPlace("(a key)", err)
 		}
 		key := unquote(text)
 		if seen[key] {
-			return nil, within(key, &Error{"", "the key is there twice"})
+			return nil, inPlace(key, &Error{"", "the key is there twice"})
 		}
 		seen[key] = true
-		if raw, err = c.value(space(after)[1:]); err != nil {
-			return nil, within(key, err)
+		if raw, err = c.value(skipSpace(after)[1:]); err != nil {
+			return nil, inPlace(key, err)
 		}
 	}
 	return raw[1:], nil
 }
 
 func (c *checker) array(raw []byte) (rest []byte, err error) {
-	raw = space(raw[1:])
+	raw = skipSpace(raw[1:])
 	for i := 0; raw[0] != ']'; i++ {
 		if raw, err = c.value(raw); err != nil {
-			return nil, within(strconv.Itoa(i), err)
+			return nil, inPlace(strconv.Itoa(i), err)
 		}
-		raw = more(raw)
+		raw = nextElement(raw)
 	}
 	return raw[1:], nil
 }
 
-// more goes on to the next element or key, or to the bracket that ends them.
-func more(raw []byte) []byte {
-	if raw = space(raw); raw[0] == ',' {
-		return space(raw[1:])
+// nextElement goes on to the next element or key, or to the bracket that ends them.
+func nextElement(raw []byte) []byte {
+	if raw = skipSpace(raw); raw[0] == ',' {
+		return skipSpace(raw[1:])
 	}
 	return raw
 }
@@ -149,22 +151,22 @@ func escape(text []byte) int {
 	if text[1] != 'u' {
 		return 2
 	}
-	if !utf16.IsSurrogate(unit(text)) {
+	if !utf16.IsSurrogate(codeUnit(text)) {
 		return 6
 	}
-	if len(text) < 12 || text[6] != '\\' || text[7] != 'u' || utf16.DecodeRune(unit(text), unit(text[6:])) == utf8.RuneError {
+	if len(text) < 12 || text[6] != '\\' || text[7] != 'u' || utf16.DecodeRune(codeUnit(text), codeUnit(text[6:])) == utf8.RuneError {
 		return 0
 	}
 	return 12
 }
 
-// unit reads \uXXXX.
-func unit(text []byte) rune {
+// codeUnit reads \uXXXX.
+func codeUnit(text []byte) rune {
 	n, _ := strconv.ParseUint(string(text[2:6]), 16, 32) // valid JSON has four digits there
 	return rune(n)
 }
 
-func space(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n") }
+func skipSpace(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n") }
 
 // cutString cuts the string, with its quotes, that valid JSON begins with.
 func cutString(raw []byte) (text, rest []byte) {
@@ -178,8 +180,8 @@ func cutString(raw []byte) (text, rest []byte) {
 	return raw[:end+1], raw[end+1:]
 }
 
-// cut cuts the value that valid JSON begins with.
-func cut(raw []byte) (value, rest []byte) {
+// cutValue cuts the value that valid JSON begins with.
+func cutValue(raw []byte) (value, rest []byte) {
 	end := 0
 	for depth := 0; end < len(raw); end++ {
 		switch raw[end] {
@@ -191,7 +193,7 @@ func cut(raw []byte) (value, rest []byte) {
 		case '}', ']':
 			depth--
 		}
-		if depth == 0 && ends(raw[end:]) {
+		if depth == 0 && endsValue(raw[end:]) {
 			return raw[:end+1], raw[end+1:]
 		}
 		if depth < 0 {
@@ -201,8 +203,8 @@ func cut(raw []byte) (value, rest []byte) {
 	return raw[:end], raw[end:]
 }
 
-// ends tells whether a value outside all brackets ends with the character that text begins with.
-func ends(text []byte) bool {
+// endsValue tells whether a value outside all brackets ends with the character that text begins with.
+func endsValue(text []byte) bool {
 	return len(text) == 1 || bytes.IndexByte([]byte("\"}]"), text[0]) >= 0 || bytes.IndexByte([]byte(" \t\r\n,}]"), text[1]) >= 0
 }
 

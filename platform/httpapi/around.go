@@ -31,8 +31,8 @@ func (r *Router) identify(next http.Handler) http.Handler {
 			w.Header().Set(name, id)
 		}
 		if len(req.TransferEncoding) > 0 {
-			// It may have had a content-length too, which net/http has taken out by now. Two lengths are how a second
-			// request is smuggled behind the first, so nothing more is read from such a connection.
+			// It may have had a content-length too, which net/http has taken out by now. Two lengths are how
+			// a second request is smuggled behind the first, so nothing more is read from such a connection.
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, req.WithContext(log.WithRequestID(req.Context(), id)))
@@ -123,15 +123,15 @@ func (r *Router) refuseStrangers(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Host == "" && probed(req.URL.Path) {
+		if req.Host == "" && isProbe(req.URL.Path) {
 			next.ServeHTTP(w, req) // of HTTP/1.0: no browser sends such a request, so no page can have asked for it
 			return
 		}
-		if !local(req.Host) {
+		if !isLocal(req.Host) {
 			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to localhost only"+r.cfg.howToOpen())
 			return
 		}
-		if origin := req.Header.Get("Origin"); origin != "" && !localOrigin(origin) {
+		if origin := req.Header.Get("Origin"); origin != "" && !isLocalOrigin(origin) {
 			r.Fail(w, req, http.StatusForbidden, "without API keys this server answers to pages of localhost only"+r.cfg.howToOpen())
 			return
 		}
@@ -147,16 +147,16 @@ func (c *Config) howToOpen() string {
 	return "; set " + c.OpenBy + " to open it"
 }
 
-// probed tells whether balancers and monitors ask for a path.
-func probed(path string) bool { return under(path, "/health") || under(path, "/metrics") }
+// isProbe tells whether balancers and monitors ask for a path.
+func isProbe(path string) bool { return isBelow(path, "/health") || isBelow(path, "/metrics") }
 
-func localOrigin(origin string) bool {
+func isLocalOrigin(origin string) bool {
 	parsed, err := url.Parse(origin)
-	return err == nil && local(parsed.Host)
+	return err == nil && isLocal(parsed.Host)
 }
 
-// local tells whether a host, with or without a port, is this machine.
-func local(host string) bool {
+// isLocal tells whether a host, with or without a port, is this machine.
+func isLocal(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
@@ -170,24 +170,24 @@ func (r *Router) allowOrigins(next http.Handler) http.Handler {
 	if len(r.cfg.CORSOrigins) == 0 {
 		return next
 	}
-	open := cors.New(cors.Options{
+	corsHandler := cors.New(cors.Options{
 		AllowedOrigins: r.cfg.CORSOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: r.cfg.exposed(),
+		ExposedHeaders: r.cfg.exposedHeaders(),
 		MaxAge:         600,
 	}).Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if under(req.URL.Path, "/admin") {
+		if isBelow(req.URL.Path, "/admin") {
 			next.ServeHTTP(w, req)
 			return
 		}
-		open.ServeHTTP(w, req)
+		corsHandler.ServeHTTP(w, req)
 	})
 }
 
-// requireKey lets requests through whose keys have the scope that the path asks for. There is no other place where keys
-// are looked at.
+// requireKey lets requests through whose keys have the scope that the path asks for. There is no other place
+// where keys are looked at.
 func (r *Router) requireKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		guard, guarded := r.cfg.guardOf(req.URL.Path)
@@ -220,10 +220,10 @@ func (r *Router) refuseKey(w http.ResponseWriter, req *http.Request, guard Guard
 	r.Fail(w, req, refusal.Status, message)
 }
 
-// refuseCoded refuses bodies that are compressed: what is read would not be what was sent.
-func (r *Router) refuseCoded(next http.Handler) http.Handler {
+// refuseEncoded refuses bodies that are compressed: what is read would not be what was sent.
+func (r *Router) refuseEncoded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if coding := strings.Join(req.Header.Values("Content-Encoding"), ","); coding != "" && !strings.EqualFold(coding, "identity") {
+		if encoding := strings.Join(req.Header.Values("Content-Encoding"), ","); encoding != "" && !strings.EqualFold(encoding, "identity") {
 			r.Fail(w, req, http.StatusUnsupportedMediaType, "content-encoding: send the body as it is, not compressed")
 			return
 		}

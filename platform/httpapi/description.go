@@ -13,8 +13,8 @@ var docsPage []byte
 
 // JSON returns the OpenAPI document as JSON, in a form fit for a repository.
 func (r *Router) JSON() ([]byte, error) {
-	r.describing.Lock()
-	defer r.describing.Unlock()
+	r.descriptionMu.Lock()
+	defer r.descriptionMu.Unlock()
 	r.describeProblems()
 	raw, err := json.Marshal(r.api.OpenAPI())
 	if err != nil {
@@ -30,8 +30,8 @@ func (r *Router) JSON() ([]byte, error) {
 
 // YAML returns the OpenAPI document as YAML.
 func (r *Router) YAML() ([]byte, error) {
-	r.describing.Lock()
-	defer r.describing.Unlock()
+	r.descriptionMu.Lock()
+	defer r.descriptionMu.Unlock()
 	r.describeProblems()
 	raw, err := r.api.OpenAPI().YAML()
 	if err != nil {

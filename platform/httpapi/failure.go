@@ -25,15 +25,15 @@ func (r *Router) Fail(w http.ResponseWriter, req *http.Request, status int, mess
 	WriteJSON(w, status, "application/problem+json", newProblem(status, message, failure.RequestID))
 }
 
-// mostEchoed is as many bytes of what a client sent as an error repeats.
-const mostEchoed = 100
+// maxEcho is how many bytes of what a client sent an error repeats.
+const maxEcho = 100
 
 // Clip shortens what a client sent to what an error repeats of it.
-func Clip(sent string) string {
-	if len(sent) > mostEchoed {
-		sent = strings.ToValidUTF8(sent[:mostEchoed], "") + "…"
+func Clip(text string) string {
+	if len(text) > maxEcho {
+		text = strings.ToValidUTF8(text[:maxEcho], "") + "…"
 	}
-	return sent
+	return text
 }
 
 // WriteJSON answers with a value as JSON.
@@ -46,8 +46,8 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, value any)
 	_ = encoder.Encode(value) // the client is gone: nobody is left to tell
 }
 
-// under tells whether the path is the prefix or lies below it.
-func under(path, prefix string) bool {
+// isBelow tells whether the path is the prefix or lies below it.
+func isBelow(path, prefix string) bool {
 	rest, found := strings.CutPrefix(path, prefix)
 	return found && (rest == "" || rest[0] == '/')
 }

@@ -12,7 +12,7 @@ type Guard struct {
 // guardOf is the guard of a path, if it has one.
 func (c *Config) guardOf(path string) (guard Guard, guarded bool) {
 	for _, g := range c.Guards {
-		if under(path, g.Prefix) && (!guarded || len(g.Prefix) > len(guard.Prefix)) {
+		if isBelow(path, g.Prefix) && (!guarded || len(g.Prefix) > len(guard.Prefix)) {
 			guard, guarded = g, true
 		}
 	}

@@ -266,7 +266,8 @@ func TestTheDocumentIsServedToManyAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// What an API has of its own below its path is told by it: the form of errors, the headers of limits, who calls.
+// What an API has of its own below its path is told by it: the form of errors, the headers of limits, who
+// calls.
 func TestSurfacesHaveTheirOwnErrorsHeadersAndCallers(t *testing.T) {
 	caller := func(r *http.Request) (string, error) {
 		name := r.Header.Get("X-Caller")

@@ -15,17 +15,17 @@ import (
 	"github.com/agent-memory/agent-memory/platform/ratelimit"
 )
 
-// longestID is the most bytes of an id that a client chooses.
-const longestID = 256
+// maxIDBytes is the most bytes of an id that a client chooses.
+const maxIDBytes = 256
 
-// CheckID refuses ids that can't name a thing: 1 to 256 bytes of UTF-8 without control characters can, but for the two
-// that clients and proxies take out of a path. What names the thing in the error.
+// CheckID refuses ids that can't name a thing: 1 to 256 bytes of UTF-8 without control characters can, but
+// for the two that clients and proxies take out of a path. What names the thing in the error.
 func CheckID(what, id string) error {
 	switch {
 	case id == "":
 		return fmt.Errorf("%s is empty", what)
-	case len(id) > longestID:
-		return fmt.Errorf("%s is longer than %d bytes: it has %d", what, longestID, len(id))
+	case len(id) > maxIDBytes:
+		return fmt.Errorf("%s is longer than %d bytes: it has %d", what, maxIDBytes, len(id))
 	case !utf8.ValidString(id):
 		return errors.New(what + " is not UTF-8")
 	case id == "." || id == "..":
@@ -38,11 +38,11 @@ func CheckID(what, id string) error {
 
 type countedKey struct{}
 
-// limitRate counts requests under /v1: all of them, and those whose headers name a caller for that caller. For the
-// others the caller may stand in the body, so their handler calls LimitCaller.
+// limitRate counts requests under /v1: all of them, and those whose headers name a caller for that caller.
+// For the others the caller may stand in the body, so their handler calls LimitCaller.
 func (r *Router) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !under(req.URL.Path, "/v1") {
+		if !isBelow(req.URL.Path, "/v1") {
 			next.ServeHTTP(w, req)
 			return
 		}
@@ -65,10 +65,10 @@ func (r *Router) limitRate(next http.Handler) http.Handler {
 	})
 }
 
-// LimitCaller counts a request under /v1 whose headers name no caller: for the caller that its body names, else for its
-// key. It reports whether the request may go on; if not, it has been answered.
+// LimitCaller counts a request under /v1 whose headers name no caller: for the caller that its body names,
+// else for its key. It reports whether the request may go on; if not, it has been answered.
 func (r *Router) LimitCaller(w http.ResponseWriter, req *http.Request, caller string) bool {
-	if counted, _ := req.Context().Value(countedKey{}).(bool); counted || !under(req.URL.Path, "/v1") {
+	if counted, _ := req.Context().Value(countedKey{}).(bool); counted || !isBelow(req.URL.Path, "/v1") {
 		return true
 	}
 	if caller != "" {

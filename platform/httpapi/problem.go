@@ -29,8 +29,8 @@ func newProblem(status int, detail, requestID string) problem {
 	return problem{Type: "about:blank", Title: title, Status: status, Detail: detail, RequestID: requestID}
 }
 
-// complete gives the errors of described operations what all errors have: the request's id, and nothing long that the
-// client sent.
+// complete gives the errors of described operations what all errors have: the request's id, and nothing long
+// that the client sent.
 func complete(ctx huma.Context, _ string, value any) (any, error) {
 	model, ok := value.(*huma.ErrorModel)
 	if !ok {
@@ -38,14 +38,14 @@ func complete(ctx huma.Context, _ string, value any) (any, error) {
 	}
 	p := newProblem(model.Status, model.Detail, log.RequestID(ctx.Context()))
 	for _, e := range model.Errors {
-		p.Errors = append(p.Errors, &huma.ErrorDetail{Message: Clip(e.Message), Location: Clip(e.Location), Value: short(e.Value)})
+		p.Errors = append(p.Errors, &huma.ErrorDetail{Message: Clip(e.Message), Location: Clip(e.Location), Value: echo(e.Value)})
 	}
 	return p, nil
 }
 
-// short is a value if it is short enough to be repeated.
-func short(value any) any {
-	if len(fmt.Sprint(value)) > mostEchoed {
+// echo returns a value of the client's if it is short enough to be repeated, else nil.
+func echo(value any) any {
+	if len(fmt.Sprint(value)) > maxEcho {
 		return nil
 	}
 	return value
@@ -57,8 +57,8 @@ func formats() map[string]huma.Format {
 		if err := exact.Check(raw); err != nil {
 			return err
 		}
-		if everything, ok := into.(*any); ok { // what is checked against the schema
-			return json.Unmarshal(raw, everything)
+		if value, ok := into.(*any); ok { // what is checked against the schema
+			return json.Unmarshal(raw, value)
 		}
 		return exact.Fill(raw, into)
 	}}

@@ -29,8 +29,8 @@ type Config struct {
 	Keys           *auth.Authenticator
 	Guards         []Guard // what needs a key; what no guard covers needs none
 	Limits         *ratelimit.Limiter
-	// Caller returns the name by which a request's headers say who calls, or "", beside its key: each has a rate limit of
-	// its own. It may be nil.
+	// Caller returns the name by which a request's headers say who calls, or "", beside its key: each has a
+	// rate limit of its own. It may be nil.
 	Caller    func(*http.Request) (string, error)
 	IDHeaders []string // names of headers that carry a request's id beside X-Request-Id
 	Surfaces  []Surface
@@ -44,7 +44,7 @@ type Router struct {
 	mux *http.ServeMux
 	api huma.API
 
-	describing sync.Mutex // the document is completed while it is written
+	descriptionMu sync.Mutex // the document is completed while it is written
 }
 
 // New returns a router with the routes of the API's own description: /openapi.json, /openapi.yaml and /docs.
@@ -69,16 +69,16 @@ func New(cfg Config) *Router {
 
 // describe is the frame of the OpenAPI document.
 func describe(cfg Config) huma.Config {
-	described := huma.DefaultConfig(cfg.Title, cfg.Version)
-	described.CreateHooks = nil // no $schema links in bodies
-	described.Formats, described.Transformers = formats(), []huma.Transformer{complete}
-	described.OpenAPIPath, described.DocsPath, described.SchemasPath = "", "", ""
-	described.Info.Description = cfg.Description
-	described.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+	frame := huma.DefaultConfig(cfg.Title, cfg.Version)
+	frame.CreateHooks = nil // no $schema links in bodies
+	frame.Formats, frame.Transformers = formats(), []huma.Transformer{complete}
+	frame.OpenAPIPath, frame.DocsPath, frame.SchemasPath = "", "", ""
+	frame.Info.Description = cfg.Description
+	frame.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"apiKey": {Type: "apiKey", In: "header", Name: "x-api-key"},
 		"bearer": {Type: "http", Scheme: "bearer"},
 	}
-	return described
+	return frame
 }
 
 // API is where modules register their operations.
@@ -100,7 +100,7 @@ func (r *Router) Handle(op huma.Operation, handler http.HandlerFunc) {
 func (r *Router) Handler() http.Handler {
 	var h http.Handler = http.HandlerFunc(r.route)
 	h = r.limitBody(h)
-	h = r.refuseCoded(h)
+	h = r.refuseEncoded(h)
 	h = r.limitRate(h)
 	h = r.requireKey(h)
 	h = r.allowOrigins(h)
@@ -117,7 +117,7 @@ func (r *Router) route(w http.ResponseWriter, req *http.Request) {
 		r.mux.ServeHTTP(w, req)
 		return
 	}
-	answer := &discarded{header: http.Header{}, status: http.StatusOK}
+	answer := &discardedAnswer{header: http.Header{}, status: http.StatusOK}
 	handler.ServeHTTP(answer, req)
 	if allow := answer.header.Get("Allow"); answer.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", allow)
@@ -139,12 +139,12 @@ func (r *Router) template(req *http.Request) string {
 	return strings.TrimSuffix(pattern, "{$}")
 }
 
-// discarded takes the mux's plain answer, which is not sent.
-type discarded struct {
+// discardedAnswer takes the mux's plain answer, which is not sent.
+type discardedAnswer struct {
 	header http.Header
 	status int
 }
 
-func (d *discarded) Header() http.Header         { return d.header }
-func (d *discarded) Write(p []byte) (int, error) { return len(p), nil }
-func (d *discarded) WriteHeader(status int)      { d.status = status }
+func (d *discardedAnswer) Header() http.Header         { return d.header }
+func (d *discardedAnswer) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discardedAnswer) WriteHeader(status int)      { d.status = status }

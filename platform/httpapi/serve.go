@@ -23,8 +23,8 @@ type Server struct {
 // defaultPatience is how long a client may read nothing of an answer that is there.
 const defaultPatience = 30 * time.Second
 
-// Run serves until ctx ends, then waits for the answers under way, at most Grace, and closes the listener and what is
-// left: a client whose request or reading never ends is not the server's failure.
+// Run serves until ctx ends, then waits for the answers under way, at most Grace, and closes the listener and
+// what is left: a client whose request or reading never ends is not the server's failure.
 func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           s.Handler,
@@ -32,10 +32,10 @@ func (s *Server) Run(ctx context.Context) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(pressing{s.Listener, cmp.Or(s.Patience, defaultPatience)}) }()
+	result := make(chan error, 1)
+	go func() { result <- server.Serve(deadlineListener{s.Listener, cmp.Or(s.Patience, defaultPatience)}) }()
 	select {
-	case err := <-served:
+	case err := <-result:
 		return fmt.Errorf("serve HTTP on %s: %w", s.Listener.Addr(), err)
 	case <-ctx.Done():
 	}
@@ -44,42 +44,42 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := server.Shutdown(grace); err != nil {
 		s.Log.Warn("connections_cut", "note", "they were still open after the last answers", "error", errors.Join(err, server.Close()))
 	}
-	<-served //nolint:errcheck // it always returns http.ErrServerClosed here
+	<-result //nolint:errcheck // it always returns http.ErrServerClosed here
 	return nil
 }
 
-// pressing is a listener whose connections end when the other side stops reading.
-type pressing struct {
+// deadlineListener is a listener whose connections end when the other side stops reading.
+type deadlineListener struct {
 	net.Listener
 	patience time.Duration
 }
 
 // Accept implements net.Listener.
-func (p pressing) Accept() (net.Conn, error) {
+func (p deadlineListener) Accept() (net.Conn, error) {
 	conn, err := p.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &pressed{conn, p.patience}, nil
+	return &deadlineConn{conn, p.patience}, nil
 }
 
-// pressed is a connection on which every piece that is written must be taken in time. So the deadline follows progress:
-// a slow reader is served for as long as it reads.
-type pressed struct {
+// deadlineConn is a connection on which every piece that is written must be taken in time. So the deadline
+// follows progress: a slow reader is served for as long as it reads.
+type deadlineConn struct {
 	net.Conn
 	patience time.Duration
 }
 
-// piece is as much as must be taken within the patience.
-const piece = 16 << 10
+// deadlineBytes is how many bytes must be taken within the patience.
+const deadlineBytes = 16 << 10
 
 // Write implements net.Conn.
-func (p *pressed) Write(data []byte) (written int, err error) {
+func (p *deadlineConn) Write(data []byte) (written int, err error) {
 	for {
 		if err := p.SetWriteDeadline(time.Now().Add(p.patience)); err != nil {
 			return written, err
 		}
-		n, err := p.Conn.Write(data[:min(piece, len(data))])
+		n, err := p.Conn.Write(data[:min(deadlineBytes, len(data))])
 		written, data = written+n, data[n:]
 		if err != nil || len(data) == 0 {
 			return written, err

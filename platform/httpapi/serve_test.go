@@ -109,7 +109,8 @@ func TestAServerEndsWellWithOpenConnections(t *testing.T) {
 	}
 }
 
-// Two lengths are how a request is smuggled: the connection ends behind the answer, and what follows is not read.
+// Two lengths are how a request is smuggled: the connection ends behind the answer, and what follows is not
+// read.
 func TestAConnectionWithTwoLengthsIsClosed(t *testing.T) {
 	h, seen := router(nil)
 	address, stop := serve(t, time.Minute, h.ServeHTTP)

@@ -19,15 +19,15 @@ type Surface struct {
 
 // surfaceOf is the surface that a request's path belongs to, if there is one.
 func (c *Config) surfaceOf(req *http.Request) (Surface, bool) {
-	i := slices.IndexFunc(c.Surfaces, func(s Surface) bool { return under(req.URL.Path, s.Prefix) })
+	i := slices.IndexFunc(c.Surfaces, func(s Surface) bool { return isBelow(req.URL.Path, s.Prefix) })
 	if i < 0 {
 		return Surface{}, false
 	}
 	return c.Surfaces[i], true
 }
 
-// exposed are the headers of answers that pages of other origins may read.
-func (c *Config) exposed() []string {
+// exposedHeaders returns the headers of answers that pages of other origins may read.
+func (c *Config) exposedHeaders() []string {
 	names := append([]string{requestID, "Retry-After"}, c.IDHeaders...)
 	for _, s := range c.Surfaces {
 		for _, name := range s.Exposed {

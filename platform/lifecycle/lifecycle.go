@@ -28,26 +28,27 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Run starts everything and returns when all has ended, or when its grace is over. When ctx ends it leaves, lags, drains
-// and stops the services, and then the foundation. What ends by itself stops all the rest, and its end is the error.
+// Run starts everything and returns when all has ended, or when its grace is over. When ctx ends it leaves,
+// lags, drains and stops the services, and then the foundation. What ends by itself stops all the rest, and
+// its end is the error.
 func Run(ctx context.Context, cfg Config) error {
 	var first failure
-	standing, fell := context.WithCancel(context.WithoutCancel(ctx))
-	defer fell()
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	foundation := first.start(standing, cfg.Foundation, stop)
-	services := first.start(serving, cfg.Services, stop)
+	foundationCtx, stopFoundation := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFoundation()
+	servicesCtx, stopServices := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServices()
+	foundation := first.start(foundationCtx, cfg.Foundation, stopServices)
+	services := first.start(servicesCtx, cfg.Services, stopServices)
 	select {
-	case <-serving.Done():
+	case <-servicesCtx.Done():
 	case <-ctx.Done():
-		wind(serving, cfg)
-		stop()
+		finishWork(servicesCtx, cfg)
+		stopServices()
 	}
-	waitAtMost(services, cfg)
-	fell()
-	waitAtMost(foundation, cfg)
-	return first.settled()
+	waitWithGrace(services, cfg)
+	stopFoundation()
+	waitWithGrace(foundation, cfg)
+	return first.final()
 }
 
 // failure is the first end of a service that nobody asked for.
@@ -71,14 +72,14 @@ func (f *failure) start(ctx context.Context, services []Service, stop func()) *s
 	return &running
 }
 
-// settled returns the failure. One that comes later is none any more.
-func (f *failure) settled() error {
+// final returns the failure. What ends after this call is no failure any more.
+func (f *failure) final() error {
 	f.once.Do(func() {})
 	return f.err
 }
 
-// waitAtMost waits for the group as long as its grace is. What has not ended then ends with the process.
-func waitAtMost(running *sync.WaitGroup, cfg Config) {
+// waitWithGrace waits for the group as long as its grace is. What has not ended then ends with the process.
+func waitWithGrace(running *sync.WaitGroup, cfg Config) {
 	ended := make(chan struct{})
 	go func() {
 		running.Wait()
@@ -91,18 +92,18 @@ func waitAtMost(running *sync.WaitGroup, cfg Config) {
 	}
 }
 
-// wind lets the process finish its work, unless a service ends meanwhile.
-func wind(serving context.Context, cfg Config) {
+// finishWork waits for the lag and drains the work under way, unless a service ends meanwhile.
+func finishWork(servicesCtx context.Context, cfg Config) {
 	cfg.Log.Info("shutdown_begin", "lag_seconds", cfg.Lag.Seconds(), "patience_seconds", cfg.Patience.Seconds())
 	cfg.Leave()
 	select {
-	case <-serving.Done():
+	case <-servicesCtx.Done():
 		return
 	case <-time.After(cfg.Lag):
 	}
-	patience, cancel := context.WithTimeout(serving, cfg.Patience)
+	drainCtx, cancel := context.WithTimeout(servicesCtx, cfg.Patience)
 	defer cancel()
-	if err := cfg.Drain(patience); err != nil {
+	if err := cfg.Drain(drainCtx); err != nil {
 		cfg.Log.Warn("shutdown_cut", "error", err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package log writes the log lines that operators and their tools read: level in lower case, event, request_id.
-// A line's message is its event. No line holds what a client wrote, what it was answered, or a key.
+// Package log writes the log lines that operators and their tools read: level in lower case, event,
+// request_id. A line's message is its event. No line holds what a client wrote, what it was answered, or a
+// key.
 package log
 
 import (

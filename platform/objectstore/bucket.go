@@ -1,7 +1,7 @@
 // Package objectstore reaches one bucket of S3-compatible storage, and tells its faults apart.
 //
-// No call is repeated here: who calls decides what is worth another attempt. What was not there before a call that
-// failed may be there after it.
+// No call is repeated here: who calls decides what is worth another attempt. What was not there before a call
+// that failed may be there after it.
 package objectstore
 
 import (
@@ -60,7 +60,7 @@ func Open(cfg Config) (*Bucket, error) {
 		cfg.Transport = newTransport()
 	}
 	core, err := minio.NewCore(host, &minio.Options{
-		Creds: chain(cfg), Secure: isTLS, Region: cfg.Region, Transport: cfg.Transport, MaxRetries: 1,
+		Creds: credentialsOf(cfg), Secure: isTLS, Region: cfg.Region, Transport: cfg.Transport, MaxRetries: 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("object storage %s: %w", host, err)
@@ -69,21 +69,21 @@ func Open(cfg Config) (*Bucket, error) {
 }
 
 // endpoint splits a URL or an address into the host and whether TLS is to be used.
-func endpoint(given string, isTLS bool) (host string, _ bool, _ error) {
-	if given == "" {
+func endpoint(address string, isTLS bool) (host string, _ bool, _ error) {
+	if address == "" {
 		return "s3.amazonaws.com", isTLS, nil
 	}
-	if !strings.Contains(given, "://") {
-		return given, isTLS, nil
+	if !strings.Contains(address, "://") {
+		return address, isTLS, nil
 	}
-	at, err := url.Parse(given)
+	at, err := url.Parse(address)
 	if err != nil || at.Host == "" || strings.Trim(at.Path, "/") != "" || at.Scheme != "http" && at.Scheme != "https" {
-		return "", false, fmt.Errorf("object storage at %q: give host:port, http://host:port or https://host:port", given)
+		return "", false, fmt.Errorf("object storage at %q: give host:port, http://host:port or https://host:port", address)
 	}
 	return at.Host, at.Scheme == "https", nil
 }
 
-func chain(cfg Config) *credentials.Credentials {
+func credentialsOf(cfg Config) *credentials.Credentials {
 	if cfg.AccessKey != "" {
 		return credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, "")
 	}
@@ -105,12 +105,12 @@ func newTransport() *http.Transport {
 
 // Check asks whether the bucket is there and may be read.
 func (b *Bucket) Check(ctx context.Context) error {
-	there, err := b.core.BucketExists(ctx, b.name)
-	if err == nil && !there {
+	exists, err := b.core.BucketExists(ctx, b.name)
+	if err == nil && !exists {
 		err = fmt.Errorf("%w: there is no such bucket", ErrRefused)
 	}
 	if err != nil {
-		return fmt.Errorf("look for the bucket %s: %w", b.name, kinded(err))
+		return fmt.Errorf("look for the bucket %s: %w", b.name, withKind(err))
 	}
 	return nil
 }
@@ -156,9 +156,9 @@ func (b *Bucket) Get(ctx context.Context, key string, buf []byte) ([]byte, error
 }
 
 // GetStart returns the first bytes of an object, at most so many, and the size of all of it.
-func (b *Bucket) GetStart(ctx context.Context, key string, most int) (start []byte, size int64, err error) {
+func (b *Bucket) GetStart(ctx context.Context, key string, maxBytes int) (start []byte, size int64, err error) {
 	var opts minio.GetObjectOptions
-	if err := opts.SetRange(0, int64(most)-1); err != nil {
+	if err := opts.SetRange(0, int64(maxBytes)-1); err != nil {
 		return nil, 0, err
 	}
 	body, size, err := b.open(ctx, key, opts)
@@ -166,7 +166,7 @@ func (b *Bucket) GetStart(ctx context.Context, key string, most int) (start []by
 		return nil, 0, err
 	}
 	defer body.Close()
-	start = make([]byte, min(int64(most), size))
+	start = make([]byte, min(int64(maxBytes), size))
 	_, err = io.ReadFull(body, start)
 	return start, size, b.fault("read", key, err)
 }
@@ -186,12 +186,12 @@ func (b *Bucket) open(ctx context.Context, key string, opts minio.GetObjectOptio
 	return body, size, nil
 }
 
-// List returns the first objects below a prefix whose keys come behind another one, in the order of their keys, at most so many.
-// An empty key is before all.
-func (b *Bucket) List(ctx context.Context, prefix, after string, most int) (page []Object, err error) {
+// List returns the first objects below a prefix whose keys come behind another one, in the order of their
+// keys, at most so many. An empty key is before all.
+func (b *Bucket) List(ctx context.Context, prefix, after string, maxObjects int) (page []Object, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	opts := minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true, MaxKeys: min(most, 1000)}
+	opts := minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true, MaxKeys: min(maxObjects, 1000)}
 	if after != "" {
 		opts.StartAfter = b.prefix + after
 	}
@@ -199,7 +199,7 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, most int) (page
 		if info.Err != nil {
 			return nil, b.fault("list", prefix, info.Err)
 		}
-		if page = append(page, Object{strings.TrimPrefix(info.Key, b.prefix), info.Size, info.LastModified}); len(page) == most {
+		if page = append(page, Object{strings.TrimPrefix(info.Key, b.prefix), info.Size, info.LastModified}); len(page) == maxObjects {
 			break
 		}
 	}

@@ -50,11 +50,11 @@ func ExpandHome(name string, path *string) error {
 
 // WithoutBlanks is a list without its blank items, the others trimmed.
 func WithoutBlanks(list []string) []string {
-	kept := []string{}
+	items := []string{}
 	for _, item := range list {
 		if item = strings.TrimSpace(item); item != "" {
-			kept = append(kept, item)
+			items = append(items, item)
 		}
 	}
-	return kept
+	return items
 }

@@ -1,5 +1,5 @@
-// Package settings is what any program's settings need, each an environment variable and a flag of the same meaning:
-// errors that name the variable, checks of values, and their printing without secrets.
+// Package settings is what any program's settings need, each an environment variable and a flag of the same
+// meaning: errors that name the variable, checks of values, and their printing without secrets.
 package settings
 
 import (
@@ -35,13 +35,13 @@ type Setting struct {
 func Effective(flags []*kong.Flag) (all []Setting) {
 	for _, flag := range flags {
 		if len(flag.Envs) > 0 {
-			all = append(all, Setting{flag.Envs[0], show(flag)})
+			all = append(all, Setting{flag.Envs[0], display(flag)})
 		}
 	}
 	return all
 }
 
-func show(flag *kong.Flag) string {
+func display(flag *kong.Flag) string {
 	text := fmt.Sprint(flag.Target.Interface())
 	if list, ok := flag.Target.Interface().([]string); ok {
 		text = strings.Join(list, ",")

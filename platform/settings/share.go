@@ -11,14 +11,14 @@ type Share int
 
 // UnmarshalText reads 0, 1 or 1/N.
 func (s *Share) UnmarshalText(text []byte) error {
-	given := strings.TrimSpace(string(text))
-	if given == "0" {
+	value := strings.TrimSpace(string(text))
+	if value == "0" {
 		*s = 0
 		return nil
 	}
-	n, err := strconv.Atoi(strings.TrimPrefix(given, "1/"))
-	if err != nil || n < 1 || !strings.HasPrefix(given, "1/") && n != 1 {
-		return fmt.Errorf("%q is no share; give 0, 1, or 1/N such as 1/100", given)
+	n, err := strconv.Atoi(strings.TrimPrefix(value, "1/"))
+	if err != nil || n < 1 || !strings.HasPrefix(value, "1/") && n != 1 {
+		return fmt.Errorf("%q is no share; give 0, 1, or 1/N such as 1/100", value)
 	}
 	*s = Share(n)
 	return nil

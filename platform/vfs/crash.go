@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// Crash cuts the power and switches it on again. Only what was made durable is there; open files and locks are gone.
+// Crash cuts the power and switches it on again. Only what was made durable is there; open files and locks
+// are gone.
 func (m *Mem) Crash() { m.crash(nil) }
 
-// CrashKeeping is Crash on a disk that wrote some changes by itself: each change of a folder that was not made
-// durable happened or not, and each file's bytes that were not may be there, cut short, or partly zero.
+// CrashKeeping is Crash on a disk that wrote some changes by itself: each change of a folder that was not
+// made durable happened or not, and each file's bytes that were not may be there, cut short, or partly zero.
 func (m *Mem) CrashKeeping(random *rand.Rand) { m.crash(random) }
 
 func (m *Mem) crash(random *rand.Rand) {
@@ -20,27 +21,27 @@ func (m *Mem) crash(random *rand.Rand) {
 	m.boot++
 	m.cut = -1
 	m.locks = map[*memNode]bool{}
-	settle(m.root, random, map[*memNode]bool{})
+	applyPowerCut(m.root, random, map[*memNode]bool{})
 }
 
-// settle turns a node and all below it into what the power cut left.
-func settle(n *memNode, random *rand.Rand, seen map[*memNode]bool) {
+// applyPowerCut turns a node and all below it into what the power cut left.
+func applyPowerCut(n *memNode, random *rand.Rand, seen map[*memNode]bool) {
 	if seen[n] {
 		return
 	}
 	seen[n] = true
-	left := memState{data: n.durable.data, time: n.durable.time, names: maps.Clone(n.durable.names)}
-	if left.names == nil {
-		left.names = map[string]*memNode{}
+	state := memState{data: n.durable.data, time: n.durable.time, names: maps.Clone(n.durable.names)}
+	if state.names == nil {
+		state.names = map[string]*memNode{}
 	}
 	if random != nil {
-		left.names = mixNames(n, random)
-		left.data = mixData(n, random)
+		state.names = mixNames(n, random)
+		state.data = mixData(n, random)
 	}
-	n.now = left
-	n.durable = memState{data: slices.Clone(left.data), time: left.time, names: maps.Clone(left.names)}
-	for _, name := range slices.Sorted(maps.Keys(left.names)) {
-		settle(left.names[name], random, seen)
+	n.now = state
+	n.durable = memState{data: slices.Clone(state.data), time: state.time, names: maps.Clone(state.names)}
+	for _, name := range slices.Sorted(maps.Keys(state.names)) {
+		applyPowerCut(state.names[name], random, seen)
 	}
 }
 
@@ -48,17 +49,17 @@ func settle(n *memNode, random *rand.Rand, seen map[*memNode]bool) {
 func mixNames(n *memNode, random *rand.Rand) map[string]*memNode {
 	all := maps.Clone(n.now.names)
 	maps.Copy(all, n.durable.names)
-	left := map[string]*memNode{}
+	names := map[string]*memNode{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		child := n.durable.names[name]
 		if random.IntN(2) == 0 {
 			child = n.now.names[name]
 		}
 		if child != nil {
-			left[name] = child
+			names[name] = child
 		}
 	}
-	return left
+	return names
 }
 
 // mixData decides what of a file's bytes reached the disk.

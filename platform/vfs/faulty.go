@@ -37,8 +37,8 @@ type Op struct {
 	N    int    // its place among all operations of this Faulty, from 1
 }
 
-// Fault decides on an operation before it happens: nil lets it go on, an error is what it fails with. It may wait,
-// to delay the operation. A write that fails leaves half of its bytes behind, as on a full disk.
+// Fault decides on an operation before it happens: nil lets it go on, an error is what it fails with. It may
+// wait, to delay the operation. A write that fails leaves half of its bytes behind, as on a full disk.
 type Fault func(Op) error
 
 // Faulty is a file system whose operations fail as a test wants.

@@ -11,13 +11,13 @@ type faultyFile struct {
 
 // Write implements io.Writer.
 func (f *faultyFile) Write(p []byte) (n int, err error) {
-	begun := false
+	reached := false
 	err = f.fs.operate(OpWrite, f.name, func() (err error) {
-		begun = true
+		reached = true
 		n, err = f.inner.Write(p)
 		return err
 	})
-	if !begun {
+	if !reached {
 		half, cause := f.inner.Write(p[:len(p)/2])
 		return half, errors.Join(err, cause)
 	}

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// memBlock is the unit in which Mem accounts for physical bytes, and memNames the names of a folder that fit in one.
+// memBlock is the unit in which Mem accounts for physical bytes, and memNames the names of a folder that fit
+// in one.
 const (
 	memBlock = 4096
 	memNames = 16
@@ -72,7 +73,8 @@ func (m *Mem) Operations() int {
 	return m.ops
 }
 
-// CutPowerAfter lets the given number of operations happen and fails all later ones with ErrPowerCut, until Crash.
+// CutPowerAfter lets the given number of operations happen and fails all later ones with ErrPowerCut, until
+// Crash.
 func (m *Mem) CutPowerAfter(operations int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,8 +165,8 @@ func (m *Mem) operate(op, name string, do func() error) error {
 	return nil
 }
 
-// make enters a new file or folder.
-func (m *Mem) make(name string, dir bool) (*memNode, error) {
+// addNode enters a new file or folder.
+func (m *Mem) addNode(name string, dir bool) (*memNode, error) {
 	parent, base, err := m.parent(name)
 	if err != nil {
 		return nil, err
@@ -172,7 +174,7 @@ func (m *Mem) make(name string, dir bool) (*memNode, error) {
 	if parent.now.names[base] != nil {
 		return nil, syscall.EEXIST
 	}
-	if m.lacks(memBlock) {
+	if m.isFullFor(memBlock) {
 		return nil, syscall.ENOSPC
 	}
 	made := m.newNode(dir)
@@ -180,14 +182,14 @@ func (m *Mem) make(name string, dir bool) (*memNode, error) {
 	return made, nil
 }
 
-func (m *Mem) lacks(bytes int64) bool {
+func (m *Mem) isFullFor(bytes int64) bool {
 	return m.cfg.Capacity > 0 && m.physical()+bytes > m.cfg.Capacity
 }
 
 // Create implements FS.
 func (m *Mem) Create(name string) (file File, err error) {
 	err = m.operate("create", name, func() error {
-		made, err := m.make(name, false)
+		made, err := m.addNode(name, false)
 		file = &memFile{fs: m, node: made, name: name, boot: m.boot}
 		return err
 	})
@@ -218,15 +220,15 @@ func (m *Mem) Rename(from, to string) error {
 		if err != nil {
 			return err
 		}
-		moved := source.now.names[old]
-		if moved == nil {
+		node := source.now.names[old]
+		if node == nil {
 			return syscall.ENOENT
 		}
-		if over := target.now.names[base]; over != nil && over.dir {
+		if existing := target.now.names[base]; existing != nil && existing.dir {
 			return syscall.EISDIR
 		}
 		delete(source.now.names, old)
-		target.now.names[base] = moved
+		target.now.names[base] = node
 		return nil
 	})
 }
@@ -234,11 +236,11 @@ func (m *Mem) Rename(from, to string) error {
 // Remove implements FS.
 func (m *Mem) Remove(name string) error {
 	return m.operate("remove", name, func() error {
-		gone, err := m.find(name)
+		target, err := m.find(name)
 		if err != nil {
 			return err
 		}
-		if len(gone.now.names) > 0 {
+		if len(target.now.names) > 0 {
 			return syscall.ENOTEMPTY
 		}
 		dir, base, err := m.parent(name)
@@ -255,7 +257,7 @@ func (m *Mem) Mkdir(name string) error {
 		if filepath.Clean(name) == string(filepath.Separator) {
 			return syscall.EEXIST
 		}
-		_, err := m.make(name, true)
+		_, err := m.addNode(name, true)
 		return err
 	})
 }
@@ -337,7 +339,7 @@ func (m *Mem) Lock(name string) (lock Lock, err error) {
 	err = m.operate("lock", name, func() error {
 		found, err := m.find(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			found, err = m.make(name, false)
+			found, err = m.addNode(name, false)
 		}
 		if err == nil && found.dir {
 			err = ErrNotRegular

@@ -30,7 +30,7 @@ func (f *memFile) Write(p []byte) (n int, err error) {
 	err = f.operate("write", func() error {
 		for n < len(p) {
 			step := min(len(p)-n, memBlock-len(f.node.now.data)%memBlock)
-			if len(f.node.now.data)%memBlock == 0 && f.fs.lacks(memBlock) {
+			if len(f.node.now.data)%memBlock == 0 && f.fs.isFullFor(memBlock) {
 				return syscall.ENOSPC
 			}
 			f.node.now.data = append(f.node.now.data, p[n:n+step]...)

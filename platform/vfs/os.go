@@ -55,8 +55,8 @@ func openRegular(name string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// orNotRegular is what an attempt to open a name failed with: the error, or ErrNotRegular if it is that of no file.
-// A socket and a device say so in many ways.
+// orNotRegular is what an attempt to open a name failed with: the error, or ErrNotRegular if it is that of no
+// file. A socket and a device say so in many ways.
 func orNotRegular(name string, err error) error {
 	if info, statErr := os.Lstat(name); statErr == nil && !info.Mode().IsRegular() {
 		return &fs.PathError{Op: "open", Path: name, Err: ErrNotRegular}

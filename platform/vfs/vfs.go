@@ -1,13 +1,14 @@
-// Package vfs is the file system as far as a cache on disk needs it, with every step that makes a change durable
-// spelled out: a file's bytes are durable after File.Sync, its name after SyncDir of the folder it lies in.
+// Package vfs is the file system as far as a cache on disk needs it, with every step that makes a change
+// durable spelled out: a file's bytes are durable after File.Sync, its name after SyncDir of the folder it
+// lies in.
 //
-// OS is the real one. Mem lives in memory and can lose power: it keeps exactly what was made durable, or that and
-// a random part of the rest, as real disks do. Faulty stands before another one and fails or delays operations.
-// One conformance test holds OS and Mem to the same behaviour.
+// OS is the real one. Mem lives in memory and can lose power: it keeps exactly what was made durable, or that
+// and a random part of the rest, as real disks do. Faulty stands before another one and fails or delays
+// operations. One conformance test holds OS and Mem to the same behaviour.
 //
-// Invariants: names are paths of the operating system; errors wrap those of package syscall, so that errors.Is
-// tells ENOENT (fs.ErrNotExist), ENOSPC and the like apart, whichever implementation returned them; everything may
-// be used from any goroutine. Mem's lock and Faulty's are leaves; nothing of a caller's runs
+// Invariants: names are paths of the operating system; errors wrap those of package syscall, so that
+// errors.Is tells ENOENT (fs.ErrNotExist), ENOSPC and the like apart, whichever implementation returned them;
+// everything may be used from any goroutine. Mem's lock and Faulty's are leaves; nothing of a caller's runs
 // under them but Mem's clock.
 package vfs
 
@@ -24,8 +25,8 @@ import (
 type FS interface {
 	// Create makes a new file for writing. It fails with fs.ErrExist if the name is taken.
 	Create(name string) (File, error)
-	// Open opens a file for reading, and waits for nobody. It fails with ErrNotRegular if the name is that of anything
-	// else: a folder, a symbolic link, a pipe, a socket, a device.
+	// Open opens a file for reading, and waits for nobody. It fails with ErrNotRegular if the name is that of
+	// anything else: a folder, a symbolic link, a pipe, a socket, a device.
 	Open(name string) (File, error)
 	// Rename moves a file, over one that has the new name already.
 	Rename(from, to string) error
@@ -44,14 +45,16 @@ type FS interface {
 	// Free is the number of bytes that an ordinary user can still write on the folder's volume.
 	Free(dir string) (int64, error)
 	// Lock takes the file for this process alone, and makes it if it isn't there. It fails with ErrLocked if
-	// somebody has it, and with ErrNotRegular like Open. Closing gives it back; the end of the process does too.
+	// somebody has it, and with ErrNotRegular like Open. Closing gives it back; the end of the process does
+	// too.
 	Lock(name string) (Lock, error)
 }
 
 // Lock is a file that this process has for itself.
 type Lock interface {
 	io.Closer
-	// Held fails if the name no longer leads to the file that is locked: then somebody else may lock what is there.
+	// Held fails if the name no longer leads to the file that is locked: then somebody else may lock what is
+	// there.
 	Held() error
 }
 
@@ -122,8 +125,9 @@ func isNotEmpty(err error) bool {
 	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
 }
 
-// Walk visits all that lies below a folder, folders before what they hold. Paths are relative to the folder, with
-// slashes; the folder itself is ".". What vanishes meanwhile is left out. For a folder visit may return fs.SkipDir.
+// Walk visits all that lies below a folder, folders before what they hold. Paths are relative to the folder,
+// with slashes; the folder itself is ".". What vanishes meanwhile is left out. For a folder visit may return
+// fs.SkipDir.
 func Walk(in FS, dir string, visit func(path string, info Info) error) error {
 	info, err := in.Stat(dir)
 	if err != nil {

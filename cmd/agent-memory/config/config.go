@@ -1,5 +1,5 @@
-// Package config has the settings of the server. Each is an environment variable and a flag of the same meaning;
-// defaults live in the tags below and nowhere else.
+// Package config has the settings of the server. Each is an environment variable and a flag of the same
+// meaning; defaults live in the tags below and nowhere else.
 package config
 
 import (

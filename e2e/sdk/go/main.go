@@ -1,5 +1,5 @@
-// Command go is the suite of the official Go SDK against a served model. It is a module of its own, so that the
-// server's never depends on the SDK.
+// Command go is the suite of the official Go SDK against a served model. It is a module of its own, so that
+// the server's never depends on the SDK.
 package main
 
 import (
@@ -59,8 +59,8 @@ func assistant(text string) anthropic.MessageParam {
 	return anthropic.NewAssistantMessage(anthropic.NewTextBlock(text))
 }
 
-// asking is a request for the capital of France, changed as told.
-func asking(changes ...func(*anthropic.MessageNewParams)) anthropic.MessageNewParams {
+// newRequest returns a request for the capital of France with changes.
+func newRequest(changes ...func(*anthropic.MessageNewParams)) anthropic.MessageNewParams {
 	p := anthropic.MessageNewParams{
 		Model: model, MaxTokens: answer, Messages: []anthropic.MessageParam{user("What is the capital of France?")},
 	}
@@ -70,19 +70,19 @@ func asking(changes ...func(*anthropic.MessageNewParams)) anthropic.MessageNewPa
 	return p
 }
 
-func limit(n int64) func(*anthropic.MessageNewParams) {
+func withLimit(n int64) func(*anthropic.MessageNewParams) {
 	return func(p *anthropic.MessageNewParams) { p.MaxTokens = n }
 }
 
-func saying(turns ...anthropic.MessageParam) func(*anthropic.MessageNewParams) {
+func withTurns(turns ...anthropic.MessageParam) func(*anthropic.MessageNewParams) {
 	return func(p *anthropic.MessageNewParams) { p.Messages = turns }
 }
 
-func told(system string) func(*anthropic.MessageNewParams) {
+func withSystem(system string) func(*anthropic.MessageNewParams) {
 	return func(p *anthropic.MessageNewParams) { p.System = []anthropic.TextBlockParam{{Text: system}} }
 }
 
-func stopping(at ...string) func(*anthropic.MessageNewParams) {
+func withStops(at ...string) func(*anthropic.MessageNewParams) {
 	return func(p *anthropic.MessageNewParams) { p.StopSequences = at }
 }
 
@@ -92,7 +92,7 @@ func schema() anthropic.ToolInputSchemaParam {
 	}
 }
 
-func tooled(choice anthropic.ToolChoiceUnionParam) func(*anthropic.MessageNewParams) {
+func withTool(choice anthropic.ToolChoiceUnionParam) func(*anthropic.MessageNewParams) {
 	return func(p *anthropic.MessageNewParams) {
 		p.Tools = []anthropic.ToolUnionParam{anthropic.ToolUnionParamOfTool(schema(), "get_weather")}
 		p.ToolChoice = choice
@@ -100,7 +100,7 @@ func tooled(choice anthropic.ToolChoiceUnionParam) func(*anthropic.MessageNewPar
 }
 
 func create(changes ...func(*anthropic.MessageNewParams)) *anthropic.Message {
-	message, err := client.Messages.New(bg, asking(changes...))
+	message, err := client.Messages.New(bg, newRequest(changes...))
 	check(err)
 	return message
 }
@@ -132,8 +132,8 @@ func collect(stream *ssestream.Stream[anthropic.MessageStreamEventUnion]) (final
 	return final, kinds, pieces
 }
 
-// refused demands the SDK's error with the server's request id and Anthropic's envelope.
-func refused(err error, status int, kind anthropic.ErrorType, words string) {
+// wantError demands the SDK's error with the server's request id and Anthropic's envelope.
+func wantError(err error, status int, kind anthropic.ErrorType, words string) {
 	var got *anthropic.Error
 	must(errors.As(err, &got), "not the SDK's error: %v", err)
 	same(got.StatusCode, status)
@@ -151,7 +151,7 @@ func refused(err error, status int, kind anthropic.ErrorType, words string) {
 }
 
 func checkVersion() {
-	create(limit(1))
+	create(withLimit(1))
 	same(version, os.Getenv("SDK_API_VERSION"))
 }
 
@@ -167,7 +167,7 @@ func checkAnswer() {
 
 func checkStream() {
 	whole := create()
-	final, kinds, pieces := collect(client.Messages.NewStreaming(bg, asking()))
+	final, kinds, pieces := collect(client.Messages.NewStreaming(bg, newRequest()))
 	same(strings.Join(pieces, ""), textOf(whole))
 	same(textOf(&final), textOf(whole))
 	must(len(pieces) > 3, "the text came in %d pieces", len(pieces))
@@ -180,8 +180,8 @@ func checkStream() {
 
 func checkCount() {
 	auto := anthropic.ToolChoiceUnionParam{OfAuto: &anthropic.ToolChoiceAutoParam{}}
-	for _, change := range []func(*anthropic.MessageNewParams){limit(1), told("Be brief."), tooled(auto)} {
-		p := asking(change, limit(1))
+	for _, change := range []func(*anthropic.MessageNewParams){withLimit(1), withSystem("Be brief."), withTool(auto)} {
+		p := newRequest(change, withLimit(1))
 		count := anthropic.MessageCountTokensParams{Model: p.Model, Messages: p.Messages}
 		if p.System != nil {
 			count.System = anthropic.MessageCountTokensParamsSystemUnion{OfTextBlockArray: p.System}
@@ -198,25 +198,25 @@ func checkCount() {
 }
 
 func checkSystem() {
-	word := saying(user("What is the secret word?"))
+	word := withTurns(user("What is the secret word?"))
 	must(!strings.Contains(textOf(create(word)), "banana"), "knows the word already")
-	got := textOf(create(word, told("The secret word is banana.")))
+	got := textOf(create(word, withSystem("The secret word is banana.")))
 	must(strings.Contains(got, "banana"), "says %q", got)
 }
 
 func checkCacheControl() {
-	m := create(limit(1), func(p *anthropic.MessageNewParams) {
+	m := create(withLimit(1), func(p *anthropic.MessageNewParams) {
 		p.System = []anthropic.TextBlockParam{{Text: "You know geography.", CacheControl: anthropic.NewCacheControlEphemeralParam()}}
 	})
 	must(m.Usage.CacheCreationInputTokens+m.Usage.CacheReadInputTokens > 0, "nothing is counted for the cache")
-	same(promptTokens(m.Usage), promptTokens(create(limit(1), told("You know geography.")).Usage))
+	same(promptTokens(m.Usage), promptTokens(create(withLimit(1), withSystem("You know geography.")).Usage))
 }
 
 func checkStops() {
 	before, _, found := strings.Cut(textOf(create()), "Paris")
 	must(found, "no Paris")
-	m := create(stopping("Berlin", "Paris"))
-	final, _, _ := collect(client.Messages.NewStreaming(bg, asking(stopping("Paris"))))
+	m := create(withStops("Berlin", "Paris"))
+	final, _, _ := collect(client.Messages.NewStreaming(bg, newRequest(withStops("Paris"))))
 	for _, got := range []*anthropic.Message{m, &final} {
 		same(got.StopReason, anthropic.StopReasonStopSequence)
 		same(got.StopSequence, "Paris")
@@ -225,65 +225,65 @@ func checkStops() {
 }
 
 func checkLimit() {
-	m := create(limit(3))
+	m := create(withLimit(3))
 	same(m.StopReason, anthropic.StopReasonMaxTokens)
 	same(m.Usage.OutputTokens, 3)
 	must(textOf(m) != "" && strings.HasPrefix(textOf(create()), textOf(m)), "says %q", textOf(m))
 }
 
 func checkWarm() {
-	m := create(limit(0))
+	m := create(withLimit(0))
 	same(len(m.Content), 0)
 	same(m.StopReason, anthropic.StopReasonMaxTokens)
 	same(m.Usage.OutputTokens, 0)
 }
 
 func checkTurns() {
-	got := textOf(create(saying(user("My name is Ada."), assistant("Nice to meet you, Ada!"), user("What is my name?"))))
+	got := textOf(create(withTurns(user("My name is Ada."), assistant("Nice to meet you, Ada!"), user("What is my name?"))))
 	must(strings.Contains(got, "Ada"), "says %q", got)
 }
 
 func checkPrefill() {
-	got := textOf(create(limit(4), saying(user("What is the capital of France?"), assistant("The capital of France is the city of"))))
+	got := textOf(create(withLimit(4), withTurns(user("What is the capital of France?"), assistant("The capital of France is the city of"))))
 	must(strings.HasPrefix(strings.TrimSpace(got), "Paris"), "says %q", got)
 }
 
 func checkTools() {
 	auto := anthropic.ToolChoiceUnionParam{OfAuto: &anthropic.ToolChoiceAutoParam{}}
-	same(create(tooled(anthropic.ToolChoiceUnionParam{}), limit(4)).StopReason, anthropic.StopReasonMaxTokens)
-	same(create(tooled(auto), limit(4)).StopReason, anthropic.StopReasonMaxTokens)
+	same(create(withTool(anthropic.ToolChoiceUnionParam{}), withLimit(4)).StopReason, anthropic.StopReasonMaxTokens)
+	same(create(withTool(auto), withLimit(4)).StopReason, anthropic.StopReasonMaxTokens)
 	none := anthropic.NewToolChoiceNoneParam()
-	same(textOf(create(tooled(anthropic.ToolChoiceUnionParam{OfNone: &none}))), textOf(create()))
+	same(textOf(create(withTool(anthropic.ToolChoiceUnionParam{OfNone: &none}))), textOf(create()))
 }
 
 func checkForced() {
 	for _, choice := range []anthropic.ToolChoiceUnionParam{
 		{OfAny: &anthropic.ToolChoiceAnyParam{}}, anthropic.ToolChoiceParamOfTool("get_weather"),
 	} {
-		_, err := client.Messages.New(bg, asking(tooled(choice)))
-		refused(err, 400, anthropic.ErrorTypeInvalidRequestError, "tool_choice")
+		_, err := client.Messages.New(bg, newRequest(withTool(choice)))
+		wantError(err, 400, anthropic.ErrorTypeInvalidRequestError, "tool_choice")
 	}
 }
 
 func checkKeys() {
 	stranger := newClient(option.WithAPIKey("not-the-key"))
-	_, err := stranger.Messages.New(bg, asking())
-	refused(err, 401, anthropic.ErrorTypeAuthenticationError, "")
-	stream := stranger.Messages.NewStreaming(bg, asking())
+	_, err := stranger.Messages.New(bg, newRequest())
+	wantError(err, 401, anthropic.ErrorTypeAuthenticationError, "")
+	stream := stranger.Messages.NewStreaming(bg, newRequest())
 	must(!stream.Next(), "a stream for a wrong key")
-	refused(stream.Err(), 401, anthropic.ErrorTypeAuthenticationError, "")
+	wantError(stream.Err(), 401, anthropic.ErrorTypeAuthenticationError, "")
 }
 
 func checkBearer() {
 	friend := newClient(option.WithAuthToken(key))
-	m, err := friend.Messages.New(bg, asking(limit(1)))
+	m, err := friend.Messages.New(bg, newRequest(withLimit(1)))
 	check(err)
 	same(m.Usage.OutputTokens, 1)
 }
 
 func checkModel() {
-	_, err := client.Messages.New(bg, asking(func(p *anthropic.MessageNewParams) { p.Model = "gpt-4o" }))
-	refused(err, 404, anthropic.ErrorTypeNotFoundError, "gpt-4o")
+	_, err := client.Messages.New(bg, newRequest(func(p *anthropic.MessageNewParams) { p.Model = "gpt-4o" }))
+	wantError(err, 404, anthropic.ErrorTypeNotFoundError, "gpt-4o")
 }
 
 func checkBad() {
@@ -291,22 +291,22 @@ func checkBad() {
 		change func(*anthropic.MessageNewParams)
 		words  string
 	}{
-		{limit(-1), "max_tokens"},
-		{saying(), "messages"},
-		{saying(anthropic.MessageParam{Role: "robot", Content: user("x").Content}), "messages.0.role"},
+		{withLimit(-1), "max_tokens"},
+		{withTurns(), "messages"},
+		{withTurns(anthropic.MessageParam{Role: "robot", Content: user("x").Content}), "messages.0.role"},
 		{func(p *anthropic.MessageNewParams) { p.Temperature = anthropic.Float(7) }, "temperature"},
-		{saying(user(strings.Repeat("word ", 9000))), ""},
+		{withTurns(user(strings.Repeat("word ", 9000))), ""},
 	} {
-		_, err := client.Messages.New(bg, asking(bad.change))
-		refused(err, 400, anthropic.ErrorTypeInvalidRequestError, bad.words)
+		_, err := client.Messages.New(bg, newRequest(bad.change))
+		wantError(err, 400, anthropic.ErrorTypeInvalidRequestError, bad.words)
 	}
-	stream := client.Messages.NewStreaming(bg, asking(limit(-1)))
+	stream := client.Messages.NewStreaming(bg, newRequest(withLimit(-1)))
 	must(!stream.Next(), "a stream for a bad request")
-	refused(stream.Err(), 400, anthropic.ErrorTypeInvalidRequestError, "max_tokens")
+	wantError(stream.Err(), 400, anthropic.ErrorTypeInvalidRequestError, "max_tokens")
 }
 
 func checkGone() {
-	story := asking(limit(2000), saying(user("Tell me a long story about a lighthouse.")))
+	story := newRequest(withLimit(2000), withTurns(user("Tell me a long story about a lighthouse.")))
 	for range 6 {
 		stream := client.Messages.NewStreaming(bg, story)
 		for stream.Next() && stream.Current().Type != "content_block_delta" {

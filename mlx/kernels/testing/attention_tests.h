@@ -13,7 +13,8 @@ struct Variant {
   Parts parts = {};
 };
 
-// A layer's attention over a paged cache: writes through norm_qkv_rope in pieces, compares with the reference.
+// A layer's attention over a paged cache: writes through norm_qkv_rope in pieces, compares with the
+// reference.
 struct Paged {
   HeadShape s;
   Scoring scoring;

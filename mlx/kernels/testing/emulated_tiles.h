@@ -1,6 +1,7 @@
 // AMX's tile registers in software, so that the AMX kernels' indexing is tested on processors without AMX.
-// Semantics after Intel's Software Developer's Manual, TDPBF16PS: for each pair of the inner dimension one step of
-// two products, denormals flushed. Rounding between the two products of a pair may differ from the real unit.
+// Semantics after Intel's Software Developer's Manual, TDPBF16PS: for each pair of the inner dimension one
+// step of two products, denormals flushed. Rounding between the two products of a pair may differ from the
+// real unit.
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,5 @@
-// What all tests of the kernels stand on: checks that are counted, seeded numbers, packed matrices, rows as a phase
-// takes them.
+// What all tests of the kernels stand on: checks that are counted, seeded numbers, packed matrices, rows as a
+// phase takes them.
 #pragma once
 #include <array>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Tests of the kernels: each against its plain reference over many shapes, and the numeric contract bit for bit.
-// Every instruction set that the processor has is tested; `kernels_test ISA...` demands the named ones.
+// Tests of the kernels: each against its plain reference over many shapes, and the numeric contract bit for
+// bit. Every instruction set that the processor has is tested; `kernels_test ISA...` demands the named ones.
 #include "attention_tests.h"
 #include "harness.h"
 
@@ -119,7 +119,8 @@ static void test_block_rows(HeadShape s, int tokens) {
   check(rows == back, "a block's rows come back");
 }
 
-// Within half a step and the roundings of bf16; constant groups are exact; what is not finite harms no neighbour.
+// Within half a step and the roundings of bf16; constant groups are exact; what is not finite harms no
+// neighbour.
 static void test_quantised_rows(HeadShape s, int bits) {
   int g = group_at_rest(s);
   size_t n = (size_t)g * 6;

@@ -1,4 +1,5 @@
-// Plain references of the kernels, in double precision and straight from the formulas. Slow and obviously right.
+// Plain references of the kernels, in double precision and straight from the formulas. Slow and obviously
+// right.
 #pragma once
 #include <cmath>
 #include <vector>

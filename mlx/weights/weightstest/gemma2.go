@@ -38,8 +38,8 @@ func (g Gemma2) layer(s Tiny, prefix string) []tensor {
 	}
 }
 
-// normMean is zero, as norms are stored as their distance from one, but for the norms of what a layer returns. Those are
-// larger, so that with its tied head the model does not just answer with the last token.
+// normMean is zero, as norms are stored as their distance from one, but for the norms of what a layer
+// returns. Those are larger, so that with its tied head the model does not just answer with the last token.
 func (g Gemma2) normMean(name string) float64 {
 	if strings.Contains(name, ".post_") {
 		return 5

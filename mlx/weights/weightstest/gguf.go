@@ -12,15 +12,15 @@ import (
 	"testing"
 )
 
-// WriteGGUF writes the model that Write writes, unquantised, as llama.cpp's converter leaves it: its names of tensors,
-// Llama's queries and keys in pairs, Gemma's norms with one added. It returns the file.
+// WriteGGUF writes the model that Write writes, unquantised, as llama.cpp's converter leaves it: its names of
+// tensors, Llama's queries and keys in pairs, Gemma's norms with one added. It returns the file.
 func WriteGGUF(t testing.TB, s Tiny) string {
 	t.Helper()
 	var data []byte
 	var index bytes.Buffer
 	r, tensors := rand.New(rand.NewPCG(s.Seed, 0)), s.tensors()
 	for _, x := range tensors {
-		values := s.converted(x, s.values(r, x))
+		values := s.ggufValues(x, s.values(r, x))
 		put(&index, s.ggufName(x.name), uint32(len(x.shape)))
 		for _, d := range slices.Backward(x.shape) {
 			put(&index, uint64(d))
@@ -106,8 +106,8 @@ func (s Tiny) ggufName(name string) string {
 	}[p[3]], kind)
 }
 
-// converted is a tensor's values as llama.cpp's converter changes them.
-func (s Tiny) converted(x tensor, values []float32) []float32 {
+// ggufValues returns a tensor's values as llama.cpp's converter changes them.
+func (s Tiny) ggufValues(x tensor, values []float32) []float32 {
 	_, gemma := s.Family.(Gemma2)
 	switch {
 	case gemma && strings.HasSuffix(x.name, "norm.weight"):
@@ -115,13 +115,14 @@ func (s Tiny) converted(x tensor, values []float32) []float32 {
 			values[i]++
 		}
 	case s.Family == nil && (strings.Contains(x.name, "q_proj") || strings.Contains(x.name, "k_proj")):
-		return s.paired(values, x.shape[0])
+		return s.pairRows(values, x.shape[0])
 	}
 	return values
 }
 
-// paired puts the two halves of each head's rows one into the other: row i of the first half to 2 i, of the second to 2 i + 1.
-func (s Tiny) paired(values []float32, rows int) []float32 {
+// pairRows puts the two halves of each head's rows one into the other: row i of the first half to 2 i, of the
+// second to 2 i + 1.
+func (s Tiny) pairRows(values []float32, rows int) []float32 {
 	out, width, half := make([]float32, len(values)), len(values)/rows, s.HeadDim/2
 	for row := range rows {
 		head, i := row/s.HeadDim*s.HeadDim, row%s.HeadDim

@@ -73,8 +73,8 @@ func (s Tiny) writeShard(path string, r *rand.Rand, tensors []tensor) error {
 	return os.WriteFile(path, append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(raw))), raw...), f.body...), 0o600)
 }
 
-// addQuantised adds a matrix in MLX's affine layout with bf16 scales and biases: the group's minimum is the bias, and
-// its range is cut into 2^bits - 1 steps.
+// addQuantised adds a matrix in MLX's affine layout with bf16 scales and biases: the group's minimum is the
+// bias, and its range is cut into 2^bits - 1 steps.
 func (f *file) addQuantised(x tensor, values []float32, bits, group int) {
 	var words, scales, biases []byte
 	word, used := uint32(0), 0

@@ -1,5 +1,6 @@
-// Package weightstest writes tiny seeded models, so that tests run the real loading code and the real engine fast.
-// The same seed gives the same files, so that what another implementation makes of them can be kept as golden data.
+// Package weightstest writes tiny seeded models, so that tests run the real loading code and the real engine
+// fast. The same seed gives the same files, so that what another implementation makes of them can be kept as
+// golden data.
 package weightstest
 
 import (
@@ -36,8 +37,8 @@ type Family interface {
 	normMean(name string) float64
 }
 
-// Default is large enough for several heads and layers and small enough for thousands of tokens a second in any
-// instruction set.
+// Default is large enough for several heads and layers and small enough for thousands of tokens a second in
+// any instruction set.
 func Default() Tiny {
 	return Tiny{Layers: 2, Hidden: 64, Intermediate: 96, Heads: 4, KVHeads: 2, HeadDim: 16, Vocabulary: 300, Context: 2048, Seed: 1}
 }
@@ -53,8 +54,8 @@ func Golden() map[string]Tiny {
 	return all
 }
 
-// Families are models whose layers differ in everything that layers may differ in, by name. The numeric contract and the
-// tiers are tested with them.
+// Families are models whose layers differ in everything that layers may differ in, by name. The numeric
+// contract and the tiers are tested with them.
 func Families() map[string]Tiny {
 	normed := DefaultQwen3()
 	normed.Bias = true

@@ -24,15 +24,15 @@ type adminPage struct {
 }
 
 func (a *API) adminList(ctx context.Context, in *adminPage) (*pageAnswer, error) {
-	return a.listed(ctx, in.Page, agents.Filter{Tenant: in.Tenant, UsedBefore: in.UsedBefore, UsedAfter: in.UsedAfter}, true)
+	return a.pageOf(ctx, in.Page, agents.Filter{Tenant: in.Tenant, UsedBefore: in.UsedBefore, UsedAfter: in.UsedAfter}, true)
 }
 
 func (a *API) adminShow(ctx context.Context, in *AgentPath) (*agentAnswer, error) {
 	record, err := a.registry.Written(ctx, in.Tenant, in.ID)
 	if err != nil {
-		return nil, a.refused(ctx, err)
+		return nil, a.failure(ctx, err)
 	}
-	return a.shown(record, true), nil
+	return a.answerOf(record, true), nil
 }
 
 type evictInput struct {
@@ -51,12 +51,12 @@ func (a *API) adminEvict(ctx context.Context, in *evictInput) (*movedAnswer, err
 		return nil, huma.Error409Conflict("this server has no tier " + to + "; it has " + strings.Join(tiers, ", "))
 	}
 	moved, err := a.registry.Evict(ctx, in.Tenant, in.ID, to)
-	return a.movedOr(ctx, moved, err)
+	return a.moveAnswer(ctx, moved, err)
 }
 
 func (a *API) adminPrefetch(ctx context.Context, in *AgentPath) (*movedAnswer, error) {
 	moved, err := a.registry.Prefetch(ctx, in.Tenant, in.ID)
-	return a.movedOr(ctx, moved, err)
+	return a.moveAnswer(ctx, moved, err)
 }
 
 type retainInput struct {
@@ -73,15 +73,15 @@ func (a *API) adminRetain(ctx context.Context, in *retainInput) (*agentAnswer, e
 	}
 	record, err := a.registry.Retain(ctx, in.Tenant, in.ID, until)
 	if err != nil {
-		return nil, a.refused(ctx, err)
+		return nil, a.failure(ctx, err)
 	}
-	return a.shown(record, true), nil
+	return a.answerOf(record, true), nil
 }
 
 func (a *API) adminDelete(ctx context.Context, in *AgentPath) (*operationAnswer, error) {
-	return a.removed(ctx, in.Tenant, in.ID)
+	return a.removeAgent(ctx, in.Tenant, in.ID)
 }
 
 func (a *API) adminOperation(ctx context.Context, in *operationInput) (*operationAnswer, error) {
-	return a.shownOperation(ctx, "", in.Operation)
+	return a.operationOf(ctx, "", in.Operation)
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// refused puts an error into the form of an answer. What went wrong inside, with paths and statements, is for the log.
-func (a *API) refused(ctx context.Context, err error) error {
-	return a.refusedAs(ctx, err, "the agents' records or memory can't be reached now; retry later, the server's log tells more under this request id")
+// failure returns the answer for an error. Its cause, with paths and statements, goes to the log only.
+func (a *API) failure(ctx context.Context, err error) error {
+	return a.failureAs(ctx, err, "the agents' records or memory can't be reached now; retry later, the server's log tells more under this request id")
 }
 
-// unmoved is the same for memory that was to be moved.
-func (a *API) unmoved(ctx context.Context, err error) error {
-	return a.refusedAs(ctx, err, "not all of the agent's memory could be moved: there is no room for it, a tier can't be reached, or blocks are damaged; "+
+// moveFailure is failure for an operation that moves memory.
+func (a *API) moveFailure(ctx context.Context, err error) error {
+	return a.failureAs(ctx, err, "not all of the agent's memory could be moved: there is no room for it, a tier can't be reached, or blocks are damaged; "+
 		"the server's log tells more under this request id")
 }
 
-// refusedAs puts what has no words of its own into the given ones.
-func (a *API) refusedAs(ctx context.Context, err error, otherwise string) error {
+// failureAs is failure with the words for errors that have none of their own.
+func (a *API) failureAs(ctx context.Context, err error, otherwise string) error {
 	var unfit *agents.UnfitError
 	switch {
 	case errors.Is(err, agents.ErrNotFound):

@@ -20,8 +20,8 @@ type operation struct {
 
 type operationAnswer struct{ Body operation }
 
-// delayed is what clients are told of a failed attempt; operators find the cause.
-const delayed = "the last attempt failed"
+// attemptFailed is what an operation's error says to users; operators see the cause.
+const attemptFailed = "the last attempt failed"
 
 func operationOf(d agents.Deletion) *operationAnswer {
 	op := operation{ID: d.Operation, Status: "running", Error: d.Error, Blocks: d.Removed.Blocks, Bytes: d.Removed.Bytes}
@@ -32,13 +32,13 @@ func operationOf(d agents.Deletion) *operationAnswer {
 }
 
 func (a *API) remove(ctx context.Context, in *idInput) (*operationAnswer, error) {
-	return a.removed(ctx, auth.From(ctx).Tenant, in.ID)
+	return a.removeAgent(ctx, auth.From(ctx).Tenant, in.ID)
 }
 
-func (a *API) removed(ctx context.Context, tenant, id string) (*operationAnswer, error) {
+func (a *API) removeAgent(ctx context.Context, tenant, id string) (*operationAnswer, error) {
 	d, err := a.registry.Delete(ctx, tenant, id)
 	if err != nil {
-		return nil, a.refused(ctx, err)
+		return nil, a.failure(ctx, err)
 	}
 	return operationOf(d), nil
 }
@@ -48,20 +48,20 @@ type operationInput struct {
 }
 
 func (a *API) operation(ctx context.Context, in *operationInput) (*operationAnswer, error) {
-	return a.shownOperation(ctx, auth.From(ctx).Tenant, in.Operation)
+	return a.operationOf(ctx, auth.From(ctx).Tenant, in.Operation)
 }
 
-func (a *API) shownOperation(ctx context.Context, tenant, id string) (*operationAnswer, error) {
+func (a *API) operationOf(ctx context.Context, tenant, id string) (*operationAnswer, error) {
 	d, err := a.registry.Deletion(ctx, tenant, id)
 	if errors.Is(err, agents.ErrNotFound) {
 		return nil, huma.Error404NotFound("there is no such operation; ended ones are forgotten after a week")
 	}
 	if err != nil {
-		return nil, a.refused(ctx, err)
+		return nil, a.failure(ctx, err)
 	}
 	answer := operationOf(d)
 	if tenant != "" && answer.Body.Error != "" {
-		answer.Body.Error = delayed
+		answer.Body.Error = attemptFailed
 	}
 	return answer, nil
 }

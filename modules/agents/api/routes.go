@@ -40,7 +40,7 @@ func Register(cfg Config) {
 func (a *API) addUsers(router *httpapi.Router) {
 	api := router.API()
 	huma.Register(api, users("createAgent", http.MethodPost, "", "Create an agent, and compute its system prompt if it has one", 201), a.create)
-	describeFound(router)
+	describeExisting(router)
 	huma.Register(api, users("listAgents", http.MethodGet, "", "List this key's agents", 200), a.list)
 	huma.Register(api, users("getAgent", http.MethodGet, "/{id}", "What is known of an agent and what each tier holds of it", 200), a.show)
 	huma.Register(api, users("deleteAgent", http.MethodDelete, "/{id}", "Delete an agent and all blocks that are nobody else's", 202), a.remove)
@@ -59,8 +59,8 @@ func (a *API) addOperators(api huma.API) {
 	huma.Register(api, admins("adminGetOperation", http.MethodGet, "/operations/{operation}", "The state of a deletion", 200), a.adminOperation)
 }
 
-// describeFound documents that creating an agent that is there answers with 200.
-func describeFound(router *httpapi.Router) {
+// describeExisting documents that creating an agent that is there answers with 200.
+func describeExisting(router *httpapi.Router) {
 	responses := router.API().OpenAPI().Paths["/v1/agents"].Post.Responses
 	found := *responses["201"]
 	found.Description = "The agent was there already; its time to live is changed"

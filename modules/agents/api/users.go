@@ -26,9 +26,9 @@ func (a *API) create(ctx context.Context, in *createInput) (*agentAnswer, error)
 	}
 	record, created, err := a.registry.Create(ctx, auth.From(ctx).Tenant, in.Body.ID, in.Body.System, seconds(in.Body.TTL))
 	if err != nil {
-		return nil, a.refused(ctx, err)
+		return nil, a.failure(ctx, err)
 	}
-	answer := a.shown(record, false)
+	answer := a.answerOf(record, false)
 	if created {
 		answer.Status = http.StatusCreated
 	}
@@ -37,7 +37,7 @@ func (a *API) create(ctx context.Context, in *createInput) (*agentAnswer, error)
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-func (a *API) shown(record agents.Record, tenantToo bool) *agentAnswer {
+func (a *API) answerOf(record agents.Record, tenantToo bool) *agentAnswer {
 	answer := &agentAnswer{Status: http.StatusOK, Body: a.viewOf(record, tenantToo)}
 	answer.Body.Tiers = a.holdings(record)
 	return answer
@@ -50,9 +50,9 @@ type idInput struct {
 func (a *API) show(ctx context.Context, in *idInput) (*agentAnswer, error) {
 	record, err := a.registry.Written(ctx, auth.From(ctx).Tenant, in.ID)
 	if err != nil {
-		return nil, a.refused(ctx, err)
+		return nil, a.failure(ctx, err)
 	}
-	return a.shown(record, false), nil
+	return a.answerOf(record, false), nil
 }
 
 // Page asks for a part of a list.
@@ -70,17 +70,17 @@ type pageAnswer struct {
 }
 
 func (a *API) list(ctx context.Context, in *Page) (*pageAnswer, error) {
-	return a.listed(ctx, *in, agents.Filter{Tenant: auth.From(ctx).Tenant}, false)
+	return a.pageOf(ctx, *in, agents.Filter{Tenant: auth.From(ctx).Tenant}, false)
 }
 
-func (a *API) listed(ctx context.Context, in Page, f agents.Filter, tenantToo bool) (*pageAnswer, error) {
+func (a *API) pageOf(ctx context.Context, in Page, f agents.Filter, tenantToo bool) (*pageAnswer, error) {
 	f.Limit, f.Prefix = in.Limit, in.Prefix
 	if err := readCursor(in.Cursor, &f.After); err != nil {
 		return nil, huma.Error400BadRequest("the cursor is not one that a list returned")
 	}
 	records, next, err := a.registry.List(ctx, f)
 	if err != nil {
-		return nil, a.refused(ctx, err)
+		return nil, a.failure(ctx, err)
 	}
 	answer := &pageAnswer{}
 	answer.Body.Agents = []agent{}
@@ -99,14 +99,14 @@ type moved struct {
 	NoRoom int   `json:"no_room,omitempty" doc:"Blocks that were to move and for which there was no room"`
 }
 
-func (a *API) movedOr(ctx context.Context, m kv.Moved, err error) (*movedAnswer, error) {
+func (a *API) moveAnswer(ctx context.Context, m kv.Moved, err error) (*movedAnswer, error) {
 	if err != nil {
-		return nil, a.unmoved(ctx, err)
+		return nil, a.moveFailure(ctx, err)
 	}
 	return &movedAnswer{moved{m.Blocks, m.Bytes, m.NoRoom}}, nil
 }
 
 func (a *API) prefetch(ctx context.Context, in *idInput) (*movedAnswer, error) {
 	moved, err := a.registry.Prefetch(ctx, auth.From(ctx).Tenant, in.ID)
-	return a.movedOr(ctx, moved, err)
+	return a.moveAnswer(ctx, moved, err)
 }

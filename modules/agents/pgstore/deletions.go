@@ -84,7 +84,7 @@ func (s *Store) Notice(ctx context.Context, operation string, further []kv.Chain
 func (s *Store) Deletion(ctx context.Context, operation string) (d agents.Deletion, err error) {
 	row, err := queries.DeletionRow{}, pgx.ErrNoRows
 	if isText(operation) {
-		row, err = ask(ctx, s, func(ctx context.Context, q *queries.Queries) (queries.DeletionRow, error) {
+		row, err = queryOne(ctx, s, func(ctx context.Context, q *queries.Queries) (queries.DeletionRow, error) {
 			return q.Deletion(ctx, operation)
 		})
 	}

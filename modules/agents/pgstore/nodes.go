@@ -13,19 +13,19 @@ import (
 
 var _ agents.Shared = (*Store)(nil)
 
-// Beat implements agents.Shared. The first beat makes the node known; one that is new has nothing to do with deletions
-// that have ended.
+// Beat implements agents.Shared. The first beat makes the node known; one that is new has nothing to do with
+// deletions that have ended.
 func (s *Store) Beat(ctx context.Context) error {
 	err := s.in(ctx, func(ctx context.Context, q *queries.Queries) error {
 		if err := q.ForgetNodes(ctx, agents.KnownFor.Seconds()); err != nil {
 			return err
 		}
-		if !s.joined.Load() {
+		if !s.isJoined.Load() {
 			return join(ctx, q, s.node, s.boot)
 		}
 		beaten, err := q.Beat(ctx, queries.BeatParams{ID: s.node, Boot: s.boot})
 		if err == nil && beaten == 0 {
-			s.joined.Store(false) // the next one takes the name back
+			s.isJoined.Store(false) // the next one takes the name back
 			err = agents.ErrSameNode
 		}
 		return err
@@ -33,7 +33,7 @@ func (s *Store) Beat(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("tell that this node lives: %w", err)
 	}
-	s.joined.Store(true)
+	s.isJoined.Store(true)
 	return nil
 }
 
@@ -48,15 +48,15 @@ func join(ctx context.Context, q *queries.Queries, node, boot string) error {
 	return q.Rejoin(ctx, queries.RejoinParams{ID: node, Boot: boot})
 }
 
-// leavePatience is how long the end of a node waits for the database to be told of it.
-const leavePatience = 2 * time.Second
+// leaveTimeout is how long the end of a node waits for the database to be told of it.
+const leaveTimeout = 2 * time.Second
 
-// leave has nobody wait for this node, if the database can be told.
+// leave tells the database that nobody need wait for this node any more.
 func leave(s *Store) {
-	if !s.joined.Load() {
+	if !s.isJoined.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	_ = queries.New(s.pool).Leave(ctx, queries.LeaveParams{ID: s.node, Boot: s.boot, Seconds: agents.LivesFor.Seconds()})
 }
@@ -69,7 +69,7 @@ func (s *Store) Lead(ctx context.Context, do func(context.Context)) error {
 	leads := false
 	conn, err := database.Apart(ctx, s.pool, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		leads, err = queries.New(conn).TryLead(ctx, leadershipLock)
-		return s.seen(err)
+		return s.noteError(err)
 	})
 	if err != nil {
 		return fmt.Errorf("ask who leads: %w", err)

@@ -74,8 +74,8 @@ func hasEnded(t *testing.T, s *pgstore.Store, operation string) bool {
 	return !d.Ended.IsZero()
 }
 
-// A deletion ends when every node that lives has done it. One that was away does it when it is back, and until then the
-// chains stay.
+// A deletion ends when every node that lives has done it. One that was away does it when it is back, and
+// until then the chains stay.
 func TestEveryNodeConfirmsADeletion(t *testing.T) {
 	server := pgtest.Start(t)
 	database := server.Database()
@@ -134,8 +134,8 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 }
 
-// Until a node has taken notice of a deletion it makes no record of the agent: it would be one of the conversations that
-// were deleted.
+// Until a node has taken notice of a deletion it makes no record of the agent: it would be one of the
+// conversations that were deleted.
 func TestADeletedAgentIsNotMadeAgainByChance(t *testing.T) {
 	database := pgtest.Start(t).Database()
 	one, two := beating(t, database, "one"), beating(t, database, "two")

@@ -13,8 +13,8 @@ import (
 	"github.com/agent-memory/agent-memory/platform/database"
 )
 
-// ownershipLock is the number of the advisory lock that is shared by who comes to own blocks, and held alone by who
-// decides that blocks have no owner. Both hold it for a moment only.
+// ownershipLock is the number of the advisory lock that is shared by who comes to own blocks, and held alone
+// by who decides that blocks have no owner. Both hold it for a moment only.
 const ownershipLock = 7212_0601_4435_1181
 
 func bytesOf(keys []kv.Key) [][]byte {
@@ -46,7 +46,7 @@ func setOf(stored [][]byte) map[kv.Key]bool {
 
 // LastUse implements agents.Owners.
 func (s *Store) LastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, error) {
-	rows, err := ask(ctx, s, func(ctx context.Context, q *queries.Queries) ([]queries.LastUsesRow, error) {
+	rows, err := queryOne(ctx, s, func(ctx context.Context, q *queries.Queries) ([]queries.LastUsesRow, error) {
 		return q.LastUses(ctx, keysOf(blocks))
 	})
 	if err != nil {
@@ -65,15 +65,15 @@ func (s *Store) LastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, erro
 
 // Unowned implements agents.Owners.
 func (s *Store) Unowned(ctx context.Context, blocks []kv.Ref) ([]kv.Ref, error) {
-	orphans, err := ask(ctx, s, func(ctx context.Context, q *queries.Queries) ([]kv.Ref, error) { return unowned(ctx, q, blocks) })
+	orphans, err := queryOne(ctx, s, func(ctx context.Context, q *queries.Queries) ([]kv.Ref, error) { return findUnowned(ctx, q, blocks) })
 	if err != nil {
 		return nil, fmt.Errorf("look for the owners of %d blocks: %w", len(blocks), err)
 	}
 	return orphans, nil
 }
 
-// unowned are those of the blocks that have no owner, each once.
-func unowned(ctx context.Context, q *queries.Queries, blocks []kv.Ref) (orphans []kv.Ref, err error) {
+// findUnowned returns those of the blocks that have no owner, each once.
+func findUnowned(ctx context.Context, q *queries.Queries, blocks []kv.Ref) (orphans []kv.Ref, err error) {
 	owned, err := q.Owned(ctx, keysOf(blocks))
 	if err != nil {
 		return nil, err
@@ -103,7 +103,8 @@ func putOwners(ctx context.Context, q *queries.Queries, c agents.Change) (err er
 	return q.AddOwners(ctx, queries.AddOwnersParams{Tenant: r.Tenant, ID: r.ID, Blocks: bytesOf(c.Gained)})
 }
 
-// refuseRemoved fails if one of the blocks is being removed, and sees to it that none is until the transaction ends.
+// refuseRemoved fails if one of the blocks is being removed, and sees to it that none is until the
+// transaction ends.
 func refuseRemoved(ctx context.Context, q *queries.Queries, keys []kv.Key) error {
 	if err := q.LockOwnership(ctx, ownershipLock); err != nil {
 		return err
@@ -115,8 +116,8 @@ func refuseRemoved(ctx context.Context, q *queries.Queries, keys []kv.Key) error
 	return err
 }
 
-// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that no transaction is open while the
-// removal runs.
+// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that no transaction is open
+// while the removal runs.
 func (s *Store) DeleteUnowned(ctx context.Context, operation string, blocks []kv.Ref, remove func(context.Context, []kv.Ref) error) error {
 	holder := rand.Text()
 	orphans, others, err := s.lock(ctx, operation, holder, blocks)
@@ -139,7 +140,7 @@ func whileLocked(ctx context.Context, s *Store, holder string, remove func(conte
 	removed := remove(bounded)
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), agents.RemovalLock-agents.RemovalPatience)
 	defer stop()
-	return errors.Join(removed, s.seen(queries.New(s.pool).EndRemovals(ctx, holder)))
+	return errors.Join(removed, s.noteError(queries.New(s.pool).EndRemovals(ctx, holder)))
 }
 
 // lock finds the blocks that nobody owns and locks them, but for those that other operations remove now.
@@ -148,7 +149,7 @@ func (s *Store) lock(ctx context.Context, operation, holder string, blocks []kv.
 		if err := errors.Join(q.LockRemoval(ctx, ownershipLock), q.EndOldRemovals(ctx)); err != nil {
 			return err
 		}
-		free, err := unowned(ctx, q, blocks)
+		free, err := findUnowned(ctx, q, blocks)
 		if err != nil {
 			return err
 		}

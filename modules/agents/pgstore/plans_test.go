@@ -12,7 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// fill makes 10,000 agents of ten tenants with two conversations and ten blocks each, of which some are shared.
+// fill makes 10,000 agents of ten tenants with two conversations and ten blocks each, of which some are
+// shared.
 const fill = `
 INSERT INTO agents SELECT 'tenant' || n % 10, 'agent' || n, n, n, 0, 0, 1 FROM generate_series(1, 10000) n;
 INSERT INTO heads SELECT tenant, id, decode(md5(id || h), 'hex'), '', used FROM agents, generate_series(1, 2) h;
@@ -23,8 +24,8 @@ INSERT INTO confirmations SELECT operation, 'node', true, 0, 0, '' FROM deletion
 INSERT INTO deleted_chains SELECT operation, 0, '' FROM deletions;
 ANALYZE;`
 
-// A question is answered through an index, and one about few agents reads few: a page in the order of names, or what was
-// used in a short time.
+// A question is answered through an index, and one about few agents reads few: a page in the order of names,
+// or what was used in a short time.
 func TestQuestionsUseIndexes(t *testing.T) {
 	server := pgtest.Start(t)
 	database := server.Database()

@@ -23,7 +23,8 @@ func recordOf(row queries.Agent) agents.Record {
 	}
 }
 
-// addHead adds a conversation to the record. One that can't be read is counted and left out: it is lost, the rest is not.
+// addHead adds a conversation to the record. One that can't be read is counted and left out: it is lost, the
+// rest is not.
 func addHead(r *agents.Record, stored []byte, used int64) {
 	var chain kv.Chain
 	if chain.UnmarshalBinary(stored) != nil {
@@ -173,7 +174,7 @@ func list(ctx context.Context, q *queries.Queries, f agents.Filter) ([]queries.A
 		})
 	}
 	p := queries.ListTenantParams{
-		Tenant: f.Tenant, First: f.Prefix, Until: behind(f.Prefix), UsedBefore: before, UsedAfter: after, Most: most,
+		Tenant: f.Tenant, First: f.Prefix, Until: afterPrefix(f.Prefix), UsedBefore: before, UsedAfter: after, Most: most,
 	}
 	switch {
 	case f.After.Tenant == f.Tenant:
@@ -184,8 +185,8 @@ func list(ctx context.Context, q *queries.Queries, f agents.Filter) ([]queries.A
 	return q.ListTenant(ctx, p)
 }
 
-// behind is the first name behind all that begin with the prefix, or empty if there is none.
-func behind(prefix string) string {
+// afterPrefix is the first name behind all that begin with the prefix, or empty if there is none.
+func afterPrefix(prefix string) string {
 	for prefix != "" {
 		last, size := utf8.DecodeLastRuneInString(prefix)
 		prefix = prefix[:len(prefix)-size]

@@ -79,7 +79,7 @@ func (s *SQLite) Pending(ctx context.Context, endedBefore time.Time) (pending []
 		if _, err := tx.ExecContext(ctx, `DELETE FROM deletions WHERE ended > 0 AND ended < ?`, database.Nanos(endedBefore)); err != nil {
 			return err
 		}
-		if pending, err = unended(ctx, tx); err != nil {
+		if pending, err = pendingDeletions(ctx, tx); err != nil {
 			return err
 		}
 		for i := range pending {
@@ -95,7 +95,7 @@ func (s *SQLite) Pending(ctx context.Context, endedBefore time.Time) (pending []
 	return pending, nil
 }
 
-func unended(ctx context.Context, tx *sql.Tx) (pending []agents.Deletion, err error) {
+func pendingDeletions(ctx context.Context, tx *sql.Tx) (pending []agents.Deletion, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT `+deletionColumns+` FROM deletions WHERE ended = 0 ORDER BY created`)
 	if err != nil {
 		return nil, err

@@ -15,8 +15,8 @@ import (
 	"github.com/agent-memory/agent-memory/platform/database"
 )
 
-// hexed writes keys as the list in JSON that one parameter of a query takes.
-func hexed(keys []kv.Key) string {
+// hexList writes keys as the list in JSON that one parameter of a query takes.
+func hexList(keys []kv.Key) string {
 	texts := make([]string, len(keys))
 	for i, key := range keys {
 		texts[i] = hex.EncodeToString(key[:])
@@ -33,14 +33,14 @@ func keysOf(blocks []kv.Ref) []kv.Key {
 	return keys
 }
 
-// LastUse implements agents.Owners. It prepares no statement: a context that ends just then has its connection closed,
-// and closing a statement after its connection panics in the driver.
+// LastUse implements agents.Owners. It prepares no statement: a context that ends just then has its
+// connection closed, and closing a statement after its connection panics in the driver.
 func (s *SQLite) LastUse(ctx context.Context, blocks []kv.Ref) ([]time.Time, error) {
 	latest := make(map[kv.Key]time.Time, len(blocks))
 	err := s.db.Read(ctx, func(tx *sql.Tx) error {
 		return eachBlock(ctx, tx, `SELECT block, max(used) FROM json_each(?) CROSS JOIN owners o ON block = unhex(value)
 			JOIN agents a ON a.tenant = o.tenant AND a.id = o.id WHERE typeof(used) = 'integer' GROUP BY block`,
-			func(key kv.Key, used int64) { latest[key] = database.At(used) }, hexed(keysOf(blocks)))
+			func(key kv.Key, used int64) { latest[key] = database.At(used) }, hexList(keysOf(blocks)))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the last uses of %d blocks: %w", len(blocks), err)
@@ -75,7 +75,7 @@ func eachBlock(ctx context.Context, tx *sql.Tx, query string, take func(kv.Key, 
 // Unowned implements agents.Owners.
 func (s *SQLite) Unowned(ctx context.Context, blocks []kv.Ref) (orphans []kv.Ref, err error) {
 	err = s.db.Read(ctx, func(tx *sql.Tx) (err error) {
-		orphans, err = unowned(ctx, tx, blocks)
+		orphans, err = findUnowned(ctx, tx, blocks)
 		return err
 	})
 	if err != nil {
@@ -84,11 +84,11 @@ func (s *SQLite) Unowned(ctx context.Context, blocks []kv.Ref) (orphans []kv.Ref
 	return orphans, nil
 }
 
-// unowned are those of the blocks that have no owner, each once.
-func unowned(ctx context.Context, tx *sql.Tx, blocks []kv.Ref) (orphans []kv.Ref, err error) {
+// findUnowned returns those of the blocks that have no owner, each once.
+func findUnowned(ctx context.Context, tx *sql.Tx, blocks []kv.Ref) (orphans []kv.Ref, err error) {
 	taken := map[kv.Key]bool{}
 	err = eachBlock(ctx, tx, `SELECT block, count(*) FROM json_each(?) CROSS JOIN owners ON block = unhex(value) GROUP BY block`,
-		func(key kv.Key, _ int64) { taken[key] = true }, hexed(keysOf(blocks)))
+		func(key kv.Key, _ int64) { taken[key] = true }, hexList(keysOf(blocks)))
 	for _, block := range blocks {
 		if !taken[block.Key] {
 			taken[block.Key] = true
@@ -102,11 +102,11 @@ func unowned(ctx context.Context, tx *sql.Tx, blocks []kv.Ref) (orphans []kv.Ref
 func putOwners(ctx context.Context, tx *sql.Tx, c agents.Change) error {
 	r := c.Record
 	if _, err := tx.ExecContext(ctx, `DELETE FROM owners WHERE tenant = ? AND id = ? AND (? OR block IN (SELECT unhex(value) FROM json_each(?)))`,
-		r.Tenant, r.ID, c.Rewrite, hexed(c.Lost)); err != nil || len(c.Gained) == 0 {
+		r.Tenant, r.ID, c.Rewrite, hexList(c.Lost)); err != nil || len(c.Gained) == 0 {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO owners (block, tenant, id) SELECT unhex(value), ?, ? FROM json_each(?) WHERE true ON CONFLICT DO NOTHING`,
-		r.Tenant, r.ID, hexed(c.Gained))
+		r.Tenant, r.ID, hexList(c.Gained))
 	return err
 }
 
@@ -117,14 +117,15 @@ func (s *SQLite) refuseRemoved(ctx context.Context, tx *sql.Tx, keys []kv.Key) e
 	}
 	var removed int
 	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM json_each(?) CROSS JOIN removals ON block = unhex(value) WHERE until > ?`,
-		hexed(keys), database.Nanos(s.clock())).Scan(&removed)
+		hexList(keys), database.Nanos(s.clock())).Scan(&removed)
 	if err == nil && removed > 0 {
 		err = agents.ErrRemoving
 	}
 	return err
 }
 
-// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that nobody else waits for the removal.
+// DeleteUnowned implements agents.Owners. The lock is a row for each block, so that nobody else waits for the
+// removal.
 func (s *SQLite) DeleteUnowned(ctx context.Context, operation string, blocks []kv.Ref, remove func(context.Context, []kv.Ref) error) error {
 	holder := rand.Text()
 	orphans, others, err := s.lock(ctx, operation, holder, blocks)
@@ -160,13 +161,13 @@ func (s *SQLite) lock(ctx context.Context, operation, holder string, blocks []kv
 		if _, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ?`, database.Nanos(now)); err != nil {
 			return err
 		}
-		free, err := unowned(ctx, tx, blocks)
+		free, err := findUnowned(ctx, tx, blocks)
 		if err != nil {
 			return err
 		}
 		busy := map[kv.Key]bool{}
 		if err := eachBlock(ctx, tx, `SELECT block, count(*) FROM json_each(?) CROSS JOIN removals ON block = unhex(value)
-			WHERE operation <> ? GROUP BY block`, func(key kv.Key, _ int64) { busy[key] = true }, hexed(keysOf(free)), operation); err != nil {
+			WHERE operation <> ? GROUP BY block`, func(key kv.Key, _ int64) { busy[key] = true }, hexList(keysOf(free)), operation); err != nil {
 			return err
 		}
 		for _, block := range free {
@@ -176,7 +177,7 @@ func (s *SQLite) lock(ctx context.Context, operation, holder string, blocks []kv
 		}
 		others = len(busy)
 		_, err = tx.ExecContext(ctx, `INSERT INTO removals (block, holder, operation, until) SELECT unhex(value), ?, ?, ? FROM json_each(?)`,
-			holder, operation, database.Nanos(now.Add(agents.RemovalLock)), hexed(keysOf(orphans)))
+			holder, operation, database.Nanos(now.Add(agents.RemovalLock)), hexList(keysOf(orphans)))
 		return err
 	})
 	return orphans, others, err

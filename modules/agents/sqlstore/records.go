@@ -62,8 +62,8 @@ func get(ctx context.Context, tx *sql.Tx, tenant, id string) (agents.Record, err
 	return r, heads(ctx, tx, &r)
 }
 
-// heads reads the record's conversations. Those that can't be read are counted and left out: they are lost, the rest is
-// not.
+// heads reads the record's conversations. Those that can't be read are counted and left out: they are lost,
+// the rest is not.
 func heads(ctx context.Context, tx *sql.Tx, r *agents.Record) error {
 	rows, err := tx.QueryContext(ctx, `SELECT chain, used FROM heads WHERE tenant = ? AND id = ? ORDER BY used DESC`, r.Tenant, r.ID)
 	if err != nil {
@@ -113,8 +113,8 @@ func (s *SQLite) Put(ctx context.Context, c agents.Change) (version int64, err e
 	return r.Version + 1, wrap("store", r.Tenant, r.ID, err)
 }
 
-// putAgent changes the agent's row, if its version is still the one that the change began with, or one that can't be
-// read.
+// putAgent changes the agent's row, if its version is still the one that the change began with, or one that
+// can't be read.
 func putAgent(ctx context.Context, tx *sql.Tx, c agents.Change) error {
 	r := c.Record
 	var result sql.Result
@@ -140,7 +140,7 @@ func putAgent(ctx context.Context, tx *sql.Tx, c agents.Change) error {
 func putHeads(ctx context.Context, tx *sql.Tx, c agents.Change) error {
 	r := c.Record
 	if _, err := tx.ExecContext(ctx, `DELETE FROM heads WHERE tenant = ? AND id = ? AND (? OR head IN (SELECT unhex(value) FROM json_each(?)))`,
-		r.Tenant, r.ID, c.Rewrite, hexed(c.Dropped)); err != nil {
+		r.Tenant, r.ID, c.Rewrite, hexList(c.Dropped)); err != nil {
 		return err
 	}
 	for _, head := range c.Heads {

@@ -18,7 +18,7 @@ func deletes(t *testing.T, open func() agents.Store) {
 	if free, err := s.Unowned(t.Context(), chain(9, 1, 2, 8).Refs()); err != nil || len(free) != 2 || free[0].Key[0] != 8 {
 		t.Errorf("unowned %+v, %v", free, err)
 	}
-	d, err := s.Delete(t.Context(), doomed("op_1", "a"))
+	d, err := s.Delete(t.Context(), newDeletion("op_1", "a"))
 	if err != nil || len(d.Chains) != 2 {
 		t.Fatalf("%+v, %v", d, err)
 	}
@@ -34,7 +34,7 @@ func deletes(t *testing.T, open func() agents.Store) {
 	if err != nil || !reflect.DeepEqual(names, map[byte]bool{2: true, 3: true, 5: true}) || len(free) != 3 {
 		t.Errorf("orphans %v, %v", names, err)
 	}
-	if _, err := s.Delete(t.Context(), doomed("op_2", "a")); !errors.Is(err, agents.ErrNotFound) {
+	if _, err := s.Delete(t.Context(), newDeletion("op_2", "a")); !errors.Is(err, agents.ErrNotFound) {
 		t.Errorf("deleted twice: %v", err)
 	}
 	if _, err := s.Deletion(t.Context(), "op_2"); !errors.Is(err, agents.ErrNotFound) {
@@ -43,7 +43,7 @@ func deletes(t *testing.T, open func() agents.Store) {
 	put(t, s, record("a"))
 }
 
-func doomed(operation, id string) agents.Deletion {
+func newDeletion(operation, id string) agents.Deletion {
 	return agents.Deletion{Operation: operation, Tenant: "t", ID: id, Created: time.Unix(400, 0).UTC(), Noticed: true}
 }
 
@@ -51,11 +51,11 @@ func deletionsStay(t *testing.T, open func() agents.Store) {
 	s := open()
 	put(t, s, record("a", chain(3, 1, 2), chain(0, 1, 5)))
 	put(t, s, record("b", chain(4, 1)))
-	want, err := s.Delete(t.Context(), doomed("op_1", "a"))
+	want, err := s.Delete(t.Context(), newDeletion("op_1", "a"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := doomed("op_2", "b")
+	later := newDeletion("op_2", "b")
 	later.Created = later.Created.Add(time.Second)
 	if later, err = s.Delete(t.Context(), later); err != nil {
 		t.Fatal(err)

@@ -32,15 +32,15 @@ func lists(t *testing.T, open func() agents.Store) {
 		"used before": {agents.Filter{UsedBefore: time.Unix(11, 0)}, 10},
 		"used after":  {agents.Filter{UsedAfter: time.Unix(490, 0)}, 10},
 	} {
-		seen := listed(t, s, what, c.Filter)
+		seen := listAll(t, s, what, c.Filter)
 		if len(seen) != c.want {
 			t.Errorf("%s: %d records, want %d", what, len(seen), c.want)
 		}
 	}
 }
 
-// listed are the records that a filter takes, page by page.
-func listed(t *testing.T, s agents.Store, what string, f agents.Filter) map[string]bool {
+// listAll lists the records that a filter matches, page by page.
+func listAll(t *testing.T, s agents.Store, what string, f agents.Filter) map[string]bool {
 	t.Helper()
 	seen := map[string]bool{}
 	for f.Limit = 7; ; {
@@ -61,7 +61,8 @@ func listed(t *testing.T, s agents.Store, what string, f agents.Filter) map[stri
 	}
 }
 
-// listsUnderChange deletes and adds records between the pages. Who is there all the time is listed, and nobody twice.
+// listsUnderChange deletes and adds records between the pages. Who is there all the time is listed, and
+// nobody twice.
 func listsUnderChange(t *testing.T, open func() agents.Store) {
 	s := open()
 	defer s.Close()
@@ -104,7 +105,7 @@ func removeEach(t *testing.T, s agents.Store, ids ...string) {
 		if !strings.Contains(id, "goes") {
 			continue
 		}
-		if _, err := s.Delete(t.Context(), doomed(rand.Text(), id)); err != nil && !errors.Is(err, agents.ErrNotFound) {
+		if _, err := s.Delete(t.Context(), newDeletion(rand.Text(), id)); err != nil && !errors.Is(err, agents.ErrNotFound) {
 			t.Fatal(err)
 		}
 	}

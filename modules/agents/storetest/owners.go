@@ -78,8 +78,8 @@ func noBlocks(t *testing.T, s agents.Store) {
 	}
 }
 
-// removalsExclude has a removal stand still. Neither this process nor another comes to own its blocks, and both are
-// served in all else.
+// removalsExclude has a removal stand still. Neither this process nor another comes to own its blocks, and
+// both are served in all else.
 func removalsExclude(t *testing.T, open func() agents.Store) {
 	here, there := open(), open()
 	defer here.Close()

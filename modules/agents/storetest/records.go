@@ -163,7 +163,8 @@ func randomChanges(t *testing.T, open func() agents.Store) {
 	}
 }
 
-// anyRecord has up to three conversations. As in real ones, the key of the last block tells all that is before it.
+// anyRecord has up to three conversations. As in real ones, the key of the last block tells all that is
+// before it.
 func anyRecord(random *rand.Rand, id string) agents.Record {
 	var chains []kv.Chain
 	for range random.IntN(4) {

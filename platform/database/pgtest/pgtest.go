@@ -21,12 +21,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Variable names the environment variable with the URL of a server on which tests may make databases. Without it each
-// test that needs one starts a cluster of its own.
+// Variable names the environment variable with the URL of a server on which tests may make databases. Without
+// it each test that needs one starts a cluster of its own.
 const Variable = "SEMANTIC_TEST_DATABASE_URL"
 
-// patience is how long a server may take to start or end.
-const patience = 30 * time.Second
+// serverTimeout is how long a server may take to start or end.
+const serverTimeout = 30 * time.Second
 
 // Server is a Postgres server for one test.
 type Server struct {
@@ -43,8 +43,8 @@ type Server struct {
 // Start returns the server that the environment names, or else starts one that ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	if given := os.Getenv(Variable); given != "" {
-		return &Server{t: t, url: given}
+	if address := os.Getenv(Variable); address != "" {
+		return &Server{t: t, url: address}
 	}
 	return StartOwn(t)
 }
@@ -58,7 +58,7 @@ func StartOwn(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	own(t, dir)
+	chown(t, dir)
 	s.data = filepath.Join(dir, "data")
 	s.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", s.port)
 	if out, err := s.command("initdb", "-D", s.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
@@ -114,8 +114,8 @@ func unprivileged(t testing.TB) *syscall.Credential {
 	return nil
 }
 
-// own gives a folder to the server's user.
-func own(t testing.TB, dir string) {
+// chown gives a folder to the server's user.
+func chown(t testing.TB, dir string) {
 	t.Helper()
 	if who := unprivileged(t); who != nil {
 		if err := os.Chown(dir, int(who.Uid), int(who.Gid)); err != nil {
@@ -137,15 +137,15 @@ func (s *Server) Run() {
 	s.t.Helper()
 	process := s.command("postgres", "-D", s.data, "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1",
 		"-c", "unix_socket_directories="+filepath.Dir(s.data), "-c", "fsync=off", "-c", "max_connections=60")
-	var said strings.Builder
-	process.Stderr = &said
+	var stderr strings.Builder
+	process.Stderr = &stderr
 	if err := process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.mu.Lock()
 	s.process = process
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, s.url)
@@ -155,13 +155,14 @@ func (s *Server) Run() {
 		}
 		if ctx.Err() != nil {
 			s.Stop()
-			s.t.Fatalf("start Postgres: %v\n%s", err, said.String())
+			s.t.Fatalf("start Postgres: %v\n%s", err, stderr.String())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// Stop ends the server at once, with what its clients are doing. Run starts it again with all that was committed.
+// Stop ends the server at once, with what its clients are doing. Run starts it again with all that was
+// committed.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	process := s.process
@@ -171,7 +172,7 @@ func (s *Server) Stop() {
 		return
 	}
 	_ = process.Process.Signal(syscall.SIGINT) // breaks connections off
-	kill := time.AfterFunc(patience, func() { _ = process.Process.Kill() })
+	kill := time.AfterFunc(serverTimeout, func() { _ = process.Process.Kill() })
 	defer kill.Stop()
 	_ = process.Wait()
 }
@@ -195,7 +196,7 @@ func (s *Server) Database() string {
 // Exec runs statements on a database as nobody's client.
 func (s *Server) Exec(database string, statements ...string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
