@@ -262,3 +262,40 @@ func TestOperatorsManageKeysByTheCommandLine(t *testing.T) {
 	}
 	r.wantAnswer(t, k.Secret, http.StatusUnauthorized)
 }
+
+// A tenant's limit holds for all its keys and agents, and what it is refused takes nothing from others.
+func TestRatesAreCountedForTenantsAgentsAndTheNode(t *testing.T) {
+	r := talkative(t, func(c *config.Config) {
+		operated(c)
+		c.Server.RateLimitPerTenant, c.Server.RateLimitPerAgent, c.Server.RateLimitGlobal = 4, 3, 7
+	})
+	one, also, two := r.makeKey(t, `{"tenant":"one"}`).Secret, r.makeKey(t, `{"tenant":"one"}`).Secret, r.makeKey(t, `{"tenant":"two"}`).Secret
+	for i, c := range []struct {
+		key, agent string
+		want       int
+		words      string
+	}{
+		{one, "a", 200, ""}, {one, "a", 200, ""}, {one, "a", 200, ""}, {one, "a", 429, "caller"}, {also, "b", 429, "tenant"}, {one, "c", 429, "tenant"},
+		{two, "a", 200, ""}, {two, "a", 200, ""}, {two, "b", 200, ""}, {two, "b", 200, ""}, {two, "c", 429, "tenant"},
+	} {
+		req, err := http.NewRequest(http.MethodPost, r.url+"/v1/messages", strings.NewReader(strings.Replace(question, "200", "1", 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Api-Key", c.key)
+		req.Header.Set("X-Agent-Id", c.agent)
+		answer := send(t, req)
+		text := body(t, answer)
+		if answer.StatusCode != c.want || !strings.Contains(text, c.words) || answer.Header.Get("Anthropic-Ratelimit-Requests-Limit") == "" {
+			t.Errorf("%d: %d %s %v", i, answer.StatusCode, text, answer.Header)
+		}
+		if refused := c.want == 429; refused && (answer.Header.Get("Retry-After") == "" || !strings.Contains(text, "rate_limit_error")) {
+			t.Errorf("%d: %s %v", i, text, answer.Header)
+		}
+	}
+	three := r.makeKey(t, `{"tenant":"three"}`).Secret
+	if text := r.wantAnswer(t, three, http.StatusTooManyRequests); !strings.Contains(text, "this node") {
+		t.Error(text)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/modules/usage"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -19,6 +20,7 @@ type telemetry struct {
 	steps     prometheus.Histogram
 	restores  prometheus.Histogram
 	tiers     *tierTelemetry
+	tenants   *tenantTelemetry
 }
 
 func newTelemetry(registry prometheus.Registerer) *telemetry {
@@ -36,10 +38,11 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		audits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "semantic_audits_total", Help: "Requests that were computed again without any cache, by result: equal, differs, or dropped for want of time or memory.",
 		}, []string{"result"}),
-		queued: histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
-		first:  histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
-		tiers:  newTierTelemetry(registry),
-		steps:  histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
+		queued:  histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
+		first:   histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
+		tiers:   newTierTelemetry(registry),
+		tenants: newTenantTelemetry(registry, usage.New(time.Now)),
+		steps:   histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
 	}
 	t.restores = histogram("semantic_restore_seconds", "Time from a sequence's first fetch to the last block that it waited for.", seconds)
 	for _, result := range []engine.AuditResult{engine.AuditEqual, engine.AuditDiffers, engine.AuditDropped} {
@@ -72,6 +75,7 @@ func (t *telemetry) step(s engine.Step) {
 }
 
 func (t *telemetry) count(f engine.Finished) {
+	t.tenants.count(f)
 	t.finished.WithLabelValues(reasonOf(f)).Inc()
 	t.tokens.WithLabelValues("cached").Add(float64(f.Usage.Cached))
 	t.tokens.WithLabelValues("generated").Add(float64(f.Usage.Generated))

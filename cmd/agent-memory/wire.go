@@ -89,6 +89,7 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	watch(exposition.Registry(), e.Status)
 	watchTiers(exposition.Registry(), mem, s.agents)
 	s.register(renderer, mem, exposition.Handler())
+	counters.tenants.usage.Register(s.router)
 	return s, nil
 }
 
