@@ -206,7 +206,7 @@ func TestStreamsOfARevokedKeyAreCut(t *testing.T) {
 		<-gate
 		gate <- struct{}{}
 		return nil
-	}}, func(c *config.Config) { operated(c); c.MLX.CacheBudgetMB = 8 })
+	}}, func(c *config.Config) { operated(c); c.MLX.CacheBudgetMB, c.MLX.MaxBatchSize = 8, 4 })
 	k, other := r.makeKey(t, `{"tenant":"a"}`), r.makeKey(t, `{"tenant":"a"}`)
 	endless := streamed(strings.Replace(question, "200", "100000", 1))
 	r.key = k.Secret
@@ -216,11 +216,23 @@ func TestStreamsOfARevokedKeyAreCut(t *testing.T) {
 		_, text := r.call(t, http.MethodPost, "/v1/messages", k.Secret, strings.Replace(question, "200", "100000", 1))
 		whole <- text
 	}()
-	first := make([]byte, 100)
-	if _, err := cut.Body.Read(first); err != nil {
+	chat, err := http.NewRequest(http.MethodPost, r.url+"/v1/chat/completions", strings.NewReader(
+		`{"model":"claude-3-5-sonnet-20241022","stream":true,"max_tokens":100000,"messages":[{"role":"user","content":"the question"}]}`))
+	if err != nil {
 		t.Fatal(err)
 	}
+	chat.Header.Set("Content-Type", "application/json")
+	chat.Header.Set("Authorization", "Bearer "+k.Secret)
+	completion := send(t, chat)
+	for _, answer := range []*http.Response{cut, completion} {
+		if _, err := answer.Body.Read(make([]byte, 100)); err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%d, %v", answer.StatusCode, err)
+		}
+	}
 	r.revokeKey(t, k.ID)
+	if text := body(t, completion); !strings.Contains(text, `"code":"invalid_api_key"`) || strings.Contains(text, "[DONE]") {
+		t.Errorf("the completion ends with %q", text[max(0, len(text)-300):])
+	}
 	if text := body(t, cut); !strings.Contains(text, "event: error") || !strings.Contains(text, `"authentication_error"`) || strings.Contains(text, "message_stop") {
 		t.Errorf("it ends with %q", text[max(0, len(text)-300):])
 	}
