@@ -47,6 +47,7 @@ type Server struct {
 type MLX struct {
 	ModelID         string  `name:"model-id" env:"SEMANTIC_MLX_MODEL_ID" default:"mlx-community/gemma-2-2b-it-4bit" help:"Hugging Face repository, folder or .gguf file."`
 	CacheBudgetMB   int64   `name:"cache-budget-mb" env:"SEMANTIC_MLX_CACHE_BUDGET_MB,SEMANTIC_CACHE_BUDGET_MB" default:"2048" help:"Megabytes (2^20 bytes) for the KV of all conversations."`
+	TenantPercent   int     `name:"tenant-percent" env:"SEMANTIC_MLX_TENANT_PERCENT" default:"100" help:"Percent of the KV budget that a tenant keeps when memory is needed: one with more loses its own before others lose any."`
 	MaxBatchSize    int     `env:"SEMANTIC_MLX_MAX_BATCH_SIZE" default:"4" help:"Most requests that run at once."`
 	PrefillStepSize int     `env:"SEMANTIC_MLX_PREFILL_STEP_SIZE" default:"512" help:"Most prompt tokens computed between two tokens of the others."`
 	Device          string  `env:"SEMANTIC_MLX_DEVICE" default:"auto" help:"auto, cpu or gpu."`
@@ -62,6 +63,7 @@ type Agent struct {
 	CacheDir          string        `env:"SEMANTIC_AGENT_CACHE_DIR" default:"~/.cache/agent_memory" help:"Folder for what is kept on disk."`
 	MaxAgentsInMemory int           `env:"SEMANTIC_AGENT_MAX_AGENTS_IN_MEMORY" default:"100" help:"Most agents whose memory stays in the pool; 0 for no limit."`
 	DiskBudgetMB      int64         `name:"disk-budget-mb" env:"SEMANTIC_AGENT_DISK_BUDGET_MB" default:"20480" help:"Megabytes (2^20 bytes) that blocks may take on disk, all files in their folder counted."`
+	DiskTenantPercent int           `name:"disk-tenant-percent" env:"SEMANTIC_AGENT_DISK_TENANT_PERCENT" default:"100" help:"Percent of the disk budget that a tenant keeps when room is needed: one with more loses its own blocks before others lose any."`
 	DiskMinFreeMB     int64         `name:"disk-min-free-mb" env:"SEMANTIC_AGENT_DISK_MIN_FREE_MB" default:"1024" help:"Megabytes that stay free on the disk."`
 	TTL               time.Duration `name:"ttl" env:"SEMANTIC_AGENT_TTL" default:"720h" help:"What nobody used for so long is deleted; 0 for never."`
 }
@@ -88,6 +90,8 @@ func (c *Config) Complete() error {
 		settings.Between("SEMANTIC_SERVER_MAX_QUEUE", int64(c.Server.MaxQueue), 1, 1_000_000),
 		settings.Between("SEMANTIC_SERVER_MAX_WAIT_SECONDS", int64(c.Server.MaxWaitSeconds), 0, 86400),
 		settings.Between("SEMANTIC_MLX_CACHE_BUDGET_MB", c.MLX.CacheBudgetMB, 1, 1<<30),
+		settings.Between("SEMANTIC_MLX_TENANT_PERCENT", int64(c.MLX.TenantPercent), 1, 100),
+		settings.Between("SEMANTIC_AGENT_DISK_TENANT_PERCENT", int64(c.Agent.DiskTenantPercent), 1, 100),
 		settings.Between("SEMANTIC_MLX_MAX_BATCH_SIZE", int64(c.MLX.MaxBatchSize), 1, 1024),
 		temperature(c.MLX.Temperature),
 		settings.Between("SEMANTIC_MLX_PREFILL_STEP_SIZE", int64(c.MLX.PrefillStepSize), 1, 1<<20),
