@@ -206,7 +206,7 @@ func TestStreamsOfARevokedKeyAreCut(t *testing.T) {
 		<-gate
 		gate <- struct{}{}
 		return nil
-	}}, func(c *config.Config) { operated(c); c.MLX.CacheBudgetMB = 8 })
+	}}, func(c *config.Config) { operated(c); c.MLX.CacheBudgetMB, c.MLX.MaxBatchSize = 8, 4 })
 	k, other := r.makeKey(t, `{"tenant":"a"}`), r.makeKey(t, `{"tenant":"a"}`)
 	endless := streamed(strings.Replace(question, "200", "100000", 1))
 	r.key = k.Secret
@@ -216,11 +216,23 @@ func TestStreamsOfARevokedKeyAreCut(t *testing.T) {
 		_, text := r.call(t, http.MethodPost, "/v1/messages", k.Secret, strings.Replace(question, "200", "100000", 1))
 		whole <- text
 	}()
-	first := make([]byte, 100)
-	if _, err := cut.Body.Read(first); err != nil {
+	chat, err := http.NewRequest(http.MethodPost, r.url+"/v1/chat/completions", strings.NewReader(
+		`{"model":"claude-3-5-sonnet-20241022","stream":true,"max_tokens":100000,"messages":[{"role":"user","content":"the question"}]}`))
+	if err != nil {
 		t.Fatal(err)
 	}
+	chat.Header.Set("Content-Type", "application/json")
+	chat.Header.Set("Authorization", "Bearer "+k.Secret)
+	completion := send(t, chat)
+	for _, answer := range []*http.Response{cut, completion} {
+		if _, err := answer.Body.Read(make([]byte, 100)); err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%d, %v", answer.StatusCode, err)
+		}
+	}
 	r.revokeKey(t, k.ID)
+	if text := body(t, completion); !strings.Contains(text, `"code":"invalid_api_key"`) || strings.Contains(text, "[DONE]") {
+		t.Errorf("the completion ends with %q", text[max(0, len(text)-300):])
+	}
 	if text := body(t, cut); !strings.Contains(text, "event: error") || !strings.Contains(text, `"authentication_error"`) || strings.Contains(text, "message_stop") {
 		t.Errorf("it ends with %q", text[max(0, len(text)-300):])
 	}
@@ -261,4 +273,41 @@ func TestOperatorsManageKeysByTheCommandLine(t *testing.T) {
 		t.Errorf("a key of the settings: %v", err)
 	}
 	r.wantAnswer(t, k.Secret, http.StatusUnauthorized)
+}
+
+// A tenant's limit holds for all its keys and agents, and what it is refused takes nothing from others.
+func TestRatesAreCountedForTenantsAgentsAndTheNode(t *testing.T) {
+	r := talkative(t, func(c *config.Config) {
+		operated(c)
+		c.Server.RateLimitPerTenant, c.Server.RateLimitPerAgent, c.Server.RateLimitGlobal = 4, 3, 7
+	})
+	one, also, two := r.makeKey(t, `{"tenant":"one"}`).Secret, r.makeKey(t, `{"tenant":"one"}`).Secret, r.makeKey(t, `{"tenant":"two"}`).Secret
+	for i, c := range []struct {
+		key, agent string
+		want       int
+		words      string
+	}{
+		{one, "a", 200, ""}, {one, "a", 200, ""}, {one, "a", 200, ""}, {one, "a", 429, "caller"}, {also, "b", 429, "tenant"}, {one, "c", 429, "tenant"},
+		{two, "a", 200, ""}, {two, "a", 200, ""}, {two, "b", 200, ""}, {two, "b", 200, ""}, {two, "c", 429, "tenant"},
+	} {
+		req, err := http.NewRequest(http.MethodPost, r.url+"/v1/messages", strings.NewReader(strings.Replace(question, "200", "1", 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Api-Key", c.key)
+		req.Header.Set("X-Agent-Id", c.agent)
+		answer := send(t, req)
+		text := body(t, answer)
+		if answer.StatusCode != c.want || !strings.Contains(text, c.words) || answer.Header.Get("Anthropic-Ratelimit-Requests-Limit") == "" {
+			t.Errorf("%d: %d %s %v", i, answer.StatusCode, text, answer.Header)
+		}
+		if refused := c.want == 429; refused && (answer.Header.Get("Retry-After") == "" || !strings.Contains(text, "rate_limit_error")) {
+			t.Errorf("%d: %s %v", i, text, answer.Header)
+		}
+	}
+	three := r.makeKey(t, `{"tenant":"three"}`).Secret
+	if text := r.wantAnswer(t, three, http.StatusTooManyRequests); !strings.Contains(text, "this node") {
+		t.Error(text)
+	}
 }

@@ -31,12 +31,19 @@ func newRouter(cfg config.Config, guard *auth.Authenticator, exposition *metrics
 		MaxBody:      anthropic.MaxBody,
 		Keys:         guard,
 		Guards:       guards(),
-		Limits:       ratelimit.New(ratelimit.Config{PerCaller: cfg.Server.RateLimitPerAgent, Global: cfg.Server.RateLimitGlobal}),
+		Limits:       limiter(cfg.Server),
 		Caller:       messages.CallerOf,
 		IDHeaders:    []string{anthropic.RequestIDHeader},
 		Surfaces:     append(openai.Surfaces(), anthropic.Surface()),
 		Log:          log,
 		Observe:      exposition.Request,
+	})
+}
+
+// limiter counts requests of agents, tenants and the node.
+func limiter(cfg config.Server) *ratelimit.Limiter {
+	return ratelimit.New(ratelimit.Config{
+		PerCaller: cfg.RateLimitPerAgent, PerTenant: cfg.RateLimitPerTenant, Global: cfg.RateLimitGlobal,
 	})
 }
 
@@ -63,7 +70,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Ha
 func endpoints() []string {
 	return []string{
 		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents",
-		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/explain",
+		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/usage", "/admin/explain",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

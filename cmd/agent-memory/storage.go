@@ -31,7 +31,8 @@ func (s *server) openDisk(counters *telemetry) (err error) {
 	listener.Vanished = s.storeVanished
 	s.disk, err = disk.OpenLate(disk.Config{
 		FS: vfs.OS{}, Dir: filepath.Join(c.CacheDir, blocksDir), Budget: c.DiskBudgetMB << 20, MinFree: c.DiskMinFreeMB << 20,
-		TTL: c.TTL, Header: blockfile.ReadEntry, LastUse: s.lastUse, Log: s.deps.log, Listener: listener,
+		Share: float64(c.DiskTenantPercent) / 100,
+		TTL:   c.TTL, Header: blockfile.ReadEntry, LastUse: s.lastUse, Log: s.deps.log, Listener: listener,
 	})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/modules/usage"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -19,6 +20,7 @@ type telemetry struct {
 	steps       prometheus.Histogram
 	restores    prometheus.Histogram
 	tiers       *tierTelemetry
+	tenants     *tenantTelemetry
 }
 
 func newTelemetry(registry prometheus.Registerer) *telemetry {
@@ -40,6 +42,7 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		ttft:      histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
 		tiers:     newTierTelemetry(registry),
 		steps:     histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
+		tenants:   newTenantTelemetry(registry, usage.New(time.Now)),
 	}
 	t.restores = histogram("semantic_restore_seconds", "Time from a sequence's first fetch to the last block that it waited for.", seconds)
 	for _, result := range []engine.AuditResult{engine.AuditEqual, engine.AuditDiffers, engine.AuditDropped} {
@@ -72,6 +75,7 @@ func (t *telemetry) step(s engine.Step) {
 }
 
 func (t *telemetry) count(f engine.Finished) {
+	t.tenants.count(f)
 	t.answers.WithLabelValues(reasonOf(f)).Inc()
 	t.tokens.WithLabelValues("cached").Add(float64(f.Usage.Cached))
 	t.tokens.WithLabelValues("generated").Add(float64(f.Usage.Generated))

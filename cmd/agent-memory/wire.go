@@ -89,6 +89,7 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	watch(exposition.Registry(), e.Status)
 	watchTiers(exposition.Registry(), mem, s.agents)
 	s.register(renderer, mem, exposition.Handler())
+	counters.tenants.usage.Register(s.router)
 	return s, nil
 }
 
@@ -99,6 +100,7 @@ func (s *server) engineConfig(renderer *prompt.Late, tenants *tenants, counters 
 			return openModelAndText(cfg.MLX, s.deps, renderer, progress)
 		},
 		Budget:      cfg.MLX.CacheBudgetMB << 20,
+		Share:       float64(cfg.MLX.TenantPercent) / 100,
 		MaxBatch:    cfg.MLX.MaxBatchSize,
 		MaxQueue:    cfg.Server.MaxQueue,
 		MaxWait:     time.Duration(cfg.Server.MaxWaitSeconds) * time.Second,

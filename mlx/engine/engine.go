@@ -23,6 +23,7 @@ type Config struct {
 	Open func(progress func(phase string, done float64)) (Model, error)
 
 	Budget      int64         // bytes for KV
+	Share       float64       // of them, that a tenant keeps when memory is needed; 0 and 1 are no bound
 	MaxBatch    int           // most sequences that run at once
 	MaxQueue    int           // most requests that wait for a slot
 	MaxWait     time.Duration // that a request waits for its first slot; 0 for no limit
@@ -171,6 +172,7 @@ func (e *Engine) newLoaded(model Model) (*loaded, error) {
 	blocks, err := pool.New(pool.Config{
 		Budget:     e.cfg.Budget,
 		BlockBytes: spec.BlockBytes,
+		Share:      e.cfg.Share,
 		Allocate:   func() (pool.Memory, error) { return model.NewBlock() },
 		Evicted:    e.evicted,
 	})

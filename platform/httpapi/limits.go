@@ -38,16 +38,17 @@ func CheckID(what, id string) error {
 
 type countedKey struct{}
 
-// limitRate counts requests under /v1: all of them, and those whose headers name a caller for that caller.
-// For the others the caller may stand in the body, so their handler calls LimitCaller.
+// limitRate counts requests under /v1: for their tenant, those whose headers name a caller for that caller, and all of them.
+// For the others the caller may stand in the body, so their handler calls LimitCaller. What a tenant or a caller has too
+// many of takes nothing from all.
 func (r *Router) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !isBelow(req.URL.Path, "/v1") {
 			next.ServeHTTP(w, req)
 			return
 		}
-		if decision := r.cfg.Limits.Global(); !decision.Allowed {
-			r.refuse(w, req, decision, "this node has too many requests; retry after the time in retry-after")
+		if decision := r.cfg.Limits.Tenant(auth.From(req.Context()).Tenant); !decision.Allowed {
+			r.refuse(w, req, decision, "too many requests of this tenant; retry after the time in retry-after")
 			return
 		}
 		caller, err := r.cfg.Caller(req)
@@ -60,6 +61,10 @@ func (r *Router) limitRate(next http.Handler) http.Handler {
 				return
 			}
 			req = req.WithContext(context.WithValue(req.Context(), countedKey{}, true))
+		}
+		if decision := r.cfg.Limits.Global(); !decision.Allowed {
+			r.refuse(w, req, decision, "this node has too many requests; retry after the time in retry-after")
+			return
 		}
 		next.ServeHTTP(w, req)
 	})

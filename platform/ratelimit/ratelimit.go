@@ -1,4 +1,4 @@
-// Package ratelimit bounds how many requests a minute a caller, and all callers together, may make on this node.
+// Package ratelimit bounds how many requests a minute a caller, a tenant, and all together, may make on this node.
 package ratelimit
 
 import (
@@ -12,8 +12,9 @@ import (
 // Config describes the limits.
 type Config struct {
 	PerCaller  int // requests a minute of one caller; 0 for no limit
+	PerTenant  int // requests a minute of all callers of a tenant; 0 for no limit
 	Global     int // requests a minute of all callers; 0 for no limit
-	MaxCallers int // most callers remembered, those seen last; 0 means 10,000
+	MaxCallers int // most callers, and most tenants, remembered: those seen last; 0 means 10,000
 }
 
 // Limiter counts requests. Each limit is a bucket that holds a minute's requests and refills evenly.
@@ -23,6 +24,7 @@ type Limiter struct {
 
 	mu      sync.Mutex
 	callers *lru.Map[string, *rate.Limiter]
+	tenants *lru.Map[string, *rate.Limiter]
 }
 
 // New returns a limiter with full buckets.
@@ -30,7 +32,10 @@ func New(cfg Config) *Limiter {
 	if cfg.MaxCallers == 0 {
 		cfg.MaxCallers = 10_000
 	}
-	return &Limiter{cfg: cfg, global: bucket(cfg.Global), callers: lru.New[string, *rate.Limiter](cfg.MaxCallers)}
+	return &Limiter{
+		cfg: cfg, global: bucket(cfg.Global),
+		callers: lru.New[string, *rate.Limiter](cfg.MaxCallers), tenants: lru.New[string, *rate.Limiter](cfg.MaxCallers),
+	}
 }
 
 // bucket returns a limiter of n requests a minute.
@@ -54,7 +59,14 @@ type Decision struct {
 func (l *Limiter) Global() Decision { return take(l.global, l.cfg.Global) }
 
 // Caller counts a request of the named caller.
-func (l *Limiter) Caller(name string) Decision { return take(l.caller(name), l.cfg.PerCaller) }
+func (l *Limiter) Caller(name string) Decision {
+	return take(l.bucketOf(l.callers, name, l.cfg.PerCaller), l.cfg.PerCaller)
+}
+
+// Tenant counts a request of the named tenant.
+func (l *Limiter) Tenant(name string) Decision {
+	return take(l.bucketOf(l.tenants, name, l.cfg.PerTenant), l.cfg.PerTenant)
+}
 
 func take(limit *rate.Limiter, perMinute int) Decision {
 	if perMinute == 0 {
@@ -73,14 +85,17 @@ func take(limit *rate.Limiter, perMinute int) Decision {
 	return decision
 }
 
-// caller finds or makes the caller's bucket and forgets the caller not seen for longest if there are too many.
-func (l *Limiter) caller(name string) *rate.Limiter {
+// bucketOf finds or makes a bucket. Without a limit there is nothing to remember.
+func (l *Limiter) bucketOf(buckets *lru.Map[string, *rate.Limiter], name string, perMinute int) *rate.Limiter {
+	if perMinute == 0 {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	limit, ok := l.callers.Get(name)
+	limit, ok := buckets.Get(name)
 	if !ok {
-		limit = bucket(l.cfg.PerCaller)
-		l.callers.Put(name, limit)
+		limit = bucket(perMinute)
+		buckets.Put(name, limit)
 	}
 	return limit
 }

@@ -1,6 +1,9 @@
 package ratelimit_test
 
 import (
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,5 +55,44 @@ func TestTheCallerNotSeenForLongestIsForgotten(t *testing.T) {
 	}
 	if !limiter.Caller("b").Allowed {
 		t.Error("b is not forgotten")
+	}
+}
+
+// The buckets of a million names take the memory of those that are remembered.
+func TestAMillionCallersTakeNoMoreMemoryThanTenThousand(t *testing.T) {
+	limiter := ratelimit.New(ratelimit.Config{PerCaller: 1})
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before, long := heap(), strings.Repeat("x", 250)
+	for i := range 1_000_000 {
+		name := fmt.Sprint(long, i)
+		if !limiter.Caller(name).Allowed {
+			t.Fatal("a new name is refused")
+		}
+	}
+	if grown := heap() - before; grown > 12<<20 {
+		t.Errorf("they take %d MB", grown>>20)
+	}
+	if limiter.Caller(long + "999999").Allowed {
+		t.Error("the name seen last is forgotten")
+	}
+}
+
+func TestATenantsLimitHoldsForAllItsCallers(t *testing.T) {
+	limiter := ratelimit.New(ratelimit.Config{PerTenant: 3})
+	for range 3 {
+		if !limiter.Tenant("a").Allowed {
+			t.Fatal("refused within the limit")
+		}
+	}
+	if d := limiter.Tenant("a"); d.Allowed || d.Limit != 3 || d.RetryAfter <= 0 {
+		t.Errorf("%+v", d)
+	}
+	if !limiter.Tenant("b").Allowed || !limiter.Caller("a").Allowed || !limiter.Global().Allowed {
+		t.Error("one tenant's limit holds for others")
 	}
 }

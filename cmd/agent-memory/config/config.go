@@ -28,24 +28,26 @@ type Config struct {
 
 // Server are the settings of the HTTP side.
 type Server struct {
-	Host              string         `env:"SEMANTIC_SERVER_HOST" help:"Address to listen on. Default 0.0.0.0, and 127.0.0.1 without API keys."`
-	Port              int            `env:"SEMANTIC_SERVER_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
-	LogLevel          string         `env:"SEMANTIC_SERVER_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARNING, ERROR, or PRODUCTION for JSON lines at info."`
-	LogFile           string         `env:"SEMANTIC_SERVER_LOG_FILE" help:"File to append the log to instead of stderr."`
-	CORSOrigins       []string       `name:"cors-origins" env:"SEMANTIC_SERVER_CORS_ORIGINS" default:"*" help:"Origins whose pages may call the API, separated by commas."`
-	RateLimitPerAgent int            `env:"SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT" default:"60" help:"Requests a minute of one agent, or of one key without an agent; 0 for no limit."`
-	RateLimitGlobal   int            `env:"SEMANTIC_SERVER_RATE_LIMIT_GLOBAL" default:"1000" help:"Requests a minute of this node; 0 for no limit."`
-	DrainSeconds      int            `env:"SEMANTIC_SERVER_DRAIN_SECONDS" default:"30" help:"Seconds that running requests have to finish at shutdown."`
-	Audit             settings.Share `env:"SEMANTIC_SERVER_AUDIT" default:"0" help:"1/N: one request in N is computed again without any cache, while nothing else runs, and compared bit for bit; 0 for none."`
-	MaxQueue          int            `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot. A tenant with less than an even share of the places is let in beyond, up to twice as many in all."`
-	MaxWaitSeconds    int            `env:"SEMANTIC_SERVER_MAX_WAIT_SECONDS" default:"120" help:"Seconds that a request waits for a slot before it is answered with 503; 0 for no limit."`
-	ModelAliases      []string       `env:"SEMANTIC_SERVER_MODEL_ALIASES" help:"Further model ids that stand for the loaded model, separated by commas."`
+	Host               string         `env:"SEMANTIC_SERVER_HOST" help:"Address to listen on. Default 0.0.0.0, and 127.0.0.1 without API keys."`
+	Port               int            `env:"SEMANTIC_SERVER_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
+	LogLevel           string         `env:"SEMANTIC_SERVER_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARNING, ERROR, or PRODUCTION for JSON lines at info."`
+	LogFile            string         `env:"SEMANTIC_SERVER_LOG_FILE" help:"File to append the log to instead of stderr."`
+	CORSOrigins        []string       `name:"cors-origins" env:"SEMANTIC_SERVER_CORS_ORIGINS" default:"*" help:"Origins whose pages may call the API, separated by commas."`
+	RateLimitPerAgent  int            `env:"SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT" default:"60" help:"Requests a minute of one agent, or of one key without an agent; 0 for no limit."`
+	RateLimitGlobal    int            `env:"SEMANTIC_SERVER_RATE_LIMIT_GLOBAL" default:"1000" help:"Requests a minute of this node; 0 for no limit."`
+	RateLimitPerTenant int            `env:"SEMANTIC_SERVER_RATE_LIMIT_PER_TENANT" default:"0" help:"Requests a minute of all keys and agents of one tenant on this node; 0 for no limit."`
+	DrainSeconds       int            `env:"SEMANTIC_SERVER_DRAIN_SECONDS" default:"30" help:"Seconds that running requests have to finish at shutdown."`
+	Audit              settings.Share `env:"SEMANTIC_SERVER_AUDIT" default:"0" help:"1/N: one request in N is computed again without any cache, while nothing else runs, and compared bit for bit; 0 for none."`
+	MaxQueue           int            `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot. A tenant with less than an even share of the places is let in beyond, up to twice as many in all."`
+	MaxWaitSeconds     int            `env:"SEMANTIC_SERVER_MAX_WAIT_SECONDS" default:"120" help:"Seconds that a request waits for a slot before it is answered with 503; 0 for no limit."`
+	ModelAliases       []string       `env:"SEMANTIC_SERVER_MODEL_ALIASES" help:"Further model ids that stand for the loaded model, separated by commas."`
 }
 
 // MLX are the settings of inference.
 type MLX struct {
 	ModelID         string  `name:"model-id" env:"SEMANTIC_MLX_MODEL_ID" default:"mlx-community/gemma-2-2b-it-4bit" help:"Hugging Face repository, folder or .gguf file."`
 	CacheBudgetMB   int64   `name:"cache-budget-mb" env:"SEMANTIC_MLX_CACHE_BUDGET_MB,SEMANTIC_CACHE_BUDGET_MB" default:"2048" help:"Megabytes (2^20 bytes) for the KV of all conversations."`
+	TenantPercent   int     `name:"tenant-percent" env:"SEMANTIC_MLX_TENANT_PERCENT" default:"100" help:"Percent of the KV budget that a tenant keeps when memory is needed: one with more loses its own before others lose any."`
 	MaxBatchSize    int     `env:"SEMANTIC_MLX_MAX_BATCH_SIZE" default:"4" help:"Most requests that run at once."`
 	PrefillStepSize int     `env:"SEMANTIC_MLX_PREFILL_STEP_SIZE" default:"512" help:"Most prompt tokens computed between two tokens of the others."`
 	Device          string  `env:"SEMANTIC_MLX_DEVICE" default:"auto" help:"auto, cpu or gpu."`
@@ -61,6 +63,7 @@ type Agent struct {
 	CacheDir          string        `env:"SEMANTIC_AGENT_CACHE_DIR" default:"~/.cache/agent_memory" help:"Folder for what is kept on disk."`
 	MaxAgentsInMemory int           `env:"SEMANTIC_AGENT_MAX_AGENTS_IN_MEMORY" default:"100" help:"Most agents whose memory stays in the pool; 0 for no limit."`
 	DiskBudgetMB      int64         `name:"disk-budget-mb" env:"SEMANTIC_AGENT_DISK_BUDGET_MB" default:"20480" help:"Megabytes (2^20 bytes) that blocks may take on disk, all files in their folder counted."`
+	DiskTenantPercent int           `name:"disk-tenant-percent" env:"SEMANTIC_AGENT_DISK_TENANT_PERCENT" default:"100" help:"Percent of the disk budget that a tenant keeps when room is needed: one with more loses its own blocks before others lose any."`
 	DiskMinFreeMB     int64         `name:"disk-min-free-mb" env:"SEMANTIC_AGENT_DISK_MIN_FREE_MB" default:"1024" help:"Megabytes that stay free on the disk."`
 	TTL               time.Duration `name:"ttl" env:"SEMANTIC_AGENT_TTL" default:"720h" help:"What nobody used for so long is deleted; 0 for never."`
 }
@@ -82,10 +85,13 @@ func (c *Config) Complete() error {
 		settings.Between("SEMANTIC_SERVER_PORT", int64(c.Server.Port), 0, 65535),
 		settings.Between("SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT", int64(c.Server.RateLimitPerAgent), 0, 1_000_000_000),
 		settings.Between("SEMANTIC_SERVER_RATE_LIMIT_GLOBAL", int64(c.Server.RateLimitGlobal), 0, 1_000_000_000),
+		settings.Between("SEMANTIC_SERVER_RATE_LIMIT_PER_TENANT", int64(c.Server.RateLimitPerTenant), 0, 1_000_000_000),
 		settings.Between("SEMANTIC_SERVER_DRAIN_SECONDS", int64(c.Server.DrainSeconds), 0, 86400),
 		settings.Between("SEMANTIC_SERVER_MAX_QUEUE", int64(c.Server.MaxQueue), 1, 1_000_000),
 		settings.Between("SEMANTIC_SERVER_MAX_WAIT_SECONDS", int64(c.Server.MaxWaitSeconds), 0, 86400),
 		settings.Between("SEMANTIC_MLX_CACHE_BUDGET_MB", c.MLX.CacheBudgetMB, 1, 1<<30),
+		settings.Between("SEMANTIC_MLX_TENANT_PERCENT", int64(c.MLX.TenantPercent), 1, 100),
+		settings.Between("SEMANTIC_AGENT_DISK_TENANT_PERCENT", int64(c.Agent.DiskTenantPercent), 1, 100),
 		settings.Between("SEMANTIC_MLX_MAX_BATCH_SIZE", int64(c.MLX.MaxBatchSize), 1, 1024),
 		temperature(c.MLX.Temperature),
 		settings.Between("SEMANTIC_MLX_PREFILL_STEP_SIZE", int64(c.MLX.PrefillStepSize), 1, 1<<20),

@@ -71,6 +71,7 @@ type Config struct {
 	FS      vfs.FS
 	Dir     string        // made if it isn't there
 	Budget  int64         // physical bytes that all in Dir may take, whoever put it there
+	Share   float64       // of the budget that a tenant keeps when room is needed; 0 and 1 are no bound
 	MinFree int64         // bytes that must stay free on the volume
 	TTL     time.Duration // blocks unused for so long are evicted; 0: never
 	// Header reads a block file's header and checks it, as blockfile.ReadEntry does. For kv.ErrVersion the

@@ -2,6 +2,8 @@ package disk
 
 import (
 	"slices"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
 // victim is a file to be deleted. Its path is claimed, and the index doesn't know it any more.
@@ -11,7 +13,7 @@ type victim struct {
 }
 
 // choose takes files for a shortage out of the index and claims them: first orphans that may go, such as
-// other versions' files, then leaves by last use. It takes none if all that may go is not enough, unless
+// other versions' files, then leaves of tenants that have more than their share, then others, each by last use. It takes none if all that may go is not enough, unless
 // partly is set. The caller holds the lock.
 func (e *evictor) choose(short shortage, partly bool) []victim {
 	var sum int64
@@ -25,7 +27,7 @@ func (e *evictor) choose(short shortage, partly bool) []victim {
 		sum += e.catalog.ledger.orphans[rel].physical
 	}
 	var blocks []*block
-	leaves := e.catalog.leaves(func(*block) bool { return true })
+	leaves := e.catalog.leavesBeyond(e.catalog.excess())
 	for leaves.Len() > 0 && !enough() {
 		b := leaves.next()
 		blocks = append(blocks, b)
@@ -35,6 +37,24 @@ func (e *evictor) choose(short shortage, partly bool) []victim {
 		return nil
 	}
 	return slices.Concat(e.catalog.claimOrphans(files), e.catalog.takeBlocks(blocks))
+}
+
+// excess is how many bytes tenants have beyond their share; those that have not are missing. The caller holds the lock.
+func (c *catalog) excess() map[kv.SaltID]int64 {
+	if c.cfg.Share <= 0 || c.cfg.Share >= 1 {
+		return nil
+	}
+	share, beyond := int64(c.cfg.Share*float64(c.cfg.Budget)), map[kv.SaltID]int64{}
+	c.index.All(func(b *block) bool {
+		beyond[b.Salt] += b.Value.physical
+		return true
+	})
+	for salt := range beyond {
+		if beyond[salt] -= share; beyond[salt] <= 0 {
+			delete(beyond, salt)
+		}
+	}
+	return beyond
 }
 
 // evictableOrphans returns the orphans that may go, oldest first. The caller holds the lock.

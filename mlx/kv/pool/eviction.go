@@ -47,7 +47,7 @@ func (e *eviction) Pin(s kv.Space, k kv.Key, until time.Time) {
 
 // evict frees an idle block of at most the given priority, and reports whether there was one.
 func (e *eviction) evict(last priority) bool {
-	b := e.unlink(func() *Block { return e.idle.victim(last, last > leastRecent, e.cfg.Clock()) })
+	b := e.unlink(func() *Block { return e.idle.victim(last, last > leastRecent, e.cfg.Clock(), e.overShare()) })
 	if b == nil {
 		return false
 	}
@@ -99,7 +99,7 @@ func (e *eviction) EvictAll() kv.Moved {
 }
 
 // anyIdle is the idle block to evict next. The caller holds mu.
-func (e *eviction) anyIdle() *Block { return e.idle.victim(unsaved, true, e.cfg.Clock()) }
+func (e *eviction) anyIdle() *Block { return e.idle.victim(unsaved, true, e.cfg.Clock(), nil) }
 
 // EvictIdle frees a published block unless somebody uses it or it is unsaved. It reports whether it did.
 func (e *eviction) EvictIdle(s kv.Space, k kv.Key) bool {
@@ -131,7 +131,8 @@ type Idle struct {
 	Used time.Time // last
 }
 
-// Idle are the blocks that nobody uses and that are not unsaved, in the order in which Allocate evicts them.
+// Idle are the blocks that nobody uses and that are not unsaved, in the order in which Allocate evicts them
+// while no tenant has more than its share.
 func (e *eviction) Idle() (idle []Idle) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

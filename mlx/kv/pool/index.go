@@ -43,7 +43,7 @@ func (x *prefixIndex) enter(b *Block, e kv.Entry) (same *Block, superseded []*Bl
 	for _, tail := range superseded {
 		x.unpublish(tail)
 	}
-	b.published, _ = x.index.Add(e, b)
+	x.list(e, b)
 	return b, superseded
 }
 
@@ -122,7 +122,7 @@ func (x *prefixIndex) Remove(s kv.Space, k kv.Key) bool {
 	if isIdle {
 		x.unpublish(b)
 	} else {
-		x.index.Remove(s, k)
+		x.unlist(b)
 		b.published, b.copies = nil, copies{}
 	}
 	x.mu.Unlock()

@@ -33,8 +33,11 @@ type Config struct {
 	Budget     int64                  // bytes that all blocks together may take
 	BlockBytes int64                  // bytes of one block
 	Allocate   func() (Memory, error) // makes one block's memory; called with its bytes reserved
-	Clock      func() time.Time       // time.Now
-	Evicted    func(Evicted)          // called for each block evicted for the sake of another. May be nil
+	// Share is the part of the budget that a tenant keeps when memory is needed: one with more published blocks loses its
+	// own before others lose any. 0 and 1 are no bound.
+	Share   float64
+	Clock   func() time.Time // time.Now
+	Evicted func(Evicted)    // called for each block evicted for the sake of another. May be nil
 }
 
 // Pool hands out blocks. Its methods, which are those of its parts, may be called from anywhere; those that

@@ -67,12 +67,33 @@ func (s *evictionQueues) remove(b *Block) {
 	}
 }
 
-// victim is the idle block to evict next, of at most the given priority, or nil.
-func (s *evictionQueues) victim(last priority, fetchedToo bool, now time.Time) *Block {
+// victim is the idle block to evict next, of at most the given priority, or nil. Those of which it is told that they go first
+// do so, unless they would be lost.
+func (s *evictionQueues) victim(last priority, fetchedToo bool, now time.Time, goesFirst func(*Block) bool) *Block {
 	s.unpin(now)
+	if goesFirst != nil {
+		if b := s.foremost(min(last, pinned), fetchedToo, goesFirst); b != nil {
+			return b
+		}
+	}
 	for r := range last + 1 {
 		if q := &s[r]; q.Len() > 0 && (r != fetchedFirst || fetchedToo) {
 			return q.blocks[0]
+		}
+	}
+	return nil
+}
+
+// foremost is the block to evict next of those of which it is told.
+func (s *evictionQueues) foremost(last priority, fetchedToo bool, is func(*Block) bool) (first *Block) {
+	for r := range last + 1 {
+		for _, b := range s[r].blocks {
+			if (r != fetchedFirst || fetchedToo) && is(b) && (first == nil || s[r].compare(b, first) < 0) {
+				first = b
+			}
+		}
+		if first != nil {
+			return first
 		}
 	}
 	return nil

@@ -15,12 +15,13 @@ type state struct {
 	budget *budget
 	all    map[*Block]struct{}
 	index  *kv.Index[*Block]
+	held   map[kv.SaltID]int // published blocks of each tenant
 	idle   evictionQueues
 	uses   uint64 // counts releases, for the order of use
 }
 
 func newState(cfg *Config) *state {
-	s := &state{cfg: cfg, all: map[*Block]struct{}{}, index: kv.NewIndex[*Block]()}
+	s := &state{cfg: cfg, all: map[*Block]struct{}{}, held: map[kv.SaltID]int{}, index: kv.NewIndex[*Block]()}
 	s.budget = &budget{cfg: cfg, mu: &s.mu}
 	return s
 }
@@ -66,8 +67,37 @@ func (s *state) remove(b *Block) {
 
 // unpublish takes an idle block out of the index and the pool. The caller frees it.
 func (s *state) unpublish(b *Block) {
-	s.index.Remove(b.published.Space, b.published.Key)
+	s.unlist(b)
 	s.remove(b)
+}
+
+// list lets a block be found.
+func (s *state) list(e kv.Entry, b *Block) {
+	b.published, _ = s.index.Add(e, b)
+	s.held[e.Salt]++
+}
+
+// unlist lets a block be found no more.
+func (s *state) unlist(b *Block) {
+	e := b.published
+	s.index.Remove(e.Space, e.Key)
+	if s.held[e.Salt]--; s.held[e.Salt] == 0 {
+		delete(s.held, e.Salt)
+	}
+}
+
+// overShare tells of which blocks the tenants have more than their share, nil if that is so of none.
+func (s *state) overShare() func(*Block) bool {
+	if s.cfg.Share <= 0 || s.cfg.Share >= 1 {
+		return nil
+	}
+	most := int(s.cfg.Share * float64(s.cfg.Budget/s.cfg.BlockBytes))
+	for _, held := range s.held {
+		if held > most {
+			return func(b *Block) bool { return s.held[b.published.Salt] > most }
+		}
+	}
+	return nil
 }
 
 // free gives back the memory of a block that was removed. The caller does not hold mu.
@@ -104,6 +134,13 @@ func (s *state) check() error {
 		if e := block.published; e != nil && s.index.Get(e.Space, e.Key) != e {
 			return fmt.Errorf("kv pool: the published block %s can't be found", e.Key)
 		}
+	}
+	listed := 0
+	for _, held := range s.held {
+		listed += held
+	}
+	if listed != s.index.Len() {
+		return fmt.Errorf("kv pool: tenants have %d published blocks of %d", listed, s.index.Len())
 	}
 	if s.index.Len() > len(s.all) {
 		return fmt.Errorf("kv pool: %d published blocks among %d", s.index.Len(), len(s.all))

@@ -75,9 +75,9 @@ func reasonOf(status string) string {
 	case "400":
 		return "The request is not valid, or too long for the model"
 	case "401":
-		return "The API key is missing or unknown"
+		return "The API key is missing, unknown, revoked or expired"
 	case "403":
-		return "Without API keys only this machine is answered"
+		return "The API key lacks the scope messages; or there are no API keys, and only this machine is answered"
 	case "404":
 		return "The model is not loaded here"
 	case "413":
@@ -87,7 +87,7 @@ func reasonOf(status string) string {
 	case "429":
 		return "Too many requests; see retry-after"
 	case "503":
-		return "No room, still loading, or shutting down; see retry-after"
+		return "No room, still loading, shutting down, or the API key can't be checked while the database is away; see retry-after"
 	}
 	return "The model failed"
 }

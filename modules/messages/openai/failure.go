@@ -68,6 +68,8 @@ func errorOf(f messages.Failure) chatError {
 		code, detail.Message = "context_length_exceeded", "this model's maximum context length was exceeded: "+f.Message
 	case messages.UnknownModel:
 		code = "model_not_found"
+	case messages.KeyEnded:
+		code = "invalid_api_key"
 	case messages.Invalid:
 		if place, _, found := strings.Cut(f.Message, ": "); found && !strings.Contains(place, " ") {
 			detail.Param = &place

@@ -83,10 +83,11 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, c *completing, want
 	nothing := ""
 	out.send(c.chunk(chunkDelta{Role: string(prompt.Assistant), Content: &nothing}, nil))
 	if err := c.copyTo(r.Context(), out); err != nil {
-		if r.Context().Err() == nil {
+		failure := messages.FailureOf(messages.CutBy(r.Context(), err))
+		if r.Context().Err() == nil || failure.Kind == messages.KeyEnded {
 			a.cfg.Log.WarnContext(r.Context(), "stream_broken", "error", err)
 		}
-		out.send(errorOf(messages.FailureOf(messages.CutBy(r.Context(), err))))
+		out.send(errorOf(failure))
 		return
 	}
 	result := c.Result()
