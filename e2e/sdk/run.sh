@@ -72,6 +72,11 @@ port="$(python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));prin
 export SDK_BASE_URL="http://127.0.0.1:$port" SDK_API_KEY="sdk-suite-key"
 admin_key="sdk-admin-key"
 server_log() { echo "sdk: the end of the server's log:" >&2; tail -n 20 "$work/server.log" >&2; }
+ends_well() { # when
+  stop_server
+  local status=$?
+  if [ "$status" = 0 ]; then echo "ok ends with 0 on SIGTERM $1"; else echo "FAIL ends with 0 on SIGTERM $1: ended with $status"; fi >>"$work/server.out"
+}
 start_server() { # settings…
   env -u HTTP_PROXY -u http_proxy \
     ANTHROPIC_API_KEY="$SDK_API_KEY" SEMANTIC_ADMIN_KEY="$admin_key" SEMANTIC_SERVER_HOST=127.0.0.1 SEMANTIC_SERVER_PORT="$port" \
@@ -132,14 +137,13 @@ conform() { # name, key, further arguments
   report "schemathesis 4.32.5 ($name)" "$out2"
 }
 # A pool of ten blocks ends answers of unbounded length sooner; prefetching fills it.
+ends_well "after the suites"
 start_server env SEMANTIC_MLX_CACHE_BUDGET_MB=64 SEMANTIC_SERVER_AUDIT=0
 conform "a user's key" "$SDK_API_KEY" --exclude-path-regex '^/admin'
 conform "the admin's key" "$admin_key" --include-path-regex '^/admin'
 conform "no key" "" --exclude-path-regex '^/(health|metrics)'
 
-stop_server
-status=$?
-if [ "$status" = 0 ]; then echo "ok ends with 0 on SIGTERM"; else echo "FAIL ends with 0 on SIGTERM: ended with $status"; fi >"$work/server.out"
+ends_well "after schemathesis"
 if grep -nE '"?level"?[=:] ?"?error|panic' "$work/server.log" >"$work/errors"; then
   echo "FAIL logs no error: $(head -n 1 "$work/errors")"
 else

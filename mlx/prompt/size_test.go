@@ -9,22 +9,20 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/engine"
 )
 
-// watched is a context that counts how often it was asked whether it has ended, and ends at one of these
-// questions.
-type watched struct {
-	context.Context //nolint:containedctx // it is a context itself
-	cancel          context.CancelCauseFunc
-	questions       int
-	end             int
-}
-
 var errGone = errors.New("the client is gone")
 
-func (w *watched) Err() error {
-	if w.questions++; w.questions == w.end {
-		w.cancel(errGone)
+// leaving is a context that ends at one of the questions whether it has ended.
+type leaving struct {
+	context.Context //nolint:containedctx // it is one
+	cancel          context.CancelCauseFunc
+	questions, end  int
+}
+
+func (l *leaving) Err() error {
+	if l.questions++; l.questions == l.end {
+		l.cancel(errGone)
 	}
-	return w.Context.Err()
+	return l.Context.Err()
 }
 
 // A rendering ends with its client, at whatever moment the client leaves.
@@ -37,7 +35,7 @@ func TestRenderingEndsWithItsClient(t *testing.T) {
 	c.Turns = append(c.Turns, says(User, "Why?"))
 	for end := 1; ; end++ {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		w := &watched{Context: ctx, cancel: cancel, end: end}
+		w := &leaving{Context: ctx, cancel: cancel, end: end}
 		_, err := p.Render(w, c)
 		cancel(nil)
 		if w.questions < end {

@@ -128,7 +128,7 @@ func newEngine(t *testing.T, s Setup) (e *engine.Engine, run func() (stop func()
 // Post sends a body with the key.
 func (s *Server) Post(t *testing.T, path, body string, headers ...string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
