@@ -86,8 +86,8 @@ func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error)
 	return out, nil
 }
 
-// encode turns a prompt into its canonical tokens, as far as somebody waits and they are not more than most.
-// Answers whose ends lie within tokens are left out.
+// encode turns a prompt into its canonical tokens, as far as somebody waits and they are not more than
+// maxTokens. Answers whose ends lie within tokens are left out.
 func (r *Renderer) encode(ctx context.Context, text string, answers []prefix.Span, maxTokens int) (out Rendered, err error) {
 	places := make([]int, 0, 2*len(answers))
 	for _, answer := range answers {
