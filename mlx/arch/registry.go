@@ -18,16 +18,16 @@ func Find(file File) (Family, error) {
 		setting = "general.architecture"
 	}
 	name, _ := file.Settings[setting].(string)
-	var known []string
+	var families []string
 	for _, f := range Families() {
 		if name == f.nameIn(file.Kind) {
 			return f, nil
 		}
-		known = append(known, f.nameIn(file.Kind))
+		families = append(families, f.nameIn(file.Kind))
 	}
-	last := len(known) - 1
+	last := len(families) - 1
 	return Family{}, fmt.Errorf("the architecture %s is %w; %s and %s are",
-		excerpt(name), ErrUnsupported, strings.Join(known[:last], ", "), known[last])
+		excerpt(name), ErrUnsupported, strings.Join(families[:last], ", "), families[last])
 }
 
 func (f Family) nameIn(kind Kind) string {

@@ -44,8 +44,8 @@ func (e itemExpr) eval(s *scope) (any, error) {
 			return nil, at(e.line, err)
 		}
 	}
-	found, err := item(pair[0], pair[1])
-	return found, at(e.line, err)
+	value, err := item(pair[0], pair[1])
+	return value, at(e.line, err)
 }
 
 // item is v[index]: keys go before methods.

@@ -235,16 +235,16 @@ func replaceText(s string, args arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := int64(-1)
+	limit := int64(-1)
 	if args.get(2, "count", nil) != nil {
-		if most, err = args.whole(2, "count", -1); err != nil {
+		if limit, err = args.whole(2, "count", -1); err != nil {
 			return nil, err
 		}
 	}
 	if len(to) > 0 && int64(strings.Count(s, from)) > mostOutput/int64(len(to)) {
 		return nil, errTooLarge
 	}
-	return strings.Replace(s, from, to, int(most)), nil
+	return strings.Replace(s, from, to, int(limit)), nil
 }
 
 func find(s string, args arguments) (any, error) {

@@ -110,7 +110,7 @@ func (m *Matcher) Tokens(ctx context.Context, tokens []kv.Token) *Match {
 // replay puts sampled tokens in the place of the answers' canonical ones, as far as the blocks before them
 // are there: KV behind a gap is of no use. Answers within full blocks that are there as they are stay as they
 // are.
-func (m *Matcher) replay(ctx context.Context, match *Match, answers []Span, most int) {
+func (m *Matcher) replay(ctx context.Context, match *Match, answers []Span, maxTokens int) {
 	shift := 0
 	for _, answer := range answers {
 		from, to := answer.From+shift, answer.To+shift
@@ -121,7 +121,7 @@ func (m *Matcher) replay(ctx context.Context, match *Match, answers []Span, most
 			return
 		}
 		sampled := m.sampled(match, from, to)
-		if sampled == nil || len(match.Tokens)+len(sampled)-(to-from) > most {
+		if sampled == nil || len(match.Tokens)+len(sampled)-(to-from) > maxTokens {
 			continue
 		}
 		tokens := make([]kv.Token, 0, len(match.Tokens)+len(sampled))
@@ -136,10 +136,10 @@ func (m *Matcher) replay(ctx context.Context, match *Match, answers []Span, most
 
 // full looks for the full blocks from the given one on.
 func (m *Matcher) full(ctx context.Context, match *Match, from int) {
-	known := match.Tokens[:len(match.Tokens)-1]
+	prompt := match.Tokens[:len(match.Tokens)-1]
 	match.Keys = match.Keys[:from]
-	for at := from * kv.BlockTokens; at+kv.BlockTokens <= len(known); at += kv.BlockTokens {
-		match.Keys = append(match.Keys, m.Tenant.Key(m.Fingerprint, parentKey(match.Keys, len(match.Keys)), known[at:at+kv.BlockTokens]))
+	for at := from * kv.BlockTokens; at+kv.BlockTokens <= len(prompt); at += kv.BlockTokens {
+		match.Keys = append(match.Keys, m.Tenant.Key(m.Fingerprint, parentKey(match.Keys, len(match.Keys)), prompt[at:at+kv.BlockTokens]))
 	}
 	match.Full = match.Full[:min(from, len(match.Full))]
 	if len(match.Full) < from {

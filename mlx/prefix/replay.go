@@ -85,12 +85,12 @@ func (s *search) follow(parent kv.Key, lead []kv.Token, t trail) []kv.Token {
 		last = tags[len(tags)-1]
 	}
 	s.Cache.Browse(s.space(), parent, func(b kv.Branch) {
-		if b, n := b.Along(tags); n == len(tags) && w.found == nil {
+		if b, n := b.Along(tags); n == len(tags) && w.answerTokens == nil {
 			w.along(b, last, t, kv.BlockTokens-len(lead))
 		}
 	})
-	if w.found != nil {
-		return w.found
+	if w.answerTokens != nil {
+		return w.answerTokens
 	}
 	for _, t := range w.unfinished {
 		if s.trails++; s.trails > maxTrails {
@@ -110,16 +110,16 @@ func (s *search) follow(parent kv.Key, lead []kv.Token, t trail) []kv.Token {
 // walk goes along the tags of the blocks behind one parent and along the text at once.
 type walk struct {
 	*search
-	tagger     *kv.Tagger
-	found      []kv.Token // the whole answer
-	unfinished []trail    // that end with the block
+	tagger       *kv.Tagger
+	answerTokens []kv.Token // the whole answer
+	unfinished   []trail    // that end with the block
 }
 
 // along follows the trail from a branch behind the tag last, for as many tokens as the block has left.
 func (w *walk) along(b kv.Branch, last kv.Tag, t trail, remaining int) {
-	for w.found == nil {
+	for w.answerTokens == nil {
 		if t.at == len(w.answer.text) {
-			w.found = t.tokens // whole, since only a token that closes an answer can come last
+			w.answerTokens = t.tokens // whole, since only a token that closes an answer can come last
 			return
 		}
 		if remaining == 0 {

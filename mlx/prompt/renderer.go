@@ -86,21 +86,21 @@ func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error)
 	return out, nil
 }
 
-// encode turns a prompt into its canonical tokens, as far as somebody waits and they are not more than most.
-// Answers whose ends lie within tokens are left out.
-func (r *Renderer) encode(ctx context.Context, text string, answers []prefix.Span, most int) (out Rendered, err error) {
+// encode turns a prompt into its canonical tokens, as far as somebody waits and they are not more than
+// maxTokens. Answers whose ends lie within tokens are left out.
+func (r *Renderer) encode(ctx context.Context, text string, answers []prefix.Span, maxTokens int) (out Rendered, err error) {
 	places := make([]int, 0, 2*len(answers))
 	for _, answer := range answers {
 		places = append(places, answer.From, answer.To)
 	}
 	var at []int
 	out.Tokens, at, err = r.tokens.EncodeAt(text, places, tokenizer.Bound{
-		Most: cmp.Or(most, math.MaxInt), Alive: func() bool { return ctx.Err() == nil },
+		Most: cmp.Or(maxTokens, math.MaxInt), Alive: func() bool { return ctx.Err() == nil },
 	})
 	var overErr *tokenizer.OverError
 	switch {
 	case errors.As(err, &overErr):
-		return out, &engine.TooLongError{Prompt: overErr.Least, Context: most, Least: true}
+		return out, &engine.TooLongError{Prompt: overErr.Least, Context: maxTokens, Least: true}
 	case err != nil:
 		return out, context.Cause(ctx)
 	}

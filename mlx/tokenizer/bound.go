@@ -28,7 +28,7 @@ var ErrLeft = fmt.Errorf("nobody waits for the tokens")
 // problem tells whether encoding ended before the text did.
 func (b *budget) problem(tokens int) error {
 	switch least := tokens + b.skippedTokens; {
-	case b.left:
+	case b.isAbandoned:
 		return ErrLeft
 	case least > b.Most:
 		return &OverError{Least: least, Most: b.Most}
@@ -42,7 +42,7 @@ type budget struct {
 	model         *bpe
 	skippedTokens int // tokens, at least, of words that were not encoded
 	words         int
-	left          bool
+	isAbandoned   bool
 }
 
 // wordsBetweenLooks is how many words are encoded between two questions whether somebody waits.
@@ -51,11 +51,11 @@ const wordsBetweenLooks = 256
 // admits tells whether a word is to be encoded, given the tokens so far. From the first on that is not, none
 // is.
 func (b *budget) admits(tokens int, word string) bool {
-	if b.words++; b.words%wordsBetweenLooks == 1 && b.Alive != nil && !b.left && !b.Alive() {
-		b.left = true
+	if b.words++; b.words%wordsBetweenLooks == 1 && b.Alive != nil && !b.isAbandoned && !b.Alive() {
+		b.isAbandoned = true
 	}
 	least := b.minTokens(word)
-	if b.left || b.skippedTokens > 0 || tokens > b.Most || tokens+least > b.Most {
+	if b.isAbandoned || b.skippedTokens > 0 || tokens > b.Most || tokens+least > b.Most {
 		b.skippedTokens += least
 		return false
 	}
@@ -68,15 +68,15 @@ func (b *budget) minTokens(word string) int {
 	if b.model.maxTokenBytes == 0 {
 		return 0
 	}
-	known := len(word)
+	knownBytes := len(word)
 	if b.model.byteLevel {
 		for i := range len(word) {
 			if b.model.byteIDs[word[i]] < 0 {
-				known--
+				knownBytes--
 			}
 		}
 	}
-	return (known + b.model.maxTokenBytes - 1) / b.model.maxTokenBytes
+	return (knownBytes + b.model.maxTokenBytes - 1) / b.model.maxTokenBytes
 }
 
 // WidestToken is how many bytes of a text one token stands for at most; 0 if there is no bound.

@@ -55,15 +55,15 @@ func (s Syntax) Marks() []string {
 
 // Of is the syntax that a chat template teaches its model.
 func Of(template string) Syntax {
-	for _, known := range []struct {
+	for _, row := range []struct {
 		mark   string
 		syntax Syntax
 	}{
 		{openMistral, Mistral}, {openHermes, Hermes}, {Gemma.gemma().open, Gemma}, {FunctionGemma.gemma().open, FunctionGemma},
 		{pythonTag, LlamaJSON}, {`"parameters": dictionary`, LlamaJSON}, {functionTag, LlamaJSON},
 	} {
-		if strings.Contains(template, known.mark) {
-			return known.syntax
+		if strings.Contains(template, row.mark) {
+			return row.syntax
 		}
 	}
 	return Plain

@@ -149,10 +149,10 @@ func (c *connection) close() {
 // reportFailure logs once that the store can't be reached.
 func (c *connection) reportFailure(err error) {
 	c.mu.Lock()
-	told := c.isFailing
+	wasFailing := c.isFailing
 	c.isFailing = true
 	c.mu.Unlock()
-	if !told {
+	if !wasFailing {
 		c.log.Warn("database_unavailable", "error", err.Error(),
 			"advice", "records stay in memory and are written later; check the database's address, or the file's volume, owner and mode")
 	}

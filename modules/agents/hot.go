@@ -26,10 +26,10 @@ func (h *hotAgents) remove(at ref) {
 }
 
 // oldestBeyond takes the agent out that was used longest ago, if there are more than so many.
-func (h *hotAgents) oldestBeyond(most int) (at ref, is bool) {
+func (h *hotAgents) oldestBeyond(limit int) (at ref, is bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if most <= 0 || len(h.refs) <= most {
+	if limit <= 0 || len(h.refs) <= limit {
 		return at, false
 	}
 	at = h.refs[0]

@@ -167,14 +167,14 @@ func list(ctx context.Context, q *queries.Queries, f agents.Filter) ([]queries.A
 	if !f.UsedAfter.IsZero() {
 		after = f.UsedAfter.UnixNano()
 	}
-	most := int32(min(f.Limit+1, math.MaxInt32))
+	limit := int32(min(f.Limit+1, math.MaxInt32))
 	if f.Tenant == "" {
 		return q.ListAll(ctx, queries.ListAllParams{
-			AfterTenant: f.After.Tenant, AfterID: f.After.ID, Prefix: f.Prefix, UsedBefore: before, UsedAfter: after, Most: most,
+			AfterTenant: f.After.Tenant, AfterID: f.After.ID, Prefix: f.Prefix, UsedBefore: before, UsedAfter: after, Most: limit,
 		})
 	}
 	p := queries.ListTenantParams{
-		Tenant: f.Tenant, First: f.Prefix, Until: afterPrefix(f.Prefix), UsedBefore: before, UsedAfter: after, Most: most,
+		Tenant: f.Tenant, First: f.Prefix, Until: afterPrefix(f.Prefix), UsedBefore: before, UsedAfter: after, Most: limit,
 	}
 	switch {
 	case f.After.Tenant == f.Tenant:
