@@ -119,12 +119,13 @@ suite "Python openai 3.57.0" env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$other/b
 
 # Requests made from the OpenAPI document, right ones and wrong ones: each answer has a status, a type and a form that the
 # document tells of, and none is a failure of the server.
+hooks="$PWD/e2e/sdk/python"
 conform() { # name, key, further arguments
   local name="$1" key="$2" out="$work/conform.out" out2="$work/conform.lines"
   shift 2
   curl --noproxy '*' -s -o /dev/null "$SDK_BASE_URL/v1/agents" -H "x-api-key: $SDK_API_KEY" -H 'content-type: application/json' \
     -d '{"id":"agent-1","system":"Be brief."}'
-  if (cd "$work" && timeout 400 "$thesis/bin/schemathesis" run "$SDK_BASE_URL/openapi.json" -H "x-api-key: $key" \
+  if (cd "$work" && PYTHONPATH="$hooks" PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=conformance_hooks timeout 400 "$thesis/bin/schemathesis" run "$SDK_BASE_URL/openapi.json" -H "x-api-key: $key" \
     -c not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
     --phases examples,coverage,fuzzing --max-examples 25 --generation-deterministic --continue-on-failure --no-color "$@") >"$out" 2>&1 &&
     grep -qE '[1-9][0-9]* generated, [0-9]+ passed' "$out"; then
