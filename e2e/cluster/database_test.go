@@ -51,8 +51,8 @@ func (c *conversation) keep(n *node) {
 	}
 }
 
-// shortLived are the settings of a node that forgets and collects within seconds what nobody keeps.
-func shortLived() map[string]string { return map[string]string{"SEMANTIC_AGENT_TTL": "20s"} }
+// shortLived are the settings of a node that forgets and collects within a minute what nobody keeps.
+func shortLived() map[string]string { return map[string]string{"SEMANTIC_AGENT_TTL": "40s"} }
 
 // A database that is set back by an hour, or lost, makes the bucket's blocks nobody's: none is removed, all
 // are found, and the agents own them again with their next turn.
@@ -74,7 +74,7 @@ func TestABucketOutlivesItsDatabase(t *testing.T) {
 			a.end()
 			c.sql("postgres", "CREATE DATABASE earlier TEMPLATE agents")
 			a = c.startOn(folder, "a", shortLived())
-			late := talk(t, "late", 180)
+			late := talk(t, "late", 100)
 			late.keep(a)
 			late.ask(a)
 			late.awaitDurable(a)

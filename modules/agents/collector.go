@@ -22,7 +22,7 @@ const (
 	// mostCollected is the part of all blocks that a collection may remove: one in so many.
 	mostCollected = 10
 	// alwaysCollected is how many blocks may go whatever part of all they are.
-	alwaysCollected = 16
+	alwaysCollected = 8
 	// mostRemembered is how many blocks one collection removes; the rest is left to the next one.
 	mostRemembered = 100_000
 	// collection is the name of its removals in the store.
