@@ -6,7 +6,7 @@ CXX ?= g++
 CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wextra -pthread
 POSTGRES_TESTS := $$(grep -rl --include=*_test.go '^//go:build postgres' . | xargs -n1 dirname | sort -u)
 SQLC ?= $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
-QUERIES := modules/agents/pgstore/sqlc.yaml modules/keys/pgstore/sqlc.yaml
+QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \

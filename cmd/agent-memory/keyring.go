@@ -20,7 +20,7 @@ func guards() []httpapi.Guard {
 	return []httpapi.Guard{
 		{Prefix: "/v1", Scope: keys.Messages},
 		{Prefix: "/v1/agents", Scope: keys.Agents},
-		{Prefix: "/admin", Scope: keys.Admin, Advice: "; operators have it by SEMANTIC_ADMIN_KEY, and by keys that are made with it"},
+		{Prefix: "/admin", Scope: keys.Admin, Advice: "; operators have it by SEMANTIC_ADMIN_KEY, and by keys that are made with it", Acts: true},
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/migrations"
+	"github.com/agent-memory/agent-memory/modules/actions"
+	actionspg "github.com/agent-memory/agent-memory/modules/actions/pgstore"
+	actionssql "github.com/agent-memory/agent-memory/modules/actions/sqlstore"
 	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/modules/agents/pgstore"
 	"github.com/agent-memory/agent-memory/modules/agents/sqlstore"
@@ -43,6 +46,7 @@ func (s *server) openAgents(held *memory, counters *telemetry) *agents.Registry 
 		Settled: func(secret []byte) {
 			s.tenants.settle(secret)
 			s.keys.Use(opened.keys)
+			s.journal.Use(opened.actions)
 			if shared {
 				s.keepSecret(secret)
 			}
@@ -82,7 +86,8 @@ func (s *server) withoutSecret() string {
 // records are what a database keeps.
 type records struct {
 	agents.Store
-	keys keys.Store
+	keys    keys.Store
+	actions actions.Store
 }
 
 // openRecords opens the database that nodes share, which knows this one by a name, or a file in the cache folder.
@@ -96,7 +101,7 @@ func openRecords(ctx context.Context, cfg config.Config, node string) (records, 
 		if err != nil {
 			return records{}, err
 		}
-		return records{store, keyspg.New(store.Pool())}, nil
+		return records{store, keyspg.New(store.Pool()), actionspg.New(store.Pool())}, nil
 	}
 	if cfg.Agent.CacheDir == "" {
 		return records{}, errors.New("SEMANTIC_AGENT_CACHE_DIR: there is no folder for the database")
@@ -109,7 +114,7 @@ func openRecords(ctx context.Context, cfg config.Config, node string) (records, 
 	if err != nil {
 		return records{}, err
 	}
-	return records{sqlstore.NewSQLite(db, time.Now), keyssql.NewSQLite(db)}, nil
+	return records{sqlstore.NewSQLite(db, time.Now), keyssql.NewSQLite(db), actionssql.NewSQLite(db)}, nil
 }
 
 type migrateCommand struct{ printed }

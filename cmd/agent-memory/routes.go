@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/actions"
 	agentsapi "github.com/agent-memory/agent-memory/modules/agents/api"
 	"github.com/agent-memory/agent-memory/modules/explain"
 	"github.com/agent-memory/agent-memory/modules/health"
@@ -22,7 +24,7 @@ import (
 )
 
 // newRouter returns the router, with what the surfaces have of their own.
-func newRouter(cfg config.Config, guard *auth.Authenticator, exposition *metrics.Metrics, log *slog.Logger) *httpapi.Router {
+func newRouter(cfg config.Config, guard *auth.Authenticator, journal *actions.Journal, exposition *metrics.Metrics, log *slog.Logger) *httpapi.Router {
 	return httpapi.New(httpapi.Config{
 		Title: name, Version: version, Description: about,
 		CORSOrigins:  cfg.Server.CORSOrigins,
@@ -31,12 +33,15 @@ func newRouter(cfg config.Config, guard *auth.Authenticator, exposition *metrics
 		MaxBody:      anthropic.MaxBody,
 		Keys:         guard,
 		Guards:       guards(),
-		Limits:       limiter(cfg.Server),
-		Caller:       messages.CallerOf,
-		IDHeaders:    []string{anthropic.RequestIDHeader},
-		Surfaces:     append(openai.Surfaces(), anthropic.Surface()),
-		Log:          log,
-		Observe:      exposition.Request,
+		Acted: func(ctx context.Context, a httpapi.Act) {
+			journal.Note(ctx, actions.Action{Key: a.Key, Method: a.Method, Path: a.Path, Status: a.Status, RequestID: a.RequestID})
+		},
+		Limits:    limiter(cfg.Server),
+		Caller:    messages.CallerOf,
+		IDHeaders: []string{anthropic.RequestIDHeader},
+		Surfaces:  append(openai.Surfaces(), anthropic.Surface()),
+		Log:       log,
+		Observe:   exposition.Request,
 	})
 }
 
@@ -50,6 +55,7 @@ func limiter(cfg config.Server) *ratelimit.Limiter {
 // register adds the modules' routes.
 func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Handler) {
 	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, Log: s.deps.log})
+	s.journal.Register(s.router)
 	keysapi.Register(keysapi.Config{Router: s.router, Keys: s.keys.Keys, Log: s.deps.log})
 	pool.Register(s.router, mem)
 	service := messages.New(messages.Config{
@@ -70,7 +76,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Ha
 func endpoints() []string {
 	return []string{
 		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents",
-		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/usage", "/admin/explain",
+		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/usage", "/admin/actions", "/admin/explain",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

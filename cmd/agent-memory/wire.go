@@ -13,6 +13,7 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/mlx/kv/tier"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/actions"
 	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/modules/health"
 	"github.com/agent-memory/agent-memory/modules/messages"
@@ -63,6 +64,7 @@ type server struct {
 	inventory kv.Inventory        // of the bucket
 	agents    *agents.Registry
 	keys      *keyring
+	journal   *actions.Journal
 
 	tenants *tenants
 }
@@ -72,7 +74,8 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	exposition := metrics.New()
 	counters := newTelemetry(exposition.Registry())
 	keys := newKeyring(cfg, deps.log)
-	s := &server{cfg: cfg, deps: deps, keys: keys, router: newRouter(cfg, keys.guard, exposition, deps.log)}
+	journal := actions.New(deps.log)
+	s := &server{cfg: cfg, deps: deps, keys: keys, journal: journal, router: newRouter(cfg, keys.guard, journal, exposition, deps.log)}
 	if err := errors.Join(s.openDisk(counters), s.openBucket(counters)); err != nil {
 		return nil, err
 	}
@@ -177,6 +180,7 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 			{Name: "engine", Run: s.engine.Run},
 			{Name: "health", Run: s.health.Run},
 			{Name: "keys", Run: s.keys.Run},
+			{Name: "actions", Run: s.journal.Run},
 		},
 		Leave:    s.health.Leave,
 		Lag:      s.deps.drainLag,

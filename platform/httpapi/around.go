@@ -201,7 +201,7 @@ func (r *Router) requireKey(next http.Handler) http.Handler {
 			return
 		}
 		defer leave()
-		next.ServeHTTP(w, admitted)
+		r.cfg.admitted(w, admitted, guard, next)
 	})
 }
 

@@ -29,9 +29,11 @@ func (r *Router) Fail(w http.ResponseWriter, req *http.Request, status int, mess
 const maxEcho = 100
 
 // Clip shortens what a client sent to what an error repeats of it.
-func Clip(text string) string {
-	if len(text) > maxEcho {
-		text = strings.ToValidUTF8(text[:maxEcho], "") + "…"
+func Clip(text string) string { return clipTo(maxEcho, text) }
+
+func clipTo(most int, text string) string {
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
 }

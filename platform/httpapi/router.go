@@ -3,6 +3,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -28,7 +29,9 @@ type Config struct {
 	MaxBody        int64  // 0 means DefaultMaxBody
 	Keys           *auth.Authenticator
 	Guards         []Guard // what needs a key; what no guard covers needs none
-	Limits         *ratelimit.Limiter
+	// Acted is told of requests that may have changed something, where a guard asks for it. It may be nil.
+	Acted  func(context.Context, Act)
+	Limits *ratelimit.Limiter
 	// Caller returns the name by which a request's headers say who calls, or "", beside its key: each has a
 	// rate limit of its own. It may be nil.
 	Caller    func(*http.Request) (string, error)

@@ -64,8 +64,8 @@ func TestBlocksBeyondAShareGoDownToIt(t *testing.T) {
 	b.catalog.mu.Lock()
 	defer b.catalog.mu.Unlock()
 	b.catalog.index.All(func(found *block) bool { size = found.Value.physical; return true })
-	b.catalog.cfg.Share = float64(6*size) / float64(b.cfg.Budget)
-	leaves, order := b.catalog.leavesBeyond(b.catalog.excess()), ""
+	b.evictor.cfg.Share = float64(6*size) / float64(b.cfg.Budget)
+	leaves, order := b.catalog.leavesBeyond(b.evictor.excess()), ""
 	for leaves.Len() > 0 {
 		order += string('0' + rune(leaves.next().Salt[0]))
 	}

@@ -27,7 +27,7 @@ func (e *evictor) choose(short shortage, partly bool) []victim {
 		sum += e.catalog.ledger.orphans[rel].physical
 	}
 	var blocks []*block
-	leaves := e.catalog.leavesBeyond(e.catalog.excess())
+	leaves := e.catalog.leavesBeyond(e.excess())
 	for leaves.Len() > 0 && !enough() {
 		b := leaves.next()
 		blocks = append(blocks, b)
@@ -40,12 +40,12 @@ func (e *evictor) choose(short shortage, partly bool) []victim {
 }
 
 // excess is how many bytes tenants have beyond their share; those that have not are missing. The caller holds the lock.
-func (c *catalog) excess() map[kv.SaltID]int64 {
-	if c.cfg.Share <= 0 || c.cfg.Share >= 1 {
+func (e *evictor) excess() map[kv.SaltID]int64 {
+	if e.cfg.Share <= 0 || e.cfg.Share >= 1 {
 		return nil
 	}
-	share, beyond := int64(c.cfg.Share*float64(c.cfg.Budget)), map[kv.SaltID]int64{}
-	c.index.All(func(b *block) bool {
+	share, beyond := int64(e.cfg.Share*float64(e.cfg.Budget)), map[kv.SaltID]int64{}
+	e.catalog.index.All(func(b *block) bool {
 		beyond[b.Salt] += b.Value.physical
 		return true
 	})
