@@ -29,8 +29,8 @@ func (r *running) actions(t *testing.T, limit int) (all []actions.AdminAction) {
 	}
 }
 
-// What operators do is remembered with the key that they did it by and what came of it; looking at things, and what no key
-// was let in for, is not.
+// What operators do is remembered with the key that they did it by and what came of it; looking at things,
+// and what no key was let in for, is not.
 func TestWhatOperatorsDoIsRemembered(t *testing.T) {
 	r := talkative(t, operated)
 	k := r.makeKey(t, `{"scopes":["admin"]}`)

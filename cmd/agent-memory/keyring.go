@@ -44,7 +44,8 @@ func bootstrapKeys(cfg config.Config) (shown []keys.Key, fixed []auth.Fixed) {
 	return shown, fixed
 }
 
-// keysFile is there if a key was made at some time: then this node asks for keys, also while its database is away.
+// keysFile is there if a key was made at some time: then this node asks for keys, also while its database is
+// away.
 const keysFile = "keys-required"
 
 // keyring is the API keys, and what asks requests for them.
@@ -72,7 +73,8 @@ func newKeyring(cfg config.Config, log *slog.Logger) *keyring {
 	return k
 }
 
-// isRequired tells whether a key was made at some time. A folder that may not be read counts as one that says so.
+// isRequired tells whether a key was made at some time. A folder that may not be read counts as one that says
+// so.
 func (k *keyring) isRequired() bool {
 	if k.dir == "" {
 		return false
@@ -93,8 +95,8 @@ func (k *keyring) require() {
 	}
 }
 
-// learn asks whether there are keys, before the first request comes. A database that can't be asked is asked again while
-// the server runs.
+// learn asks whether there are keys, before the first request comes. A database that can't be asked is asked
+// again while the server runs.
 func (k *keyring) learn() {
 	ctx, cancel := context.WithTimeout(context.Background(), firstPatience)
 	defer cancel()

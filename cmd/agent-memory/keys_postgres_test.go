@@ -32,8 +32,8 @@ func (r *running) stream(t *testing.T, key string) *http.Response {
 	return answer
 }
 
-// A key that one node makes holds on the other at once. When one revokes it, the other takes it no more and cuts its
-// stream: by being told, and by looking where nobody can be told.
+// A key that one node makes holds on the other at once. When one revokes it, the other takes it no more and
+// cuts its stream: by being told, and by looking where nobody can be told.
 func TestAKeyHoldsAndEndsOnEveryNode(t *testing.T) {
 	server := pgtest.StartOwn(t)
 	database := server.Database()
@@ -60,8 +60,8 @@ func TestAKeyHoldsAndEndsOnEveryNode(t *testing.T) {
 	}
 }
 
-// While the database is away a key that the node knows is taken, one that it doesn't can't be checked, and keys of the
-// settings do as ever. All heals with the database.
+// While the database is away a key that the node knows is taken, one that it doesn't can't be checked, and
+// keys of the settings do as ever. All heals with the database.
 func TestKeysWhileTheDatabaseIsAway(t *testing.T) {
 	server := pgtest.StartOwn(t)
 	r := launch(t, enginetest.Config{NoEnd: true, Before: func(enginetest.Call) error {

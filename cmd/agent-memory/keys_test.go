@@ -90,8 +90,8 @@ func TestKeysSurviveARestart(t *testing.T) {
 	}
 }
 
-// Without any key the server asks for none. The first one ends that for good: it must be an operator's, and revoking it
-// opens nothing.
+// Without any key the server asks for none. The first one ends that for good: it must be an operator's, and
+// revoking it opens nothing.
 func TestTheFirstKeyClosesTheServer(t *testing.T) {
 	r := talkative(t, nil)
 	r.wantAnswer(t, "", http.StatusOK)

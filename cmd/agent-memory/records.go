@@ -67,8 +67,8 @@ func (s *server) openAgents(held *memory, counters *telemetry) *agents.Registry 
 	return agents.NewRegistry(ctx, settings)
 }
 
-// withoutSecret is why no requests should be sent to a node that shares a database: it doesn't know the cluster's secret,
-// or has another than the database. Empty if all is well.
+// withoutSecret is why no requests should be sent to a node that shares a database: it doesn't know the
+// cluster's secret, or has another than the database. Empty if all is well.
 func (s *server) withoutSecret() string {
 	switch {
 	case s.cfg.DatabaseURL == "":
@@ -90,7 +90,8 @@ type records struct {
 	actions actions.Store
 }
 
-// openRecords opens the database that nodes share, which knows this one by a name, or a file in the cache folder.
+// openRecords opens the database that nodes share, which knows this one by a name, or a file in the cache
+// folder.
 func openRecords(ctx context.Context, cfg config.Config, node string) (records, error) {
 	if cfg.DatabaseURL != "" {
 		schema, err := fs.Sub(migrations.Postgres, "postgres")

@@ -19,7 +19,8 @@ func (r *running) usage(t *testing.T, query string) (page usage.TenantUsagePage)
 	return page
 }
 
-// What tenants ask for is told for each of them by the API, and by the metrics for so many as labels may have.
+// What tenants ask for is told for each of them by the API, and by the metrics for so many as labels may
+// have.
 func TestUsageIsToldByTenant(t *testing.T) {
 	r := talkative(t, operated)
 	prompt := strings.Repeat("words ", 100)

@@ -69,8 +69,8 @@ func (w route) fill(names map[string]string) string {
 	return path
 }
 
-// Every operation that the document has is refused without a key, with a wrong one, with one that ended and with one that
-// lacks the scope, in the form of errors of its path; and none is that needs no key.
+// Every operation that the document has is refused without a key, with a wrong one, with one that ended and
+// with one that lacks the scope, in the form of errors of its path; and none is that needs no key.
 func TestNoRouteIsOpen(t *testing.T) {
 	r := talkative(t, func(c *config.Config) { operated(c); c.APIKeys = []string{"settings"} })
 	ended := r.makeKey(t, `{"scopes":["messages","agents","admin"]}`)
@@ -169,8 +169,8 @@ func (r *running) cached(t *testing.T, key, agent, prompt string) int {
 	return answer.Usage.Read
 }
 
-// The same prompt, in the name of the same agent, is computed for each tenant: what one has cached the other can't tell
-// by its usage. Keys of one tenant share.
+// The same prompt, in the name of the same agent, is computed for each tenant: what one has cached the other
+// can't tell by its usage. Keys of one tenant share.
 func TestATenantsCacheIsItsOwn(t *testing.T) {
 	r := talkative(t, operated)
 	one, again := r.makeKey(t, `{"tenant":"one"}`), r.makeKey(t, `{"tenant":"one"}`)

@@ -47,8 +47,9 @@ func (a *admission) enqueue(seq *sequence) error {
 	return nil
 }
 
-// hasPlace tells whether the queue takes a request of a tenant. When it is full, a tenant that has less than an even share of
-// its places is let in still, up to twice as many in all: who fills the queue keeps nobody else out. The caller holds mu.
+// hasPlace tells whether the queue takes a request of a tenant. When it is full, a tenant that has less than
+// an even share of its places is let in still, up to twice as many in all: who fills the queue keeps nobody
+// else out. The caller holds mu.
 func (a *admission) hasPlace(tenant string) bool {
 	if len(a.queue) < a.cfg.MaxQueue+max(0, a.cfg.MaxBatch-a.taken.all()) {
 		return true
@@ -111,7 +112,8 @@ func (a *admission) drain() <-chan struct{} {
 	return a.idle
 }
 
-// tick notes that a while has passed without a step, if work waits for one, and returns how long that has been so.
+// tick notes that a while has passed without a step, if work waits for one, and returns how long that has
+// been so.
 func (a *admission) tick() time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -121,8 +123,8 @@ func (a *admission) tick() time.Duration {
 	return a.stalled()
 }
 
-// stalled is how long work has waited for a step, by the watchdog's own ticks: time in which the whole process stood
-// still, with a machine that slept, does not count. The caller holds mu.
+// stalled is how long work has waited for a step, by the watchdog's own ticks: time in which the whole
+// process stood still, with a machine that slept, does not count. The caller holds mu.
 func (a *admission) stalled() time.Duration {
 	return time.Duration(max(0, a.missed-1)) * watchEvery // the first may come at once
 }

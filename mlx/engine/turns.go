@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// turns share the device among tenants: the next free slot, and the next chunk of a prompt, go to the waiting tenant that
-// the device worked for least. What counts is the time since a tenant has requests; one that comes, or comes back, begins
-// with the least of the others'. So nobody saves turns up, and who asks alone has the whole device. The device's thread
-// alone uses them.
+// turns share the device among tenants: the next free slot, and the next chunk of a prompt, go to the waiting
+// tenant that the device worked for least. What counts is the time since a tenant has requests; one that
+// comes, or comes back, begins with the least of the others'. So nobody saves turns up, and who asks alone
+// has the whole device. The device's thread alone uses them.
 type turns struct {
 	used map[string]time.Duration // by tenants that have requests
 }

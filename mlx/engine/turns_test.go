@@ -50,8 +50,8 @@ func TestATenantWithManyRequestsHoldsNoOtherUp(t *testing.T) {
 	})
 }
 
-// Two tenants that always have requests get slots for the same time: neither the one with short questions, which alone would
-// go first, nor the one with long prompts has all of them.
+// Two tenants that always have requests get slots for the same time: neither the one with short questions,
+// which alone would go first, nor the one with long prompts has all of them.
 func TestTenantsShareTheSlotsEvenly(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, e *engine.Engine) {
 		var all sync.WaitGroup

@@ -1,5 +1,6 @@
-// Package keys keeps the API keys that operators make: who they are, whose memory they reach and what for. Keys of the
-// settings are shown beside them, and can't be revoked here. The keys themselves are nowhere: a store has their hashes.
+// Package keys keeps the API keys that operators make: who they are, whose memory they reach and what for.
+// Keys of the settings are shown beside them, and can't be revoked here. The keys themselves are nowhere: a
+// store has their hashes.
 package keys
 
 import (

@@ -119,7 +119,8 @@ func (k *Keys) bootstrap(id string) *Key {
 	return nil
 }
 
-// List returns a page of keys and the cursor of the next one, empty at the end. Those of the settings come first.
+// List returns a page of keys and the cursor of the next one, empty at the end. Those of the settings come
+// first.
 func (k *Keys) List(ctx context.Context, f Filter) (page []Key, next string, err error) {
 	for _, b := range k.cfg.Bootstrap {
 		if b.ID > f.After && (f.Tenant == "" || f.Tenant == b.Tenant) && len(page) <= f.Limit {
@@ -146,8 +147,8 @@ func (k *Keys) List(ctx context.Context, f Filter) (page []Key, next string, err
 	return page, next, nil
 }
 
-// Revoke ends a key: from then on no request begins with it, and those under way are cut. ErrBootstrap: only the settings
-// can.
+// Revoke ends a key: from then on no request begins with it, and those under way are cut. ErrBootstrap: only
+// the settings can.
 func (k *Keys) Revoke(ctx context.Context, id string) (Key, error) {
 	if b := k.bootstrap(id); b != nil {
 		return *b, ErrBootstrap

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// How often what is done. A change is told to all nodes at once; they look for it themselves should that be missed.
+// How often what is done. A change is told to all nodes at once; they look for it themselves should that be
+// missed.
 const (
 	lookEvery   = 500 * time.Millisecond
 	listenAgain = time.Second // after the connection that tells was lost

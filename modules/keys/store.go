@@ -25,7 +25,8 @@ type Records interface {
 	Get(ctx context.Context, id string) (Key, error)
 	// List returns keys in the order of their creation, revoked ones too.
 	List(ctx context.Context, f Filter) ([]Key, error)
-	// Revoke ends a key, and returns it. One that was revoked before stays as it is. ErrNotFound: there is none.
+	// Revoke ends a key, and returns it. One that was revoked before stays as it is. ErrNotFound: there is
+	// none.
 	Revoke(ctx context.Context, id string, at time.Time) (Key, error)
 	// Note records when keys were used last.
 	Note(ctx context.Context, uses map[string]time.Time) error
@@ -33,7 +34,8 @@ type Records interface {
 
 // Watcher is what a store can do besides if several nodes share it.
 type Watcher interface {
-	// Watch calls changed whenever a key was made or revoked, until ctx ends or the connection is lost. Some may be missed.
+	// Watch calls changed whenever a key was made or revoked, until ctx ends or the connection is lost. Some
+	// may be missed.
 	Watch(ctx context.Context, changed func()) error
 }
 

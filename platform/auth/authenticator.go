@@ -20,8 +20,8 @@ type Fixed struct {
 type Config struct {
 	Fixed     []Fixed
 	Directory Directory // of all other keys; nil: there are none
-	// Required says that a key was made at some time. As long as that is not so, and no key is fixed, any key and none are
-	// taken, for everything.
+	// Required says that a key was made at some time. As long as that is not so, and no key is fixed, any key
+	// and none are taken, for everything.
 	Required bool
 	// Require is told once that the first key was made. It may be nil.
 	Require func()
@@ -29,7 +29,8 @@ type Config struct {
 	Used func(id string)
 }
 
-// Authenticator decides who may go on. It asks the settings first, then what it knows of the directory, and then that.
+// Authenticator decides who may go on. It asks the settings first, then what it knows of the directory, and
+// then that.
 type Authenticator struct {
 	fixed    []fixedKey
 	known    *known // nil without a directory
@@ -63,8 +64,8 @@ func New(cfg Config) *Authenticator {
 // IsOpen tells whether requests need no key.
 func (a *Authenticator) IsOpen() bool { return len(a.fixed) == 0 && !a.required.Load() }
 
-// Sync learns from the directory which keys hold no longer, and cuts their requests. What it knows is good for KnownFor from
-// then on.
+// Sync learns from the directory which keys hold no longer, and cuts their requests. What it knows is good
+// for KnownFor from then on.
 func (a *Authenticator) Sync(ctx context.Context) error {
 	if a.known == nil {
 		return nil
@@ -88,8 +89,8 @@ func (a *Authenticator) close() {
 // attempts is how often a key is looked up whose standing changes meanwhile.
 const attempts = 3
 
-// Admit returns the request with who makes it, if its key may be used for something. Its context ends with the key. leave is
-// to be called at the end. The error is a *Refusal.
+// Admit returns the request with who makes it, if its key may be used for something. Its context ends with
+// the key. leave is to be called at the end. The error is a *Refusal.
 func (a *Authenticator) Admit(r *http.Request, scope Scope) (admitted *http.Request, leave func(), err error) {
 	if a.IsOpen() {
 		return r.WithContext(With(r.Context(), Principal{Tenant: DefaultTenant})), func() {}, nil

@@ -33,8 +33,8 @@ const (
 
 var errAway = errors.New("the directory of keys can't be asked")
 
-// known is what the directory told. What it tells of a key is true as of a revision, and used as long as that is the one
-// that was seen last: so a key that was revoked while it was looked up is never kept.
+// known is what the directory told. What it tells of a key is true as of a revision, and used as long as that
+// is the one that was seen last: so a key that was revoked while it was looked up is never kept.
 type known struct {
 	directory Directory
 	lookups   chan struct{} // holds a token for each lookup under way
@@ -110,7 +110,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// ask looks a hash up in the directory. The revision is asked for first, so that the answer is true of it or of a later one.
+// ask looks a hash up in the directory. The revision is asked for first, so that the answer is true of it or
+// of a later one.
 func (k *known) ask(ctx context.Context, hash Hash) (finding, error) {
 	began := time.Now()
 	revision, err := k.directory.Revision(ctx)
@@ -141,7 +142,8 @@ func (k *known) ask(ctx context.Context, hash Hash) (finding, error) {
 	return f, err
 }
 
-// sync asks for the revision and, if it is another one, which of the known keys hold. It tells whether a key was ever made.
+// sync asks for the revision and, if it is another one, which of the known keys hold. It tells whether a key
+// was ever made.
 func (k *known) sync(ctx context.Context) (made bool, err error) {
 	k.syncs.Lock()
 	defer k.syncs.Unlock()
@@ -161,8 +163,8 @@ func (k *known) sync(ctx context.Context) (made bool, err error) {
 	return revision > 0, nil
 }
 
-// follow makes a revision the one that was seen last. From then on keys are looked up anew, until it is known which of
-// them hold; a request that enters meanwhile does so under the new revision.
+// follow makes a revision the one that was seen last. From then on keys are looked up anew, until it is known
+// which of them hold; a request that enters meanwhile does so under the new revision.
 func (k *known) follow(ctx context.Context, revision int64) error {
 	k.mu.Lock()
 	was := k.revision

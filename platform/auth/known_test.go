@@ -126,7 +126,8 @@ func TestAnExpiredKeyIsRefusedAndItsRequestsAreCut(t *testing.T) {
 	})
 }
 
-// While the directory is away its keys are taken for five minutes after it was last asked, and others can't be checked.
+// While the directory is away its keys are taken for five minutes after it was last asked, and others can't
+// be checked.
 func TestKnownKeysOutliveTheDirectoryForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, s := shelved(t)
@@ -176,7 +177,8 @@ func TestManyWrongKeysDisplaceNoneThatHolds(t *testing.T) {
 	}
 }
 
-// Without keys anybody is let in, until the first one is made, also by another node; it stays so when that is revoked.
+// Without keys anybody is let in, until the first one is made, also by another node; it stays so when that is
+// revoked.
 func TestTheFirstKeyEndsThatNoneIsNeeded(t *testing.T) {
 	s, told := newShelf(), 0
 	a := auth.New(auth.Config{Directory: s, Require: func() { told++ }})

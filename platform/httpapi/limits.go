@@ -38,9 +38,9 @@ func CheckID(what, id string) error {
 
 type countedKey struct{}
 
-// limitRate counts requests under /v1: for their tenant, those whose headers name a caller for that caller, and all of them.
-// For the others the caller may stand in the body, so their handler calls LimitCaller. What a tenant or a caller has too
-// many of takes nothing from all.
+// limitRate counts requests under /v1: for their tenant, those whose headers name a caller for that caller,
+// and all of them. For the others the caller may stand in the body, so their handler calls LimitCaller. What
+// a tenant or a caller has too many of takes nothing from all.
 func (r *Router) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !isBelow(req.URL.Path, "/v1") {

@@ -46,7 +46,8 @@ func (m *Map[K, V]) Put(key K, value V) {
 	m.found[key] = m.recent.PushFront(&entry[K, V]{key, value})
 }
 
-// Update passes every entry to change, which returns its new value and whether it stays. No entry counts as used by that.
+// Update passes every entry to change, which returns its new value and whether it stays. No entry counts as
+// used by that.
 func (m *Map[K, V]) Update(change func(K, V) (V, bool)) {
 	for at := m.recent.Front(); at != nil; {
 		e, next := at.Value.(*entry[K, V]), at.Next()

@@ -1,4 +1,5 @@
-// Package ratelimit bounds how many requests a minute a caller, a tenant, and all together, may make on this node.
+// Package ratelimit bounds how many requests a minute a caller, a tenant, and all together, may make on this
+// node.
 package ratelimit
 
 import (

@@ -32,8 +32,8 @@ func (c *catalog) leaves(may func(*block) bool) *leaves {
 	return l
 }
 
-// leavesBeyond are all leaves, those of tenants first that have more than their share. The caller holds the lock as long as
-// it uses them.
+// leavesBeyond are all leaves, those of tenants first that have more than their share. The caller holds the
+// lock as long as it uses them.
 func (c *catalog) leavesBeyond(excess map[kv.SaltID]int64) *leaves {
 	l := c.leaves(func(*block) bool { return true })
 	if l.excess = excess; len(excess) > 0 {
@@ -72,8 +72,8 @@ func (l *leaves) next() *block {
 // Len implements heap.Interface.
 func (l *leaves) Len() int { return len(l.blocks) }
 
-// Less implements heap.Interface: blocks of tenants with too many first, pinned blocks last, then by last use, then by
-// path so that the order is one.
+// Less implements heap.Interface: blocks of tenants with too many first, pinned blocks last, then by last
+// use, then by path so that the order is one.
 func (l *leaves) Less(i, j int) bool {
 	if x, y := l.excess[l.blocks[i].Salt] > 0, l.excess[l.blocks[j].Salt] > 0; x != y {
 		return x

@@ -14,8 +14,8 @@ func toyOf(tenant byte, seed uint64) stored {
 	return stored{e, data}
 }
 
-// shared opens a folder with a budget and shares, in which the first tenant has three blocks, used longest ago, and the second
-// fills the rest until something is evicted.
+// shared opens a folder with a budget and shares, in which the first tenant has three blocks, used longest
+// ago, and the second fills the rest until something is evicted.
 func shared(t *testing.T, share float64) (b *bench, small, large []stored) {
 	t.Helper()
 	b = newBench(t, 100)
@@ -49,7 +49,8 @@ func TestWithoutSharesBlocksGoByLastUse(t *testing.T) {
 	}
 }
 
-// A tenant that has come down to its share loses no more than others, by last use; what it pinned does not spare it before.
+// A tenant that has come down to its share loses no more than others, by last use; what it pinned does not
+// spare it before.
 func TestBlocksBeyondAShareGoDownToIt(t *testing.T) {
 	b := newBench(t, 200)
 	var size int64

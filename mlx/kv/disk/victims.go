@@ -13,8 +13,8 @@ type victim struct {
 }
 
 // choose takes files for a shortage out of the index and claims them: first orphans that may go, such as
-// other versions' files, then leaves of tenants that have more than their share, then others, each by last use. It takes none if all that may go is not enough, unless
-// partly is set. The caller holds the lock.
+// other versions' files, then leaves of tenants that have more than their share, then others, each by last
+// use. It takes none if all that may go is not enough, unless partly is set. The caller holds the lock.
 func (e *evictor) choose(short shortage, partly bool) []victim {
 	var sum int64
 	enough := func() bool { return sum >= short.better }
@@ -39,7 +39,8 @@ func (e *evictor) choose(short shortage, partly bool) []victim {
 	return slices.Concat(e.catalog.claimOrphans(files), e.catalog.takeBlocks(blocks))
 }
 
-// excess is how many bytes tenants have beyond their share; those that have not are missing. The caller holds the lock.
+// excess is how many bytes tenants have beyond their share; those that have not are missing. The caller holds
+// the lock.
 func (e *evictor) excess() map[kv.SaltID]int64 {
 	if e.cfg.Share <= 0 || e.cfg.Share >= 1 {
 		return nil

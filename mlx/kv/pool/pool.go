@@ -2,11 +2,11 @@
 // allocated, shared by reference count, found by their names once they are published, and evicted when their
 // memory is needed.
 //
-// A block is written by one sequence until it is published; from then on nobody writes it. A published block to which
-// nobody has a reference is idle: it can be found, and it can be evicted.
+// A block is written by one sequence until it is published; from then on nobody writes it. A published block
+// to which nobody has a reference is idle: it can be found, and it can be evicted.
 //
-// Invariants, which Check verifies: the bytes reserved are exactly those of the blocks in the pool; they never exceed
-// the budget; a block without references is published and can be found, else it is freed, once.
+// Invariants, which Check verifies: the bytes reserved are exactly those of the blocks in the pool; they
+// never exceed the budget; a block without references is published and can be found, else it is freed, once.
 //
 // The parts of a pool have a file each, named after their subject: the budget of bytes, the blocks with their
 // references, the prefix index, eviction, and the copies in tiers. They share the state that one lock guards,
@@ -33,8 +33,8 @@ type Config struct {
 	Budget     int64                  // bytes that all blocks together may take
 	BlockBytes int64                  // bytes of one block
 	Allocate   func() (Memory, error) // makes one block's memory; called with its bytes reserved
-	// Share is the part of the budget that a tenant keeps when memory is needed: one with more published blocks loses its
-	// own before others lose any. 0 and 1 are no bound.
+	// Share is the part of the budget that a tenant keeps when memory is needed: one with more published
+	// blocks loses its own before others lose any. 0 and 1 are no bound.
 	Share   float64
 	Clock   func() time.Time // time.Now
 	Evicted func(Evicted)    // called for each block evicted for the sake of another. May be nil
@@ -90,8 +90,8 @@ type Stats struct {
 	Utilization float64 // Busy over Budget
 }
 
-// Stats returns the figures. Utilisation is the share of the budget that cannot be had without loss: what sequences
-// hold, and what is on its way to a first tier.
+// Stats returns the figures. Utilisation is the share of the budget that cannot be had without loss: what
+// sequences hold, and what is on its way to a first tier.
 func (p *Pool) Stats() Stats {
 	s := p.state
 	s.mu.Lock()
@@ -106,8 +106,8 @@ func (p *Pool) Stats() Stats {
 	}
 }
 
-// Free is the number of blocks that can be allocated now without loss: idle ones count, unless they are on their way
-// to a first tier.
+// Free is the number of blocks that can be allocated now without loss: idle ones count, unless they are on
+// their way to a first tier.
 func (p *Pool) Free() int {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()

@@ -67,8 +67,8 @@ func (s *evictionQueues) remove(b *Block) {
 	}
 }
 
-// victim is the idle block to evict next, of at most the given priority, or nil. Those of which it is told that they go first
-// do so, unless they would be lost.
+// victim is the idle block to evict next, of at most the given priority, or nil. Those of which it is told
+// that they go first do so, unless they would be lost.
 func (s *evictionQueues) victim(last priority, fetchedToo bool, now time.Time, goesFirst func(*Block) bool) *Block {
 	s.unpin(now)
 	if goesFirst != nil {

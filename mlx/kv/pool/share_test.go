@@ -36,7 +36,8 @@ func (p tenanted) left(last byte) (names string) {
 	return names
 }
 
-// sharedPool is a full pool of ten blocks, of which the one tenant has three, used longest ago, and the other seven.
+// sharedPool is a full pool of ten blocks, of which the one tenant has three, used longest ago, and the other
+// seven.
 func sharedPool(t *testing.T, share float64) (small, large tenanted) {
 	t.Helper()
 	p, err := pool.New(pool.Config{Budget: 10, BlockBytes: 1, Share: share, Allocate: func() (pool.Memory, error) { return nothing{}, nil }})
@@ -83,7 +84,8 @@ func TestATenantBeyondItsShareLosesItsOwnBlocksFirst(t *testing.T) {
 	}
 }
 
-// What a tenant has pinned, or fetched ahead, does not make its share larger; what would be lost waits for the tier.
+// What a tenant has pinned, or fetched ahead, does not make its share larger; what would be lost waits for
+// the tier.
 func TestPinsDoNotMakeAShareLarger(t *testing.T) {
 	small, large := sharedPool(t, 0.5)
 	for name := range byte(7) {

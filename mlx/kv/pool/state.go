@@ -7,8 +7,8 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// state is what the parts of a pool share: which blocks there are, by which names they are found, and which are
-// idle. mu guards it and the budget. The callers of its methods hold mu, but for free.
+// state is what the parts of a pool share: which blocks there are, by which names they are found, and which
+// are idle. mu guards it and the budget. The callers of its methods hold mu, but for free.
 type state struct {
 	cfg    *Config
 	mu     sync.Mutex
@@ -49,8 +49,8 @@ func (s *state) acquire(b *Block) *Block {
 	return b
 }
 
-// requeue puts a block where it belongs after something about it changed: into the queue of its priority if it
-// is idle, into none if not.
+// requeue puts a block where it belongs after something about it changed: into the queue of its priority if
+// it is idle, into none if not.
 func (s *state) requeue(b *Block) {
 	s.idle.remove(b)
 	if b.refs == 0 && b.published != nil {

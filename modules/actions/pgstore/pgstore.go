@@ -1,5 +1,5 @@
-// Package pgstore keeps operators' actions in Postgres, where several nodes share them. The queries are in queries.sql; sqlc
-// writes the package queries from them.
+// Package pgstore keeps operators' actions in Postgres, where several nodes share them. The queries are in
+// queries.sql; sqlc writes the package queries from them.
 package pgstore
 
 import (
