@@ -106,7 +106,7 @@ func TestABucketOutlivesItsDatabase(t *testing.T) {
 func TestABucketIsCleanedOfWhatNobodyOwns(t *testing.T) {
 	c := newCluster(t)
 	a := c.start("a", shortLived())
-	agent := talk(t, "owner", 40)
+	agent := talk(t, "owner", 110)
 	agent.keep(a)
 	agent.ask(a)
 	agent.awaitDurable(a)

@@ -21,8 +21,6 @@ import (
 const (
 	// mostCollected is the part of all blocks that a collection may remove: one in so many.
 	mostCollected = 10
-	// alwaysCollected is how many blocks may go whatever part of all they are.
-	alwaysCollected = 8
 	// mostRemembered is how many blocks one collection removes; the rest is left to the next one.
 	mostRemembered = 100_000
 	// collection is the name of its removals in the store.
@@ -96,7 +94,7 @@ func (c *collector) collect(ctx context.Context, store Store) error {
 	if err != nil {
 		return err
 	}
-	if most := max(done.Blocks/mostCollected, alwaysCollected); done.Orphans > most {
+	if done.Orphans > done.Blocks/mostCollected {
 		return fmt.Errorf("collect %d of %d blocks that no agent owns: %w", done.Orphans, done.Blocks, errTenth)
 	}
 	err = c.remove(ctx, store, orphans, &done.Removed)

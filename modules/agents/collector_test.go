@@ -106,6 +106,15 @@ func (c collecting) next() agents.Collection {
 	return <-c.collections
 }
 
+// long is a chain of so many blocks.
+func long(blocks int) kv.Chain {
+	keys := make([]byte, blocks)
+	for i := range keys {
+		keys[i] = byte(i + 1)
+	}
+	return chain(keys...)
+}
+
 // stopped waits for a collection that stops, and returns why.
 func (c collecting) stopped() string {
 	for {
@@ -121,7 +130,7 @@ func (c collecting) stopped() string {
 func TestWhatNobodyOwnsIsCollectedWhenItIsOld(t *testing.T) {
 	bucket, now := newBucket()
 	c := collectFrom(t, bucket, now, "secret")
-	owned, orphaned, young := chain(1, 2, 3), chain(4, 5), chain(6)
+	owned, orphaned, young := long(20), chain(104, 105), chain(106)
 	c.Note("t", "a", agents.Use{Chain: owned, At: at(now.Load())})
 	if _, err := c.Written(t.Context(), "t", "a"); err != nil {
 		t.Fatal(err)
@@ -130,7 +139,7 @@ func TestWhatNobodyOwnsIsCollectedWhenItIsOld(t *testing.T) {
 	c.bucket.Set("v1/somebody's notes", []byte("are none of ours"))
 	now.Add(int64(collectedAfter.Seconds()))
 	c.store(young)
-	if got := c.next(); got.Blocks != 6 || got.Orphans != 0 || c.blocks(orphaned) != 2 {
+	if got := c.next(); got.Blocks != 23 || got.Orphans != 0 || c.blocks(orphaned) != 2 {
 		t.Errorf("as old as the TTL: %+v, %d are left", got, c.blocks(orphaned))
 	}
 	now.Add(1)
@@ -139,7 +148,7 @@ func TestWhatNobodyOwnsIsCollectedWhenItIsOld(t *testing.T) {
 		c.next()
 	}
 	c.next()
-	if c.blocks(owned) != 3 || c.blocks(young) != 1 || len(c.bucket.Keys()) != 6 {
+	if c.blocks(owned) != 20 || c.blocks(young) != 1 || len(c.bucket.Keys()) != 23 {
 		t.Errorf("left are %v", c.bucket.Keys())
 	}
 }
@@ -185,7 +194,9 @@ func TestACollectionKnowsItsOwnBucket(t *testing.T) {
 	bucket, now := newBucket()
 	first := collectFrom(t, bucket, now, "secret")
 	first.next()
-	first.store(chain(1))
+	orphan := chain(200)
+	first.Note("t", "a", agents.Use{Chain: long(10), At: at(now.Load() + 4000)})
+	first.store(long(10), orphan)
 	now.Add(4000)
 	second := collectFrom(t, bucket, now, "another secret")
 	if why := second.stopped(); !strings.Contains(why, "another cluster secret") {
@@ -198,7 +209,7 @@ func TestACollectionKnowsItsOwnBucket(t *testing.T) {
 		}
 	}
 	bucket.Fail(nil)
-	for first.blocks(chain(1)) > 0 {
+	for first.blocks(orphan) > 0 {
 		select {
 		case <-first.collections:
 		case <-first.stops:
