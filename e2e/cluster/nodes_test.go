@@ -120,16 +120,18 @@ func (c *cluster) launch(name string, settings map[string]string, until wait.Str
 		"SEMANTIC_SERVER_RATE_LIMIT_PER_AGENT": "0", "SEMANTIC_SERVER_RATE_LIMIT_GLOBAL": "0",
 	}
 	maps.Copy(environment, settings)
+	inMemory, folders := map[string]string{"/tmp": "rw"}, []string(nil)
+	if c.volume == "" {
+		inMemory[nodeFolder] = "rw,size=2g,mode=0700,uid=10001,gid=10001"
+	} else {
+		folders = append(folders, c.volume+":"+nodeFolder)
+	}
 	box, address := container(c.t, testcontainers.ContainerRequest{
 		Image: imageOf("E2E_IMAGE", "agent-memory:dev"), Env: environment, ExposedPorts: []string{"8000/tcp"},
-		Tmpfs: map[string]string{"/tmp": "rw"},
+		Tmpfs: inMemory,
 		HostConfigModifier: func(h *containertypes.HostConfig) {
 			h.ReadonlyRootfs = true
-			if c.volume == "" {
-				h.Tmpfs[nodeFolder] = "rw,size=2g,mode=0700,uid=10001,gid=10001"
-			} else {
-				h.Binds = append(h.Binds, c.volume+":"+nodeFolder)
-			}
+			h.Binds = append(h.Binds, folders...)
 			h.ExtraHosts = []string{outside + ":" + bridge(c.t)}
 		},
 		WaitingFor: until,
