@@ -44,7 +44,18 @@ func (l *link) address() string { return l.proxy.Listen }
 // disturb adds a fault to what comes back from the server: its kind and attributes as toxiproxy names them.
 func (l *link) disturb(kind, attributes string) {
 	l.t.Helper()
-	toxic := fmt.Sprintf(`{"name":%q,"type":%q,"stream":"downstream","toxicity":1,"attributes":{%s}}`, kind, kind, attributes)
+	l.add("downstream", kind, attributes)
+}
+
+// swallow lets nothing through to the server, which the clients don't notice.
+func (l *link) swallow() {
+	l.t.Helper()
+	l.add("upstream", "timeout", `"timeout":0`)
+}
+
+func (l *link) add(stream, kind, attributes string) {
+	l.t.Helper()
+	toxic := fmt.Sprintf(`{"name":%q,"type":%q,"stream":%q,"toxicity":1,"attributes":{%s}}`, stream+" "+kind, kind, stream, attributes)
 	if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 		l.t.Fatal(err)
 	}

@@ -236,7 +236,7 @@ func TestWhatABucketLacksReachesItAfterARestart(t *testing.T) {
 	folder := c.newVolume()
 	a := c.startOn(folder, "a", nil)
 	agent := talk(t, "returner", 40)
-	c.bucket.disturb("timeout", `"timeout":0`)
+	c.bucket.swallow()
 	agent.ask(a)
 	within(t, "durable on its disk", func() bool { return agent.durable(a, "disk") > 0 })
 	a.signal("KILL")
