@@ -118,6 +118,12 @@ class Server:
         with contextlib.closing(connection):
             return json.load(response)
 
+    def show(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return json.load(connection.getresponse())
+
     def stream(self, path, body, kind):
         """Sends a request and notes when data comes. It is looked into afterwards, not to take time from the server."""
         began, connection, response = self.post(path, body)

@@ -51,6 +51,8 @@ type Config struct {
 	// Patience is how long a sequence waits at least for a block that is on its way before it does without: 250
 	// ms. For room that costs no block that is not durable yet it waits as long, and never less than a second.
 	Patience time.Duration
+	// MostUnsaved is the share of the pool that may wait to be stored before further stores are left for later: a half.
+	MostUnsaved float64
 	// FlushFor is how long Run may take at its end to store what no tier has yet: 10 s.
 	FlushFor time.Duration
 

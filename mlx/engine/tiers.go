@@ -11,7 +11,7 @@ func (e *Engine) newCache(model Model, blocks *pool.Pool) *cache.Cache {
 	cfg := cache.Config{
 		Pool: blocks, Rows: rows{model}, Form: cache.Form{Bits: spec.Bits, Class: spec.Class, Layers: spec.Layers},
 		Arrived: e.wake.signal, Owned: e.cfg.Owned, Storable: e.cfg.Storable, Log: e.cfg.Logger, Listener: e.cfg.Moves,
-		Policies: e.cfg.Policies,
+		Policies: e.cfg.Policies, MostUnsaved: e.cfg.MostUnsaved,
 	}
 	if spec.Storable {
 		cfg.Tiers = e.cfg.Tiers

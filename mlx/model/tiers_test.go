@@ -76,7 +76,7 @@ func startNode(t *testing.T, path, dir, isa string, blocks int64, chunk int) *no
 	cfg := engine.Config{
 		Open: open, Budget: blocks * blockBytes, MaxBatch: 3, MaxQueue: 100, ChunkTokens: chunk,
 		Tenant: func(name string) *kv.Tenant { return kv.NewTenant([]byte("cluster"), name) }, Tiers: []kv.Tier{tier},
-		Margin: time.Minute, Patience: time.Minute, // a slow machine must not change what is read
+		Margin: time.Minute, Patience: time.Minute, MostUnsaved: 1, // a slow machine must not change what is read
 	}
 	cfg.Listener.Finished = func(f engine.Finished) { n.mu.Lock(); n.last[f.ID] = f.Chain; n.mu.Unlock() }
 	cfg.Listener.Preempted = func() { n.mu.Lock(); n.moves.preempted++; n.mu.Unlock() }

@@ -55,6 +55,10 @@ type Config struct {
 	// Policies say how blocks go to tiers, by the tiers' names. A tier that is not named gets every block.
 	Policies map[string]Policy
 
+	// MostUnsaved is the share of the pool that may wait to be stored before further stores are dropped, to be tried
+	// again: a half.
+	MostUnsaved float64
+
 	Writers int // that write to one tier at once: 2
 	Readers int // that fetch at once: 4
 }
@@ -81,6 +85,9 @@ func (c *Config) complete() {
 	}
 	if c.Writers < 1 {
 		c.Writers = 2
+	}
+	if c.MostUnsaved <= 0 {
+		c.MostUnsaved = 0.5
 	}
 	if c.Readers < 1 {
 		c.Readers = 4

@@ -48,7 +48,7 @@ func (w *writer) refusal() string {
 		return "degraded"
 	case w.isStalled():
 		return "slow"
-	case 2*stats.Unsaved > stats.Budget || w.isCrowded():
+	case float64(stats.Unsaved) > w.cfg.MostUnsaved*float64(stats.Budget) || w.isCrowded():
 		return "backlog"
 	}
 	return ""
