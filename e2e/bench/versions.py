@@ -34,13 +34,15 @@ def emptied(server):
     server.ask("/admin/pool/trim", {})
 
 
-def measure(servers, rounds, tokens):
+def measure(servers, rounds, tokens, only):
     lines = {}
     for number in range(-1, rounds):  # the first round warms up and is not counted
         order = servers if number % 2 else servers[::-1]
         for what, take in steps(tokens):
+            if only and what[0] not in only:
+                continue
             seconds = {}
-            prompt = prompt_of(servers[0], what[1])
+            prompt = prompt_of(order[-1], what[1])  # by turns: who counts has its threads awake
             for server in order:
                 time.sleep(0.2)  # threads that spin after their work have fallen asleep
                 seconds[server] = take(server, prompt)
@@ -73,6 +75,7 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--decode-tokens", type=int, default=96)
+    parser.add_argument("--only", nargs="*", help="of the lines, by their names")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         servers = []
@@ -80,7 +83,7 @@ def main():
             server = Ours(binary, options.model)
             stack.callback(server.stop)
             servers.append(server)
-        lines = measure(servers, options.rounds, options.decode_tokens)
+        lines = measure(servers, options.rounds, options.decode_tokens, options.only)
     print(f"{'':24} {'first':>10} {'second':>10} {'second/first':>13} {'from':>6} {'to':>6}")
     for (what, n), pairs in lines.items():
         ratios = sorted(second / first for first, second in pairs)
