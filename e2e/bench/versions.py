@@ -1,6 +1,8 @@
 """Compares two binaries of this server, in one run and in turn: prefill, decode, and reading a prompt again from the pool
-and from disk. The figure of a line is the median over the rounds of the other binary's time over the first one's, each
-taken for the same prompt: over 1, the first is faster. Standard library only.
+and from disk. The figure of a line is the other binary's time over the first one's, each pair taken for the same prompt:
+over 1, the first is faster. Who is started first, or goes first in a pair, can differ by more than what is looked for: so
+the binaries take turns in both, and the figure is the geometric mean of the medians over the four orders. Standard
+library only.
 
     python3 e2e/bench/versions.py --model GGUF bin/agent-memory /tmp/before/bin/agent-memory
 """
@@ -34,10 +36,9 @@ def emptied(server):
     server.ask("/admin/pool/trim", {})
 
 
-def measure(servers, rounds, tokens, only):
-    lines = {}
-    for number in range(-1, rounds):  # the first round warms up and is not counted
-        order = servers if number % 2 else servers[::-1]
+def measure(servers, rounds, tokens, only, note):
+    for number in range(-1, 2 * rounds):  # the first round warms up and is not counted
+        order = servers[::-1] if number % 2 else servers
         for what, take in steps(tokens):
             if only and what[0] not in only:
                 continue
@@ -47,8 +48,15 @@ def measure(servers, rounds, tokens, only):
                 time.sleep(0.2)  # threads that spin after their work have fallen asleep
                 seconds[server] = take(server, prompt)
             if number >= 0:
-                lines.setdefault(what, []).append([seconds[s] for s in servers])
-    return lines
+                note(what, number % 2, [seconds[s] for s in servers])
+
+
+def started(stack, binaries, model):
+    servers = []
+    for binary in binaries:
+        servers.append(Ours(binary, model))
+        stack.callback(servers[-1].stop)
+    return servers
 
 
 def steps(tokens):
@@ -73,22 +81,32 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binaries", nargs=2, help="the first is compared with the second")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=2, help="for either order of each start")
+    parser.add_argument("--starts", type=int, default=4, help="of both servers, an even number")
     parser.add_argument("--decode-tokens", type=int, default=96)
     parser.add_argument("--only", nargs="*", help="of the lines, by their names")
     options = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        servers = []
-        for binary in options.binaries:
-            server = Ours(binary, options.model)
-            stack.callback(server.stop)
-            servers.append(server)
-        lines = measure(servers, options.rounds, options.decode_tokens, options.only)
-    print(f"{'':24} {'first':>10} {'second':>10} {'second/first':>13} {'from':>6} {'to':>6}")
-    for (what, n), pairs in lines.items():
-        ratios = sorted(second / first for first, second in pairs)
-        ours, theirs = (statistics.median(p[i] for p in pairs) * 1000 for i in (0, 1))
-        print(f"{what + ' at ' + str(n):24} {ours:8.2f}ms {theirs:8.2f}ms {statistics.median(ratios):13.3f} {ratios[0]:6.2f} {ratios[-1]:6.2f}")
+    lines = {}
+    for start in range(options.starts):
+        swapped = start % 2
+
+        def note(what, turn, seconds):
+            pair = seconds[::-1] if swapped else seconds
+            lines.setdefault(what, {}).setdefault((swapped, turn ^ swapped), []).append(pair)
+
+        with contextlib.ExitStack() as stack:
+            servers = started(stack, options.binaries[::-1] if swapped else options.binaries, options.model)
+            measure(servers, options.rounds, options.decode_tokens, options.only, note)
+    report(lines)
+
+
+def report(lines):
+    print(f"{'':24} {'first':>10} {'second':>10} {'second/first':>13}   by who is started first, and begins: 1 1, 1 2, 2 1, 2 2")
+    for (what, n), orders in lines.items():
+        ours, theirs = (statistics.median(p[i] for pairs in orders.values() for p in pairs) * 1000 for i in (0, 1))
+        medians = [statistics.median(theirs / ours for ours, theirs in orders[o]) for o in sorted(orders)]
+        print(f"{what + ' at ' + str(n):24} {ours:8.2f}ms {theirs:8.2f}ms {statistics.geometric_mean(medians):13.3f}  "
+              + "".join(f"{m:7.3f}" for m in medians))
 
 
 if __name__ == "__main__":
