@@ -88,10 +88,11 @@ func (c *Chain) UnmarshalBinary(b []byte) error {
 
 // Holding is what one tier has of some chains.
 type Holding struct {
-	Tier   string // "pool", "disk", …
-	Blocks int    // distinct blocks, those shared with other chains included
-	Bytes  int64
-	Tokens int // that can be read from this tier alone: the longest over the chains from their beginning on
+	Tier      string // "pool", "disk", …
+	IsDistant bool   // the tier is asked over a network, by every node
+	Blocks    int    // distinct blocks, those shared with other chains included
+	Bytes     int64
+	Tokens    int // that can be read from this tier alone: the longest over the chains from their beginning on
 }
 
 // Moved counts what an operation on chains or tiers did.

@@ -127,7 +127,7 @@ func (r *Registry) Create(ctx context.Context, tenant, id, system string, ttl ti
 	return record, created, err
 }
 
-// Retain has the agent's blocks given up after others until the given time.
+// Retain has the agent's blocks given up after others until the given time, on every node.
 func (r *Registry) Retain(ctx context.Context, tenant, id string, until time.Time) (Record, error) {
 	store, err := r.conn.ask(ctx)
 	if err != nil {
@@ -136,36 +136,12 @@ func (r *Registry) Retain(ctx context.Context, tenant, id string, until time.Tim
 	at := ref{tenant, id}
 	r.writer.writeSoon(ctx, at)
 	record, err := r.writer.change(ctx, store, at, false, func(record *Record) { record.RetainUntil = until })
-	if err == nil {
-		r.cfg.Memory.Retain(record.Chains(), until)
+	if err != nil {
+		return record, err
 	}
+	r.cfg.Memory.Retain(record.Chains(), until)
+	_, err = r.send(ctx, Command{Kind: CommandRetain, Tenant: tenant, ID: id, Until: until})
 	return record, err
-}
-
-// Evict takes the agent out of the pool, once the tier of that name has it; empty for any lower tier.
-func (r *Registry) Evict(ctx context.Context, tenant, id, to string) (kv.Moved, error) {
-	record, err := r.Get(ctx, tenant, id)
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	moved, err := r.cfg.Memory.Evict(ctx, record.Chains(), to)
-	if err == nil {
-		r.hot.remove(ref{tenant, id})
-	}
-	return moved, err
-}
-
-// Prefetch brings the agent into the pool.
-func (r *Registry) Prefetch(ctx context.Context, tenant, id string) (kv.Moved, error) {
-	record, err := r.Get(ctx, tenant, id)
-	if err != nil {
-		return kv.Moved{}, err
-	}
-	moved, err := r.cfg.Memory.Prefetch(ctx, tenant, record.Chains())
-	if err == nil {
-		r.hot.touch(ref{tenant, id})
-	}
-	return moved, err
 }
 
 // Holdings tells what each tier has of an agent, the pool first.

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// presence tells a store that several nodes share that this one lives, and has the janitor look when another
-// node deleted an agent: at once when that is told, and at every beat should it not be.
+// presence tells a store that several nodes share that this one lives, and has others look there for what other
+// nodes left: at once when that is told, and at every beat should it not be.
 type presence struct {
-	cfg     Settings
-	conn    *connection
-	janitor *janitor
+	cfg  Settings
+	conn *connection
+	look func()
 }
 
 // run goes on until ctx ends. A store of this node alone is left in peace.
 func (p *presence) run(ctx context.Context) {
 	var both sync.WaitGroup
-	both.Go(func() { p.repeat(ctx, Shared.Beat, p.janitor.wake) })
+	both.Go(func() { p.repeat(ctx, Shared.Beat, p.look) })
 	both.Go(func() {
-		p.repeat(ctx, func(store Shared, ctx context.Context) error { return store.Watch(ctx, p.janitor.wake) }, func() {})
+		p.repeat(ctx, func(store Shared, ctx context.Context) error { return store.Watch(ctx, p.look) }, func() {})
 	})
 	both.Wait()
 }

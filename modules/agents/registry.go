@@ -124,6 +124,7 @@ type Registry struct {
 	writer  *writer
 	janitor *janitor
 	hot     *hotAgents
+	*commander
 	wakeUps chan struct{} // a use was noted
 }
 
@@ -134,6 +135,7 @@ func NewRegistry(ctx context.Context, cfg Settings) *Registry {
 	r.conn = newConnection(cfg, func() { r.janitor.wake() })
 	r.writer = newWriter(cfg, r.conn)
 	r.janitor = newJanitor(cfg, r.conn, r.writer)
+	r.commander = newCommander(r)
 	_, _ = r.conn.reopen(ctx) // a failure is told, and tried again
 	return r
 }
@@ -178,7 +180,8 @@ func (r *Registry) Run(ctx context.Context) error {
 	defer cleaning.Wait()
 	cleaning.Go(func() { r.janitor.run(ctx) })
 	cleaning.Go(func() { (&collector{r.cfg, r.conn}).run(ctx) })
-	cleaning.Go(func() { (&presence{r.cfg, r.conn, r.janitor}).run(ctx) })
+	cleaning.Go(func() { (&presence{r.cfg, r.conn, r.wakeForNews}).run(ctx) })
+	cleaning.Go(func() { r.commander.run(ctx) })
 	pause := r.cfg.Retry
 	for ctx.Err() == nil {
 		written := r.writer.writeAll(ctx)
@@ -199,6 +202,12 @@ func (r *Registry) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// wakeForNews has those look in the store who do what other nodes leave there.
+func (r *Registry) wakeForNews() {
+	r.janitor.wake()
+	r.commander.wake()
 }
 
 // end writes what is left and closes the store.

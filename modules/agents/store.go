@@ -80,9 +80,13 @@ type Deletions interface {
 type Shared interface {
 	// Beat tells that this node lives. ErrSameNode: another process does so in this one's name.
 	Beat(ctx context.Context) error
-	// Watch calls changed whenever a node took a deletion, until ctx ends or the connection is lost. Some may
-	// be missed.
+	// Watch calls changed whenever a node took a deletion or sent a command, until ctx ends or the connection
+	// is lost. Some may be missed.
 	Watch(ctx context.Context, changed func()) error
+	// Send leaves a command to every other node that lives, and returns how many these are.
+	Send(ctx context.Context, c Command) (nodes int, err error)
+	// Received takes the commands that other nodes left to this one, in their order.
+	Received(ctx context.Context) ([]Command, error)
 	// Lead does what one node has to do for all, unless another one does so now.
 	Lead(ctx context.Context, do func(context.Context)) error
 }
@@ -90,8 +94,10 @@ type Shared interface {
 // Bounds of nodes' lives.
 const (
 	BeatEvery = 5 * time.Second
-	LivesFor  = 30 * time.Second    // after its last beat
-	KnownFor  = 90 * 24 * time.Hour // a node that is away for longer no longer holds up that deletions are forgotten
+	LivesFor  = 30 * time.Second // after its last beat
+	// CommandsHold is how long a command waits for a node that can't be reached.
+	CommandsHold = 10 * time.Minute
+	KnownFor     = 90 * 24 * time.Hour // a node that is away for longer no longer holds up that deletions are forgotten
 )
 
 // Secrets keeps the cluster's secret.

@@ -11,9 +11,10 @@ const poolName = "pool"
 
 // Holdings tells what the pool and each tier has of the chains.
 func (c *catalog) Holdings(ctx context.Context, chains []kv.Chain) []kv.Holding {
-	counts := []*count{newCount(poolName)}
+	counts := []*count{newCount(poolName, false)}
 	for _, tier := range c.cfg.Tiers {
-		counts = append(counts, newCount(tier.Name()))
+		_, isDistant := kv.As[kv.Distant](tier)
+		counts = append(counts, newCount(tier.Name(), isDistant))
 	}
 	for _, chain := range chains {
 		refs := chain.Refs()
@@ -34,8 +35,8 @@ type count struct {
 	seen map[kv.Key]bool
 }
 
-func newCount(tier string) *count {
-	return &count{kv.Holding{Tier: tier}, map[kv.Key]bool{}}
+func newCount(tier string, isDistant bool) *count {
+	return &count{kv.Holding{Tier: tier, IsDistant: isDistant}, map[kv.Key]bool{}}
 }
 
 func (n *count) add(refs []kv.Ref, found []kv.Copy) {

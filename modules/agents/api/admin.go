@@ -50,13 +50,13 @@ func (a *API) adminEvict(ctx context.Context, in *evictInput) (*movedAnswer, err
 	if tiers := a.registry.Tiers(); to != "" && !slices.Contains(tiers, to) {
 		return nil, huma.Error409Conflict("this server has no tier " + to + "; it has " + strings.Join(tiers, ", "))
 	}
-	moved, err := a.registry.Evict(ctx, in.Tenant, in.ID, to)
-	return a.moveAnswer(ctx, moved, err)
+	moved, nodes, err := a.registry.Evict(ctx, in.Tenant, in.ID, to)
+	return a.moveAnswer(ctx, moved, nodes, err)
 }
 
 func (a *API) adminPrefetch(ctx context.Context, in *AgentPath) (*movedAnswer, error) {
-	moved, err := a.registry.Prefetch(ctx, in.Tenant, in.ID)
-	return a.moveAnswer(ctx, moved, err)
+	moved, nodes, err := a.registry.Prefetch(ctx, in.Tenant, in.ID)
+	return a.moveAnswer(ctx, moved, nodes, err)
 }
 
 type retainInput struct {

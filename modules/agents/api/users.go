@@ -97,16 +97,17 @@ type moved struct {
 	Blocks int   `json:"blocks"`
 	Bytes  int64 `json:"bytes"`
 	NoRoom int   `json:"no_room,omitempty" doc:"Blocks that were to move and for which there was no room"`
+	Nodes  int   `json:"other_nodes,omitempty" doc:"Nodes beside this one that were told to do the same, and do so within seconds. What they move is not counted here"`
 }
 
-func (a *API) moveAnswer(ctx context.Context, m kv.Moved, err error) (*movedAnswer, error) {
+func (a *API) moveAnswer(ctx context.Context, m kv.Moved, nodes int, err error) (*movedAnswer, error) {
 	if err != nil {
 		return nil, a.moveFailure(ctx, err)
 	}
-	return &movedAnswer{moved{m.Blocks, m.Bytes, m.NoRoom}}, nil
+	return &movedAnswer{moved{m.Blocks, m.Bytes, m.NoRoom, nodes}}, nil
 }
 
 func (a *API) prefetch(ctx context.Context, in *idInput) (*movedAnswer, error) {
-	moved, err := a.registry.Prefetch(ctx, auth.From(ctx).Tenant, in.ID)
-	return a.moveAnswer(ctx, moved, err)
+	moved, nodes, err := a.registry.Prefetch(ctx, auth.From(ctx).Tenant, in.ID)
+	return a.moveAnswer(ctx, moved, nodes, err)
 }

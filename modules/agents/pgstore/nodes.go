@@ -45,6 +45,9 @@ func join(ctx context.Context, q *queries.Queries, node, boot string) error {
 	case isNew > 0:
 		return q.ConfirmEnded(ctx, node)
 	}
+	if err := q.ForgetCommands(ctx, node); err != nil {
+		return err
+	}
 	return q.Rejoin(ctx, queries.RejoinParams{ID: node, Boot: boot})
 }
 

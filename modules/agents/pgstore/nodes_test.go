@@ -180,6 +180,53 @@ func TestNodesAreToldOfDeletions(t *testing.T) {
 	}
 }
 
+// A command waits for every other node that lives, and each takes it once, in order; who lives no more is left
+// out, and neither what is old nor what was for a node's earlier process is carried out.
+func TestCommandsWaitForNodesThatLive(t *testing.T) {
+	server := pgtest.Start(t)
+	database := server.Database()
+	one, two, silent := beating(t, database, "one"), beating(t, database, "two"), beating(t, database, "silent")
+	server.Exec(database, `UPDATE nodes SET heartbeat = now() - interval '1 hour' WHERE id = 'silent'`)
+	first := agents.Command{Kind: agents.CommandEvict, Tenant: "t", ID: "a", Tier: "disk"}
+	second := agents.Command{Kind: agents.CommandRetain, Tenant: "t", ID: "a", Until: time.Unix(500, 0)}
+	for _, c := range []agents.Command{first, second} {
+		if nodes, err := one.Send(t.Context(), c); nodes != 1 || err != nil {
+			t.Errorf("it was left to %d nodes, %v", nodes, err)
+		}
+	}
+	if got := received(t, two); len(got) != 2 || got[0] != first || !got[1].Until.Equal(second.Until) || got[1].Kind != second.Kind {
+		t.Errorf("received %+v", got)
+	}
+	for _, s := range []*pgstore.Store{one, two, silent} {
+		if got := received(t, s); len(got) != 0 {
+			t.Errorf("received %+v", got)
+		}
+	}
+	_, err := one.Send(t.Context(), first)
+	must(t, err)
+	server.Exec(database, `UPDATE node_commands SET created = now() - interval '11 minutes'`)
+	if got := received(t, two); len(got) != 0 {
+		t.Errorf("what is old was received: %+v", got)
+	}
+	_, err = one.Send(t.Context(), first)
+	must(t, err)
+	must(t, two.Close())
+	if got := received(t, beating(t, database, "two")); len(got) != 0 {
+		t.Errorf("the next process received %+v", got)
+	}
+	_, err = one.Send(t.Context(), agents.Command{Kind: agents.CommandEvict, Tenant: "t", ID: "a\x00"})
+	if err == nil {
+		t.Error("a name that the database can't hold was sent")
+	}
+}
+
+func received(t *testing.T, s *pgstore.Store) []agents.Command {
+	t.Helper()
+	all, err := s.Received(t.Context())
+	must(t, err)
+	return all
+}
+
 // Two processes with one name are told.
 func TestANameBelongsToOneNode(t *testing.T) {
 	database := pgtest.Start(t).Database()

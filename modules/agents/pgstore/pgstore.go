@@ -132,7 +132,7 @@ func (s *Store) in(ctx context.Context, f func(context.Context, *queries.Queries
 }
 
 // read runs f in a transaction that sees one state of the database.
-func (s *Store) read(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
+func read(ctx context.Context, s *Store, f func(context.Context, *queries.Queries) error) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	how := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}

@@ -22,6 +22,8 @@ INSERT INTO deletions SELECT 'op' || n, 'tenant', 'id' || n, n, n % 1000, n % 10
 INSERT INTO nodes VALUES ('node', 'boot', now());
 INSERT INTO confirmations SELECT operation, 'node', true, 0, 0, '' FROM deletions;
 INSERT INTO deleted_chains SELECT operation, 0, '' FROM deletions;
+INSERT INTO nodes SELECT 'node' || n, 'boot', now() FROM generate_series(1, 100) n;
+INSERT INTO node_commands (node, kind, tenant, agent, tier, until, created) SELECT 'node' || 1 + n % 100, 'evict', 't', 'a', '', 0, now() FROM generate_series(1, 10000) n;
 ANALYZE;`
 
 // A question is answered through an index, and one about few agents reads few: a page in the order of names,
@@ -38,7 +40,7 @@ func TestQuestionsUseIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(t.Context()) }()
-	large := regexp.MustCompile(`Seq Scan on (agents|heads|owners|deletions|deleted_chains|confirmations)`) // not of the few nodes
+	large := regexp.MustCompile(`Seq Scan on (agents|heads|owners|deletions|deleted_chains|confirmations|node_commands)`) // not of the few nodes
 	for question, index := range questions() {
 		name, values, _ := strings.Cut(question, " ")
 		plan := explain(t, conn, statement(t, name), values)
@@ -76,6 +78,8 @@ func questions() map[string]string {
 		"endDeletions 1, 30":                       "deletions_unsettled",
 		"settleDeletions ":                         "deletions_unsettled",
 		"forgetDeletions 3":                        "deletions_ended",
+		"takeCommands 'node7', 600":                "node_commands_node",
+		"forgetCommands 'node7'":                   "node_commands_node",
 		"countUnnoticed 'tenant', 'id33', 'other'": "deletions_agent",
 	}
 }

@@ -171,6 +171,20 @@ UPDATE nodes SET heartbeat = now() - make_interval(secs => @seconds::float8) WHE
 -- name: ForgetNodes :exec
 DELETE FROM nodes WHERE heartbeat < now() - make_interval(secs => @seconds::float8);
 
+-- name: AddCommand :execrows
+-- For every other node that lives.
+INSERT INTO node_commands (node, kind, tenant, agent, tier, until, created)
+SELECT id, @kind, @tenant, @agent, @tier, @until, now() FROM nodes
+WHERE id <> @node AND heartbeat > now() - make_interval(secs => @live_seconds::float8);
+
+-- name: TakeCommands :many
+DELETE FROM node_commands WHERE node = @node
+RETURNING number, kind, tenant, agent, tier, until, (created > now() - make_interval(secs => @live_seconds::float8))::bool AS holds;
+
+-- name: ForgetCommands :exec
+-- What was for the node's process before this one.
+DELETE FROM node_commands WHERE node = @node;
+
 -- name: Tell :exec
 SELECT pg_notify('agent_memory', @what::text);
 

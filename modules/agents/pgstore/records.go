@@ -39,7 +39,7 @@ func (s *Store) Get(ctx context.Context, tenant, id string) (r agents.Record, er
 	if !isText(tenant) || !isText(id) {
 		return r, wrap("read", tenant, id, agents.ErrNotFound)
 	}
-	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+	err = read(ctx, s, func(ctx context.Context, q *queries.Queries) error {
 		row, err := q.Agent(ctx, queries.AgentParams{Tenant: tenant, ID: id})
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func (s *Store) List(ctx context.Context, f agents.Filter) (page []agents.Record
 	if !isText(f.Tenant) || !isText(f.Prefix) { // nobody is called so
 		return nil, next, nil
 	}
-	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+	err = read(ctx, s, func(ctx context.Context, q *queries.Queries) error {
 		rows, err := list(ctx, q, f)
 		if err != nil {
 			return err

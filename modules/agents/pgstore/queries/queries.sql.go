@@ -9,6 +9,39 @@ import (
 	"context"
 )
 
+const addCommand = `-- name: AddCommand :execrows
+INSERT INTO node_commands (node, kind, tenant, agent, tier, until, created)
+SELECT id, $1, $2, $3, $4, $5, now() FROM nodes
+WHERE id <> $6 AND heartbeat > now() - make_interval(secs => $7::float8)
+`
+
+type AddCommandParams struct {
+	Kind        string
+	Tenant      string
+	Agent       string
+	Tier        string
+	Until       int64
+	Node        string
+	LiveSeconds float64
+}
+
+// For every other node that lives.
+func (q *Queries) AddCommand(ctx context.Context, arg AddCommandParams) (int64, error) {
+	result, err := q.db.Exec(ctx, addCommand,
+		arg.Kind,
+		arg.Tenant,
+		arg.Agent,
+		arg.Tier,
+		arg.Until,
+		arg.Node,
+		arg.LiveSeconds,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const addDeletedChains = `-- name: AddDeletedChains :exec
 INSERT INTO deleted_chains (operation, number, chain)
 SELECT $1, generate_subscripts($2::bytea[], 1) + (SELECT count(*) FROM deleted_chains o WHERE o.operation = $1), unnest($2::bytea[])
@@ -378,6 +411,16 @@ DELETE FROM removals WHERE holder = $1
 
 func (q *Queries) EndRemovals(ctx context.Context, holder string) error {
 	_, err := q.db.Exec(ctx, endRemovals, holder)
+	return err
+}
+
+const forgetCommands = `-- name: ForgetCommands :exec
+DELETE FROM node_commands WHERE node = $1
+`
+
+// What was for the node's process before this one.
+func (q *Queries) ForgetCommands(ctx context.Context, node string) error {
+	_, err := q.db.Exec(ctx, forgetCommands, node)
 	return err
 }
 
@@ -884,6 +927,54 @@ DELETE FROM deleted_chains WHERE operation IN (SELECT done.operation FROM done)
 func (q *Queries) SettleDeletions(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, settleDeletions)
 	return err
+}
+
+const takeCommands = `-- name: TakeCommands :many
+DELETE FROM node_commands WHERE node = $1
+RETURNING number, kind, tenant, agent, tier, until, (created > now() - make_interval(secs => $2::float8))::bool AS holds
+`
+
+type TakeCommandsParams struct {
+	Node        string
+	LiveSeconds float64
+}
+
+type TakeCommandsRow struct {
+	Number int64
+	Kind   string
+	Tenant string
+	Agent  string
+	Tier   string
+	Until  int64
+	Holds  bool
+}
+
+func (q *Queries) TakeCommands(ctx context.Context, arg TakeCommandsParams) ([]TakeCommandsRow, error) {
+	rows, err := q.db.Query(ctx, takeCommands, arg.Node, arg.LiveSeconds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TakeCommandsRow
+	for rows.Next() {
+		var i TakeCommandsRow
+		if err := rows.Scan(
+			&i.Number,
+			&i.Kind,
+			&i.Tenant,
+			&i.Agent,
+			&i.Tier,
+			&i.Until,
+			&i.Holds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const tell = `-- name: Tell :exec
