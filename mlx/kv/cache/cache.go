@@ -125,8 +125,9 @@ func New(cfg Config) *Cache {
 	c := &Cache{mu: &sync.Mutex{}, tasks: &tasks{}}
 	events, tenants, deletes := &events{&cfg}, newTenants(), deletions{}
 	c.catalog = &catalog{cfg: &cfg, events: events, tasks: c.tasks}
-	c.writeback = newWriteback(&cfg, c.mu, deletes, events, tenants, c.catalog)
-	c.fetcher = newFetcher(&cfg, newFlights(&cfg, c.mu, deletes), events, tenants, c.writeback)
+	flights := newFlights(&cfg, c.mu, deletes)
+	c.writeback = newWriteback(&cfg, c.mu, flights, events, tenants, c.catalog)
+	c.fetcher = newFetcher(&cfg, flights, events, tenants, c.writeback)
 	c.levers = &levers{
 		cfg: &cfg, mu: c.mu, deletes: deletes, events: events,
 		catalog: c.catalog, writeback: c.writeback, fetcher: c.fetcher,

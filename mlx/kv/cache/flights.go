@@ -64,6 +64,7 @@ type flights struct {
 	cfg     *Config
 	mu      *sync.Mutex
 	changed *sync.Cond // with mu: the queue did
+	landed  *sync.Cond // with mu: no flight is under way any more
 	deletes deletions
 	queue   []*Flight
 	flying  map[place]*Flight      // queued or under way
@@ -78,7 +79,7 @@ type inProgress struct {
 
 func newFlights(cfg *Config, mu *sync.Mutex, deletes deletions) *flights {
 	return &flights{
-		cfg: cfg, mu: mu, changed: sync.NewCond(mu), deletes: deletes,
+		cfg: cfg, mu: mu, changed: sync.NewCond(mu), landed: sync.NewCond(mu), deletes: deletes,
 		flying: map[place]*Flight{}, reading: map[*Flight]inProgress{},
 	}
 }
@@ -125,9 +126,15 @@ func (s *flights) next() *Flight {
 func (s *flights) end(f *Flight) {
 	s.mu.Lock()
 	delete(s.flying, placeOf(f.Ref))
+	if !s.areUnderWay() {
+		s.landed.Broadcast()
+	}
 	s.mu.Unlock()
 	close(f.done)
 }
+
+// areUnderWay tells whether blocks are queued or being fetched. The caller holds mu.
+func (s *flights) areUnderWay() bool { return len(s.flying) > 0 }
 
 // close ends the flights that have not begun. The caller holds mu.
 func (s *flights) close() {

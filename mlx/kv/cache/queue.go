@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ const (
 	stalledAfter = 5 * time.Second  // without a finished store while some wait: then stores are dropped
 	refusedPause = 10 * time.Second // after a healthy tier refused a store, before dropped ones are tried again
 	mostQueued   = 4096             // blocks that wait for one tier
+	yieldFor     = time.Second      // without a store: then fetched files are written even while blocks are being fetched
 )
 
 // job is one block to write to one tier.
@@ -28,6 +30,7 @@ type queue struct {
 	mu      *sync.Mutex
 	changed *sync.Cond // with mu: a queue of the cache changed
 	deletes deletions
+	flights *flights // to whose blocks the writing of fetched ones gives way
 	waiting []*job
 	jobs    map[place]*job // waiting or under way
 	last    time.Time      // a store ended, or began while nothing was under way
@@ -66,15 +69,28 @@ func (q *queue) append(j *job) {
 func (q *queue) next() *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.waiting) == 0 && !q.closed {
+	for !q.closed {
+		if i := slices.IndexFunc(q.waiting, q.mayBegin); i >= 0 {
+			j := q.waiting[i]
+			q.waiting = slices.Delete(q.waiting, i, i+1)
+			return j
+		}
 		q.changed.Wait()
 	}
-	if q.closed {
-		return nil
-	}
-	j := q.waiting[0]
-	q.waiting = q.waiting[1:]
-	return j
+	return nil
+}
+
+// mayBegin tells whether a job may be done now. Fetched files wait while a request waits for further blocks: their
+// writing takes processor and memory bandwidth from the reading. The caller holds mu.
+func (q *queue) mayBegin(j *job) bool {
+	return j.file == nil || !q.flights.areUnderWay() || q.cfg.since(q.last) > yieldFor
+}
+
+// look has the workers look again for what may begin by now.
+func (q *queue) look() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed.Broadcast()
 }
 
 // end ends a job that was under way, and tells what became of its block meanwhile.

@@ -16,7 +16,7 @@ const mostPromoted = 8
 type writeback struct {
 	cfg     *Config
 	mu      *sync.Mutex
-	changed *sync.Cond // with mu: the queue of any writer changed
+	changed *sync.Cond // with mu: the queue of any writer changed, or no flight is under way any more
 	events  *events
 	tenants *tenants
 	catalog *catalog
@@ -24,14 +24,14 @@ type writeback struct {
 }
 
 func newWriteback(
-	cfg *Config, mu *sync.Mutex, deletes deletions, events *events, tenants *tenants, catalog *catalog,
+	cfg *Config, mu *sync.Mutex, flights *flights, events *events, tenants *tenants, catalog *catalog,
 ) *writeback {
-	b := &writeback{cfg: cfg, mu: mu, changed: sync.NewCond(mu), events: events, tenants: tenants, catalog: catalog}
+	b := &writeback{cfg: cfg, mu: mu, changed: flights.landed, events: events, tenants: tenants, catalog: catalog}
 	files := &fileMaker{cfg, tenants}
 	for i, tier := range cfg.Tiers {
 		name := tier.Name()
 		b.writers = append(b.writers, &writer{
-			queue: &queue{cfg: cfg, mu: mu, changed: b.changed, deletes: deletes, jobs: map[place]*job{}},
+			queue: &queue{cfg: cfg, mu: mu, changed: b.changed, deletes: flights.deletes, flights: flights, jobs: map[place]*job{}},
 			cfg:   cfg, events: events, files: files,
 			tier: tier, name: name, index: i, policy: cfg.Policies[name], owed: newOwed(),
 		})

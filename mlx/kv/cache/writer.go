@@ -154,6 +154,7 @@ func (w *writer) catchUp(ctx context.Context) {
 		if w.isStalled() {
 			w.giveUpWaiting()
 		}
+		w.look()
 		if w.isQuiet() && w.refusal() == "" {
 			dirty := w.dirty()
 			dirty = dirty[:min(catchUpBlocks, len(dirty))]
