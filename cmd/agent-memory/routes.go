@@ -63,7 +63,9 @@ func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Ha
 		Aliases: append([]string{anthropic.ModelAlias}, s.cfg.Server.ModelAliases...), Log: s.deps.log,
 	})
 	mem.messages = service
-	surface := anthropic.Register(anthropic.Config{Router: s.router, Service: service, Log: s.deps.log})
+	surface := anthropic.Register(anthropic.Config{
+		Router: s.router, Service: service, KeepAttribution: s.cfg.Server.KeepAttribution, Log: s.deps.log,
+	})
 	openai.Register(openai.Config{Router: s.router, Service: service, Log: s.deps.log})
 	explain.Register(explain.Config{Router: s.router, Engine: s.engine, Text: renderer, Prompts: surface})
 	s.health = health.Register(health.Config{

@@ -46,6 +46,9 @@ func Register(cfg Config) *Module {
 	huma.Register(api, operation("ready", "/health/ready", "Whether requests should be sent here"), m.ready)
 	huma.Register(api, operation("startup", "/health/startup", "Whether the model is loaded"), m.startup)
 	cfg.Router.Handle(operation("info", "/", "What this server is"), m.info)
+	hello := operation("hello", "/api/hello", "Where Claude Code looks whether a server is there")
+	hello.Hidden = true
+	cfg.Router.Handle(hello, m.hello)
 	return m
 }
 
@@ -103,6 +106,11 @@ func (m *Module) reason(status engine.Status) string {
 		return m.cfg.Reason()
 	}
 	return ""
+}
+
+// hello answers clients that ask for nothing but an answer.
+func (m *Module) hello(w http.ResponseWriter, _ *http.Request) {
+	httpapi.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"message": "hello"})
 }
 
 type liveAnswer struct {

@@ -24,10 +24,14 @@ func TestHealthFollowsTheEngine(t *testing.T) {
 	router := httpapi.New(httpapi.Config{Title: "t", Version: "1", Keys: auth.New(auth.Config{}), Limits: ratelimit.New(ratelimit.Config{})})
 	module := health.Register(health.Config{Router: router, Engine: e, Name: "agent-memory", Version: "1"})
 	handler := router.Handler()
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(method, path, nil))
+		return answer
+	}
 	expect := func(path string, status int, mention string) {
 		t.Helper()
-		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+		answer := ask(http.MethodGet, path)
 		if answer.Code != status || !strings.Contains(answer.Body.String(), mention) {
 			t.Errorf("%s: %d %s; want %d, mentioning %q", path, answer.Code, answer.Body, status, mention)
 		}
@@ -40,6 +44,11 @@ func TestHealthFollowsTheEngine(t *testing.T) {
 	expect("/health/startup", 200, "started")
 	expect("/health/ready", 200, `"status":"ready","pool_utilization":0.25`)
 	expect("/", 200, `"model":"model"`)
+	for _, path := range []string{"/", "/api/hello"} { // where Claude Code looks for a server
+		if answer := ask(http.MethodHead, path); answer.Code != http.StatusOK {
+			t.Errorf("HEAD %s: %d", path, answer.Code)
+		}
+	}
 	e.status.Hung = true
 	expect("/health/ready", 503, "engine not answering")
 	e.status.Hung = false

@@ -76,6 +76,16 @@ func TestAgentsAreNamedByTheFirstHeader(t *testing.T) {
 			t.Errorf("%+v: %q, %v", c, got, err)
 		}
 	}
+	for _, c := range []struct{ own, session, agent, want string }{
+		{"", "s", "", "s"}, {"", "s", "a", "s/a"}, {"", "", "a", "a"}, {"mine", "s", "a", "mine"},
+	} {
+		r := &http.Request{Header: http.Header{
+			"X-Agent-Id": {c.own}, "X-Claude-Code-Session-Id": {c.session}, "X-Claude-Code-Agent-Id": {c.agent}, "X-Claude-Code-Parent-Agent-Id": {"p"},
+		}}
+		if got, err := messages.CallerOf(r); got != c.want || err != nil {
+			t.Errorf("%+v: %q, %v", c, got, err)
+		}
+	}
 	for _, bad := range []string{".", "a\nb", "a\xff"} {
 		if _, err := messages.CallerOf(&http.Request{Header: http.Header{"X-Agent-Id": {bad}}}); err == nil {
 			t.Errorf("%q was taken", bad)

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -31,6 +32,12 @@ type Request struct {
 // agentHeaders name the agent that a request is of; the first that is present counts.
 var agentHeaders = []string{"X-Agent-Id", "X-Session-Id"}
 
+// The headers by which Claude Code tells its session, and which of the session's sub-agents asks.
+const (
+	claudeSession = "X-Claude-Code-Session-Id"
+	claudeAgent   = "X-Claude-Code-Agent-Id"
+)
+
 // AgentOf returns the agent that a request's headers name, or "".
 func AgentOf(r *http.Request) string {
 	for _, name := range agentHeaders {
@@ -38,7 +45,11 @@ func AgentOf(r *http.Request) string {
 			return agent
 		}
 	}
-	return ""
+	session, agent := r.Header.Get(claudeSession), r.Header.Get(claudeAgent)
+	if session != "" && agent != "" {
+		return session + "/" + agent
+	}
+	return cmp.Or(session, agent)
 }
 
 // CallerOf is AgentOf for what counts the agents' requests: it refuses what can't name an agent.

@@ -40,6 +40,7 @@ type Server struct {
 	Audit              settings.Share `env:"SEMANTIC_SERVER_AUDIT" default:"0" help:"1/N: one request in N is computed again without any cache, while nothing else runs, and compared bit for bit; 0 for none."`
 	MaxQueue           int            `env:"SEMANTIC_SERVER_MAX_QUEUE" default:"256" help:"Most requests that wait for a slot. A tenant with less than an even share of the places is let in beyond, up to twice as many in all."`
 	MaxWaitSeconds     int            `env:"SEMANTIC_SERVER_MAX_WAIT_SECONDS" default:"120" help:"Seconds that a request waits for a slot before it is answered with 503; 0 for no limit."`
+	KeepAttribution    bool           `env:"SEMANTIC_SERVER_KEEP_ATTRIBUTION" help:"Leave the line x-anthropic-billing-header in prompts, with which Claude Code begins its system prompt and which changes from turn to turn."`
 	ModelAliases       []string       `env:"SEMANTIC_SERVER_MODEL_ALIASES" help:"Further model ids that stand for the loaded model, separated by commas."`
 }
 

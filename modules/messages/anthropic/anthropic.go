@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/prompt"
@@ -29,15 +30,20 @@ const (
 type Config struct {
 	Router  *httpapi.Router
 	Service *messages.Service
-	Log     *slog.Logger
+	// KeepAttribution leaves the line in prompts by which Claude Code tells its version, though it changes all the time.
+	KeepAttribution bool
+	Log             *slog.Logger
 }
 
 // API serves the Messages API.
-type API struct{ cfg Config }
+type API struct {
+	cfg              Config
+	tellsAttribution sync.Once
+}
 
 // Register adds the surface's operations to the router.
 func Register(cfg Config) *API {
-	a := &API{cfg}
+	a := &API{cfg: cfg}
 	cfg.Router.Handle(createOperation(a.schemas()), a.create)
 	cfg.Router.Handle(countOperation(a.schemas()), a.count)
 	return a
@@ -124,12 +130,22 @@ func (a *API) take(w http.ResponseWriter, r *http.Request, understand func(*body
 		return nil, false
 	}
 	return a.cfg.Service.Take(w, r, fail, func(raw []byte) (*messages.Request, error) {
-		var decoded body
+		decoded := body{keepsAttribution: a.cfg.KeepAttribution}
 		if err := messages.Decode(raw, &decoded); err != nil {
 			return nil, err
 		}
-		return understand(&decoded)
+		req, err := understand(&decoded)
+		if decoded.hadAttribution {
+			a.tellsAttribution.Do(a.tellAttribution)
+		}
+		return req, err
 	})
+}
+
+// tellAttribution logs, once, that prompts differ from what clients send.
+func (a *API) tellAttribution() {
+	a.cfg.Log.Info("attribution_left_out",
+		"note", "the line "+attribution+" at the head of system prompts changes from turn to turn and is left out; SEMANTIC_SERVER_KEEP_ATTRIBUTION keeps it")
 }
 
 // whole answers with one JSON object.

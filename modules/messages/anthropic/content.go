@@ -50,6 +50,9 @@ func (b *body) conversation() (prompt.Conversation, error) {
 	if c.Turns, err = systemTurn(b.System); err != nil {
 		return c, err
 	}
+	if !b.keepsAttribution {
+		c.Turns, b.hadAttribution = withoutAttribution(c.Turns)
+	}
 	if n := len(b.Messages); n == 0 || n > mostMessages {
 		return c, invalid("messages: at least one message is required, and at most %d; there are %d", mostMessages, n)
 	}

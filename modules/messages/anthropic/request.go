@@ -31,6 +31,9 @@ type body struct {
 	CacheControl  *cacheControl     `json:"cache_control"`
 	OutputConfig  *outputConfig     `json:"output_config"`
 	OutputFormat  json.RawMessage   `json:"output_format"` // where the form was before output_config
+
+	keepsAttribution bool // a setting, not the client's
+	hadAttribution   bool // which was left out
 }
 
 // outputConfig says how the answer is to be. Of its fields only the form can't be left aside.
