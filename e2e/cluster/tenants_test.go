@@ -1,0 +1,94 @@
+//go:build e2e
+
+package cluster
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+)
+
+// tenantKey is an API key as the operator gets it, once.
+type tenantKey struct {
+	ID     string `json:"id"`
+	Secret string `json:"key"`
+}
+
+// makeKey has a node make a key for a tenant.
+func (n *node) makeKey(tenant string) (k tenantKey) {
+	n.t.Helper()
+	status := n.call(adminKey, http.MethodPost, "/admin/api-keys", nil, map[string]string{"tenant": tenant}, &k)
+	if status != http.StatusCreated || k.Secret == "" {
+		n.t.Fatalf("make a key: status %d", status)
+	}
+	return k
+}
+
+// Tenants say what another tenant said before, word by word, at both nodes: it is computed anew, as if nobody had ever
+// said it, and they can neither see nor delete the other's agent. How long the answers take is told, beside those to new
+// words and to the owner.
+func TestTenantsShareNothing(t *testing.T) {
+	c := newCluster(t)
+	settings := map[string]string{"SEMANTIC_SERVER_AUDIT": "0"} // audits would run beside what is timed
+	a, b := c.start("a", settings), c.start("b", settings)
+	first := talk(t, "diary", 80)
+	first.key = a.makeKey("owner").Secret
+	first.ask(a)
+	first.awaitDurable(a)
+
+	took := map[string][]time.Duration{}
+	say := func(what, key, words string, n *node) usage {
+		said := talk(t, words, 80)
+		said.key, said.agent, said.tokens = key, "", 1
+		u := said.ask(n)
+		took[what] = append(took[what], said.last)
+		return u
+	}
+	for _, n := range []*node{a, b} {
+		restores := n.metric("semantic_tier_restores_total")
+		for i := range 3 {
+			stranger := n.makeKey(fmt.Sprintf("stranger-%s-%d", n.name, i)).Secret
+			if u := say("a stranger's same words", stranger, "diary", n); u.Read != 0 {
+				t.Errorf("node %s: a stranger read %d tokens", n.name, u.Read)
+			}
+			say("a stranger's new words", stranger, fmt.Sprintf("day %s %d", n.name, i), n)
+			for _, method := range []string{http.MethodGet, http.MethodDelete} {
+				if status := n.call(stranger, method, "/v1/agents/diary", nil, nil, nil); status != http.StatusNotFound {
+					t.Errorf("node %s: a stranger's %s of the agent: status %d", n.name, method, status)
+				}
+			}
+		}
+		if n.metric("semantic_tier_restores_total") != restores {
+			t.Errorf("node %s brought something back from a tier for a stranger", n.name)
+		}
+		if u := say("the owner's words", first.key, "diary", n); 10*u.Read < 9*u.prompt() {
+			t.Errorf("node %s: the owner read %d of %d tokens", n.name, u.Read, u.prompt())
+		}
+	}
+	for what, times := range took {
+		slices.Sort(times)
+		t.Logf("%s: median %v of %v", what, times[len(times)/2], times)
+	}
+}
+
+// A key that one node revoked is refused by the other.
+func TestARevokedKeyIsRefusedEverywhere(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.start("a", nil), c.start("b", nil)
+	k := a.makeKey("leaver")
+	said := talk(t, "leaver", 5)
+	said.key = k.Secret
+	said.ask(a)
+	said.ask(b)
+	if status := a.call(adminKey, http.MethodDelete, "/admin/api-keys/"+k.ID, nil, nil, nil); status != http.StatusOK {
+		t.Fatalf("revoke: status %d", status)
+	}
+	within(t, "refused by the other node", func() bool {
+		return b.call(k.Secret, http.MethodGet, "/v1/agents", nil, nil, nil) == http.StatusUnauthorized
+	})
+	if _, err := said.try(b); err == nil {
+		t.Error("a revoked key was answered")
+	}
+}
