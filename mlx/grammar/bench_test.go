@@ -22,8 +22,8 @@ func large() *grammar.Vocabulary {
 	return grammar.NewVocabulary(size, text, []int32{size - 1})
 }
 
-// A decode step of a small model takes about 6 ms; the mask of a new state is computed once for a schema, that of a known
-// one is looked up.
+// A decode step of a small model takes about 6 ms. The mask of a new state is computed once for a schema, that of a known one is
+// looked up.
 func BenchmarkMask(b *testing.B) {
 	words, schema := large(), []byte(`{"type":"object","properties":{"a":{"type":"string","maxLength":50}},"required":["a"]}`)
 	b.Run("new state in a string", func(b *testing.B) {

@@ -8,8 +8,11 @@ import (
 // disjoint tells whether it is certain that no value is valid by both schemas: their types differ, or their listed values,
 // or those of a property that both require.
 func (c *compiler) disjoint(a, b json.RawMessage, depth int) bool {
+	if depth > mostDepth || c.tires(a) || c.tires(b) {
+		return false
+	}
 	f, g := c.resolved(a), c.resolved(b)
-	if f == nil || g == nil || depth > mostDepth {
+	if f == nil || g == nil {
 		return false
 	}
 	v, w := f.values(), g.values()

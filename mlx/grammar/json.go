@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 // The forms of JSON that every grammar shares. White space is none, one space, or one newline and an indentation.
@@ -107,7 +108,8 @@ func beside(rests []string) *node {
 			ended = true
 			continue
 		}
-		first := string([]rune(rest)[:1])
+		_, bytes := utf8.DecodeRuneInString(rest)
+		first := rest[:bytes]
 		following[first] = append(following[first], rest[len(first):])
 	}
 	free := set(0x20, 0x21, 0x23, 0x5B, 0x5D, 0x7F)

@@ -51,7 +51,16 @@ func set(spans ...byte) *node {
 	return n
 }
 
-func oneByte(b byte) *node { return set(b, b) }
+func oneByte(b byte) *node { return bytesAlone[b] }
+
+// bytesAlone are the forms of single bytes, which all grammars share.
+var bytesAlone = func() (all [256]*node) {
+	for b := range all {
+		all[b] = set(byte(b), byte(b))
+		all[b].possible = true
+	}
+	return all
+}()
 
 func literal(text string) *node {
 	n := &node{kind: sequence}
@@ -77,7 +86,7 @@ func (n *node) clamp(count int) int {
 	return count
 }
 
-// mark finds out which forms are possible at all, from the smallest up. It reports whether the first one is.
+// mark finds out which forms are possible at all, from the smallest up: parts come before what has them, except in circles. It reports whether the first one is.
 func mark(first *node) bool {
 	var all []*node
 	seen := map[*node]bool{}
@@ -87,7 +96,6 @@ func mark(first *node) bool {
 			return
 		}
 		seen[n] = true
-		all = append(all, n)
 		for _, part := range n.parts {
 			collect(part)
 		}
@@ -96,6 +104,7 @@ func mark(first *node) bool {
 		}
 		collect(n.item)
 		collect(n.extra)
+		all = append(all, n)
 	}
 	collect(first)
 	for changed := true; changed; {

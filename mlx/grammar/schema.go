@@ -12,9 +12,11 @@ import (
 
 // Bounds of a schema.
 const (
-	mostBytes = 256 << 10
+	mostBytes = 64 << 10
 	mostParts = 5_000
 	mostDepth = 64
+	mostWork  = 16 << 20 // bytes that are read while it is compiled; references have places read again
+	mostName  = 256      // bytes of a property's name
 )
 
 // RefusedError refuses a schema that an answer can't be held to.
@@ -44,11 +46,17 @@ type compiler struct {
 	root  json.RawMessage
 	refs  map[string]*node // by their pointer; filled when they are compiled
 	parts int
+	work  int
+}
+
+func (c *compiler) tires(raw json.RawMessage) bool {
+	c.work += len(raw)
+	return c.work > mostWork
 }
 
 // schema returns the form of a schema's values.
 func (c *compiler) schema(raw json.RawMessage, place string, depth int) (*node, error) {
-	if c.parts++; c.parts > mostParts || depth > mostDepth {
+	if c.parts++; c.parts > mostParts || depth > mostDepth || c.tires(raw) {
 		return nil, refuse(place, "the schema is too large; it may have %d parts, %d deep", mostParts, mostDepth)
 	}
 	switch string(bytes.TrimSpace(raw)) {
@@ -161,6 +169,9 @@ func (c *compiler) ref(value json.RawMessage, place string, depth int) (*node, e
 func (c *compiler) find(pointer, place string) (json.RawMessage, error) {
 	at := c.root
 	for _, name := range strings.Split(pointer, "/")[1:] {
+		if c.tires(at) {
+			return nil, refuse(place, "the schema is too large; have fewer references in it")
+		}
 		name = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
 		var inside fields
 		var list []json.RawMessage

@@ -100,8 +100,13 @@ func decimal(raw json.RawMessage) (*big.Rat, bool) {
 func (c *compiler) object(f fields, place string, depth int) (*node, error) {
 	n := &node{kind: object}
 	var required []string
-	if raw, ok := f["required"]; ok && json.Unmarshal(raw, &required) != nil {
-		return nil, refuse(place+".required", "must be an array of names")
+	if raw, ok := f["required"]; ok && json.Unmarshal(raw, &required) != nil || len(required) > mostParts {
+		return nil, refuse(place+".required", "must be an array of at most %d names", mostParts)
+	}
+	for _, name := range required {
+		if len(name) > mostName {
+			return nil, refuse(place+".required", "a name may have %d bytes", mostName)
+		}
 	}
 	names, forms, err := declared(f["properties"], place+".properties")
 	if err != nil {
@@ -144,6 +149,9 @@ func declared(raw json.RawMessage, place string) (names []string, forms []json.R
 		var form json.RawMessage
 		if err != nil || d.Decode(&form) != nil {
 			return nil, nil, refuse(place, "must be an object")
+		}
+		if len(name.(string)) > mostName || len(names) >= mostParts {
+			return nil, nil, refuse(place, "there may be %d names, of %d bytes", mostParts, mostName)
 		}
 		if slices.Contains(names, name.(string)) {
 			return nil, nil, refuse(place+"."+name.(string), "is declared twice")
