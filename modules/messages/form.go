@@ -42,6 +42,9 @@ func (f *forms) compile(req *Request, spec engine.Spec) (*grammar.Grammar, error
 	if req.Prompt.Spelling == nil {
 		return nil, Refuse(Invalid, "%s: the texts of this model's tokens are not known, so its answers can't be held to a form; leave it out", req.Form.Place)
 	}
+	if req.Conversation.Continue {
+		return nil, Refuse(Invalid, "%s: an answer with a form can't go on with an assistant's turn; end the messages with a user's", req.Form.Place)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.words == nil || f.model != spec.Fingerprint {
