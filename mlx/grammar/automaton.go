@@ -20,6 +20,7 @@ type way struct {
 	at   int // of a sequence, its next part; of a repeat or array, the count; of an object, the next member and whether one came
 	next *way
 	id   uint64
+	like *way // the way that no token can tell from this one, since counters are far from their ends; itself if there is none
 }
 
 type wayKey struct {
@@ -34,6 +35,7 @@ type state struct {
 	complete bool
 	next     [256]*state // as far as computed
 	mask     []uint64    // nil: not computed
+	like     string      // the same for states that no token can tell apart
 }
 
 var dead = &state{}
@@ -45,11 +47,13 @@ type automaton struct {
 	made   uint64
 	ways   map[wayKey]*way
 	states map[string]*state
-	steps  int // ways that were followed for the mask under way
+	masks  map[string][]uint64 // by the states' likeness
+	far    int                 // repetitions that no token reaches
+	steps  int                 // ways that were followed for the mask under way
 }
 
-func newAutomaton(first *node) *automaton {
-	return &automaton{first: first, ways: map[wayKey]*way{}, states: map[string]*state{}}
+func newAutomaton(first *node, longest int) *automaton {
+	return &automaton{first: first, far: longest + 1, masks: map[string][]uint64{}, ways: map[wayKey]*way{}, states: map[string]*state{}}
 }
 
 func (a *automaton) push(n *node, at int, next *way) *way {
@@ -57,10 +61,26 @@ func (a *automaton) push(n *node, at int, next *way) *way {
 	w, ok := a.ways[key]
 	if !ok {
 		a.made++
-		w = &way{n, at, next, a.made}
+		w = &way{node: n, at: at, next: next, id: a.made}
 		a.ways[key] = w
+		w.like = a.likeness(w)
 	}
 	return w
+}
+
+// likeness sets counters back to where no token can see a difference: each repetition takes a byte at least.
+func (a *automaton) likeness(w *way) *way {
+	at, next := w.at, w.next
+	if n := w.node; n.kind == repeat && n.most != unbounded && at > n.least && n.most-at > a.far {
+		at = n.least
+	}
+	if next != nil {
+		next = next.like
+	}
+	if at == w.at && next == w.next {
+		return w
+	}
+	return a.push(w.node, at, next)
 }
 
 func (a *automaton) start() *state { return a.settle([]*way{a.push(a.first, 0, nil)}) }
@@ -118,23 +138,35 @@ func (a *automaton) remember(s *state) *state {
 	if len(s.ways) == 0 && !s.complete {
 		return dead
 	}
-	slices.SortFunc(s.ways, func(v, w *way) int { return int(int64(v.id) - int64(w.id)) })
-	key := make([]byte, 0, 8*len(s.ways)+1)
-	for _, w := range s.ways {
-		key = binary.LittleEndian.AppendUint64(key, w.id)
-	}
-	if s.complete {
-		key = append(key, 1)
-	}
-	if known, ok := a.states[string(key)]; ok {
+	key, alike := keyOf(s, func(w *way) uint64 { return w.id }), keyOf(s, func(w *way) uint64 { return w.like.id })
+	s.like = alike
+	if known, ok := a.states[key]; ok {
 		return known
 	}
 	if len(a.states) >= mostStates || len(a.ways) >= 16*mostStates {
 		clear(a.states)
 		clear(a.ways)
+		clear(a.masks)
 	}
-	a.states[string(key)] = s
+	a.states[key] = s
 	return s
+}
+
+// keyOf is a state by the ids of its ways.
+func keyOf(s *state, id func(*way) uint64) string {
+	ids := make([]uint64, len(s.ways))
+	for i, w := range s.ways {
+		ids[i] = id(w)
+	}
+	slices.Sort(ids)
+	key := make([]byte, 0, 8*len(ids)+1)
+	for _, id := range slices.Compact(ids) {
+		key = binary.LittleEndian.AppendUint64(key, id)
+	}
+	if s.complete {
+		key = append(key, 1)
+	}
+	return string(key)
 }
 
 // open adds the ways in which a form can go on.

@@ -30,7 +30,7 @@ func Compile(schema []byte, words *Vocabulary) (*Grammar, error) {
 	if !mark(first) {
 		return nil, refuse("$", "no value is valid by this schema")
 	}
-	g := &Grammar{words, newAutomaton(first)}
+	g := &Grammar{words, newAutomaton(first, words.longest)}
 	if _, err := g.Walk().Allowed(); err != nil { // the first mask is computed here, and not where others wait
 		return nil, refuse("$", "the schema leaves too many ways to go on, or the vocabulary can't write its values")
 	}
@@ -63,7 +63,10 @@ func (w *Walk) Allowed() ([]uint64, error) {
 	defer a.mu.Unlock()
 	if w.at.mask == nil {
 		a.steps = 0
-		w.at.mask = w.grammar.words.mask(a, w.at)
+		if w.at.mask = a.masks[w.at.like]; w.at.mask == nil {
+			w.at.mask = w.grammar.words.mask(a, w.at)
+			a.masks[w.at.like] = w.at.mask
+		}
 	}
 	for _, bits := range w.at.mask {
 		if bits != 0 {

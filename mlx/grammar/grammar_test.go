@@ -40,6 +40,7 @@ var schemas = []string{
 	`{"anyOf":[{"type":"string"},{"type":"object","properties":{"n":{"$ref":"#"}},"required":["n"],"additionalProperties":false}]}`,
 	`{"$defs":{"tree":{"type":"object","properties":{"v":{"type":"integer","minimum":0,"maximum":255},"down":{"type":"array","items":{"$ref":"#/$defs/tree"}}},"required":["v"],"additionalProperties":false}},"$ref":"#/$defs/tree"}`,
 	`{"oneOf":[{"type":"object","properties":{"k":{"const":"a"},"n":{"type":"null"}},"required":["k","n"]},{"type":"object","properties":{"k":{"const":"b"}},"required":["k"]}]}`,
+	`{"type":"array","items":{"type":"string","minLength":1,"maxLength":40},"maxItems":3}`,
 	`{"allOf":[{"type":"boolean"}],"description":"d","title":"t"}`,
 }
 
@@ -160,7 +161,7 @@ func TestDocumentsAreTakenAsTheSchemaSays(t *testing.T) {
 		{schemas[12], `"x"|{"n":{"n":"y"}}`, `{}|{"n":1}|1`},
 		{schemas[13], `{"v":255,"down":[{"v":0},{"v":1,"down":[]}]}`, `{"v":256}|{"down":[]}`},
 		{schemas[14], `{"k":"a","n":null}|{"k":"b"}`, `{"k":"a"}|{"k":"c"}`},
-		{schemas[15], `true|false`, `1|null`},
+		{schemas[16], `true|false`, `1|null`},
 	} {
 		g := compile(t, c.schema)
 		for _, document := range strings.Split(c.valid, "|") {

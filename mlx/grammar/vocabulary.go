@@ -4,9 +4,10 @@ import "sort"
 
 // Vocabulary is what tokens write. It does not change.
 type Vocabulary struct {
-	texts  []string // by token; empty for one that writes nothing
-	ends   map[int32]bool
-	sorted []word
+	texts   []string // by token; empty for one that writes nothing
+	ends    map[int32]bool
+	sorted  []word
+	longest int // bytes of the longest token
 }
 
 // word is a token in the order of the texts.
@@ -27,6 +28,7 @@ func NewVocabulary(size int, text func(token int32) (string, bool), ends []int32
 			continue
 		}
 		v.texts[token] = written
+		v.longest = max(v.longest, len(written))
 		v.sorted = append(v.sorted, word{token: token})
 	}
 	sort.Slice(v.sorted, func(i, j int) bool { return v.texts[v.sorted[i].token] < v.texts[v.sorted[j].token] })
