@@ -16,6 +16,14 @@ type TextDecoder interface {
 	Flush() string
 }
 
+// Constraint holds one answer to a form. The loop alone uses it, so it must not take long.
+type Constraint interface {
+	// Allowed are the tokens that may come next, one bit each, stop tokens included; it is not changed.
+	Allowed() ([]uint64, error)
+	// Advance goes on behind one of them.
+	Advance(token int32) error
+}
+
 // Request asks for one answer.
 type Request struct {
 	ID         string             // for the log
@@ -24,6 +32,7 @@ type Request struct {
 	Tokens     []int32            // the prompt's canonical tokens, at least one; not changed by the engine
 	MaxTokens  int                // most tokens to generate, as far as there is room; 0 computes the prompt's KV only
 	Sampling   Sampling           // how a token is chosen
+	Constraint Constraint         // holds the answer to a form; nil: none
 	Stop       []string           // strings that end the answer and are not part of it
 	NewDecoder func() TextDecoder // makes the answer's decoder
 	Retain     time.Duration      // how long its KV is to be given up after others; 0: no wish

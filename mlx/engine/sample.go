@@ -15,12 +15,20 @@ var errNotFinite = errors.New("the logits are not finite numbers")
 // sampler chooses the tokens of one request. It draws from a stream of randomness of its own, one number per
 // token, so that a seeded answer doesn't depend on what else runs.
 type sampler struct {
-	how    Sampling
-	random *rand.Rand
+	how        Sampling
+	random     *rand.Rand
+	constraint Constraint // nil: none
+	allowed    []float32  // the logits of the tokens that it allows
 }
 
 func newSampler(how Sampling, seed uint64) *sampler {
 	return &sampler{how: how, random: rand.New(rand.NewPCG(seed, 0x6d656d6f7279))}
+}
+
+// within has the sampler choose among the tokens that a constraint allows; nil allows all.
+func (s *sampler) within(c Constraint) *sampler {
+	s.constraint = c
+	return s
 }
 
 // candidate is a token that may be drawn. Its value is a scaled logit first and a weight later.
@@ -36,6 +44,34 @@ func (c candidate) before(d candidate) bool {
 
 // sample chooses a token. scratch is reused between calls and belongs to the loop.
 func (s *sampler) sample(logits []float32, scratch *[]candidate) (int32, error) {
+	if s.constraint == nil {
+		return s.choose(logits, scratch)
+	}
+	mask, err := s.constraint.Allowed()
+	if err != nil {
+		return 0, err
+	}
+	token, err := s.choose(s.mask(logits, mask), scratch)
+	if err != nil {
+		return 0, err
+	}
+	return token, s.constraint.Advance(token)
+}
+
+// mask copies the logits, with those of the tokens that are not allowed as low as can be.
+func (s *sampler) mask(logits []float32, mask []uint64) []float32 {
+	none := float32(math.Inf(-1))
+	s.allowed = append(s.allowed[:0], logits...)
+	for token := range s.allowed {
+		if token/64 >= len(mask) || mask[token/64]>>(token%64)&1 == 0 {
+			s.allowed[token] = none
+		}
+	}
+	return s.allowed
+}
+
+// choose chooses a token by its logit.
+func (s *sampler) choose(logits []float32, scratch *[]candidate) (int32, error) {
 	best := argmax(logits)
 	if top := float64(logits[best]); math.IsNaN(top) || math.IsInf(top, 0) {
 		return 0, errNotFinite

@@ -57,7 +57,7 @@ func newSequence(req Request, seed uint64, now time.Time) *sequence {
 		retain:    req.Retain,
 		spelling:  req.Spelling,
 		stream:    stream,
-		sampler:   newSampler(req.Sampling, seed),
+		sampler:   newSampler(req.Sampling, seed).within(req.Constraint),
 		decoder:   req.NewDecoder(),
 		stops:     stopMatcher{stops: req.Stop},
 		submitted: now,

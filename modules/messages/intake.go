@@ -114,6 +114,10 @@ func (s *Service) Take(w http.ResponseWriter, r *http.Request, fail func(error),
 		fail(err)
 		return nil, false
 	}
+	if req.form, err = s.forms.compile(req, s.cfg.Engine.Spec()); err != nil {
+		fail(err)
+		return nil, false
+	}
 	req.begun = begunText(req.Conversation)
 	for _, tool := range req.Conversation.Tools {
 		req.tools = append(req.tools, tool.Name)

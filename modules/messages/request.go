@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/grammar"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
@@ -20,13 +21,15 @@ type Request struct {
 	MaxTokens    int
 	Sampling     engine.Sampling
 	Stop         []string // strings that end the answer and are not part of it
+	Form         *Form    // that the answer is held to; nil: none
 	CallPrefix   string   // of the ids of its answer's calls
 	SingleCall   bool     // the answer is to have one call at most; what the model writes behind it is left out
 
-	Prompt prompt.Rendered // set by Take, which drops the conversation for it
-	Retain time.Duration   // how long it wants its memory kept; set by Take
-	tools  []string        // that its answer may call
-	begun  string          // the text that its answer goes on with
+	Prompt prompt.Rendered  // set by Take, which drops the conversation for it
+	Retain time.Duration    // how long it wants its memory kept; set by Take
+	form   *grammar.Grammar // of the answer; nil: any
+	tools  []string         // that its answer may call
+	begun  string           // the text that its answer goes on with
 }
 
 // agentHeaders name the agent that a request is of; the first that is present counts.

@@ -55,10 +55,11 @@ type Service struct {
 	cfg    Config
 	intake *intake
 	recall *recall
+	forms  *forms
 }
 
 // New returns a service.
-func New(cfg Config) *Service { return &Service{cfg, newIntake(), newRecall()} }
+func New(cfg Config) *Service { return &Service{cfg, newIntake(), newRecall(), newForms()} }
 
 // Temperature is that of requests that bring none.
 func (s *Service) Temperature() float64 { return s.cfg.Temperature }
@@ -71,7 +72,7 @@ func (s *Service) Aliases() []string { return s.cfg.Aliases }
 
 // Submit hands a request that Take returned to the engine. The answer must be closed.
 func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
-	stream, err := s.cfg.Engine.Submit(ctx, engine.Request{
+	request := engine.Request{
 		ID:         req.ID,
 		Tenant:     req.Tenant,
 		Agent:      req.Agent,
@@ -84,7 +85,11 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 		NewDecoder: req.Prompt.NewDecoder,
 		Spelling:   req.Prompt.Spelling,
 		Retain:     req.Retain,
-	})
+	}
+	if req.form != nil {
+		request.Constraint = req.form.Walk()
+	}
+	stream, err := s.cfg.Engine.Submit(ctx, request)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,17 @@ type (
 		Tools        []toolParam       `json:"tools,omitempty" nullable:"false"`
 		ToolChoice   toolChoiceParam   `json:"tool_choice,omitempty"`
 		Metadata     metadataParam     `json:"metadata,omitempty"`
+		OutputConfig outputConfigParam `json:"output_config,omitempty"`
 		CacheControl cacheControlParam `json:"cache_control,omitempty" doc:"A breakpoint behind the last block"`
+	}
+	outputConfigParam struct {
+		_      struct{}          `json:"-" additionalProperties:"true"`
+		Format outputFormatParam `json:"format,omitempty"`
+	}
+	outputFormatParam struct {
+		_      struct{} `json:"-" additionalProperties:"true"`
+		Type   string   `json:"type" enum:"json_schema"`
+		Schema object   `json:"schema" doc:"A JSON schema that the answer is held to; keywords that this can't be done for are refused"`
 	}
 	messageParam struct {
 		_       struct{}     `json:"-" additionalProperties:"true"`

@@ -36,19 +36,6 @@ type body struct {
 	hadAttribution   bool // which was left out
 }
 
-// outputConfig says how the answer is to be. Of its fields only the form can't be left aside.
-type outputConfig struct {
-	Format json.RawMessage `json:"format"`
-}
-
-// checkAt refuses a form of the answer: prose instead of it would be a wrong answer.
-func (o *outputConfig) checkAt(place string) error {
-	if o == nil || messages.IsAbsent(o.Format) {
-		return nil
-	}
-	return invalid("%s.format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt", place)
-}
-
 type metadata struct {
 	UserID *string `json:"user_id"`
 }
@@ -93,12 +80,6 @@ func (b *body) prompt() (*messages.Request, error) {
 		return nil, invalid("model: field required")
 	}
 	r.Model = *b.Model
-	if err := b.OutputConfig.checkAt("output_config"); err != nil {
-		return nil, err
-	}
-	if !messages.IsAbsent(b.OutputFormat) {
-		return nil, invalid("output_format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt")
-	}
 	if b.Metadata != nil && b.Metadata.UserID != nil {
 		r.Agent = *b.Metadata.UserID
 	}
@@ -112,7 +93,8 @@ func (b *body) prompt() (*messages.Request, error) {
 		return nil, err
 	}
 	r.Conversation = conversation
-	return r, nil
+	r.Form, err = b.form(len(conversation.Tools) > 0)
+	return r, err
 }
 
 // sampling checks how tokens are to be chosen.

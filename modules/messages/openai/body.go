@@ -47,10 +47,6 @@ type streamOptions struct {
 
 func (o *streamOptions) wantsUsage() bool { return o != nil && o.IncludeUsage }
 
-type responseFormat struct {
-	Type string `json:"type"`
-}
-
 // understand checks a body and turns it into a request. temperature is for one that brings none.
 func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
 	if b.Model == "" {
@@ -76,7 +72,10 @@ func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
 	if r.Stop, err = stops(b.Stop); err != nil {
 		return nil, err
 	}
-	r.Conversation, err = b.conversation()
+	if r.Conversation, err = b.conversation(); err != nil {
+		return nil, err
+	}
+	r.Form, err = b.ResponseFormat.form(len(r.Conversation.Tools) > 0)
 	return r, err
 }
 
@@ -94,8 +93,6 @@ func (b *chatBody) refuse() error {
 		return invalid("presence_penalty: this server has no penalties yet; send 0 or leave it out")
 	case isSet(b.FrequencyPenalty):
 		return invalid("frequency_penalty: this server has no penalties yet; send 0 or leave it out")
-	case b.ResponseFormat != nil && b.ResponseFormat.Type != "text":
-		return invalid("response_format: this server can't hold answers to a form yet; leave it out and ask for the form in the prompt")
 	case !messages.IsAbsent(b.Functions) || !messages.IsAbsent(b.FunctionCall):
 		return invalid("functions: these were replaced by tools; send tools and tool_choice")
 	}

@@ -28,8 +28,27 @@ type (
 		Tools               []chatToolParam    `json:"tools,omitempty" nullable:"false"`
 		ToolChoice          string             `json:"tool_choice,omitempty" enum:"auto,none"`
 		ParallelToolCalls   bool               `json:"parallel_tool_calls,omitempty" doc:"false: one call at most; what the model writes behind it is left out"`
+		ResponseFormat      formatParam        `json:"response_format,omitempty"`
 		User                string             `json:"user,omitempty" maxLength:"256" doc:"Names the agent if no header does"`
 		N                   int                `json:"n,omitempty" minimum:"1" maximum:"1"`
+	}
+	textFormatParam struct {
+		_    struct{} `json:"-" additionalProperties:"true"`
+		Type string   `json:"type" enum:"text"`
+	}
+	objectFormatParam struct {
+		_    struct{} `json:"-" additionalProperties:"true"`
+		Type string   `json:"type" enum:"json_object"`
+	}
+	schemaFormatParam struct {
+		_          struct{}         `json:"-" additionalProperties:"true"`
+		Type       string           `json:"type" enum:"json_schema"`
+		JSONSchema namedSchemaParam `json:"json_schema"`
+	}
+	namedSchemaParam struct {
+		_      struct{}        `json:"-" additionalProperties:"true"`
+		Name   string          `json:"name,omitempty"`
+		Schema parametersParam `json:"schema"`
 	}
 	streamOptionsParam struct {
 		_            struct{} `json:"-" additionalProperties:"true"`
@@ -101,6 +120,16 @@ func (chatMessageParam) Schema(r huma.Registry) *huma.Schema {
 		"system": reflect.TypeFor[systemMessageParam](), "developer": reflect.TypeFor[developerMessageParam](),
 		"user": reflect.TypeFor[userMessageParam](), "assistant": reflect.TypeFor[assistantMessageParam](),
 		"tool": reflect.TypeFor[toolMessageParam](),
+	})
+}
+
+// formatParam is the form of the answer.
+type formatParam struct{}
+
+// Schema implements huma.SchemaProvider.
+func (formatParam) Schema(r huma.Registry) *huma.Schema {
+	return httpapi.UnionSchema(r, "ResponseFormatParam", "type", httpapi.Variants{
+		"text": reflect.TypeFor[textFormatParam](), "json_object": reflect.TypeFor[objectFormatParam](), "json_schema": reflect.TypeFor[schemaFormatParam](),
 	})
 }
 
