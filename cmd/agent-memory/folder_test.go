@@ -86,3 +86,23 @@ func TestAFolderThatOthersCanReachIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// Who asks as soon as the server is ready again finds all that lies on the disk.
+func TestAServerIsReadyOnceItKnowsItsDisk(t *testing.T) {
+	large := func(folder string) func(*config.Config) {
+		return func(c *config.Config) {
+			c.MLX.CacheBudgetMB, c.MLX.PrefillStepSize = 4, 4096
+			if folder != "" {
+				c.Agent.CacheDir = folder
+			}
+		}
+	}
+	r := talkative(t, large(""))
+	r.say(t, "a", "", strings.Repeat("many blocks of words ", 6000))
+	r.durable(t, "/v1/agents/a")
+	r.end(t)
+	r = talkative(t, large(r.cacheDir))
+	if _, text := r.call(t, http.MethodGet, "/admin/pool", "", ""); strings.Contains(text, `"indexing":true`) || !strings.Contains(text, `"indexing":false`) {
+		t.Error(text)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/mlx/kv/blockfile"
 	"github.com/agent-memory/agent-memory/mlx/kv/disk"
+	"github.com/agent-memory/agent-memory/mlx/kv/tier"
 	"github.com/agent-memory/agent-memory/modules/agents"
 	"github.com/agent-memory/agent-memory/platform/lifecycle"
 	"github.com/agent-memory/agent-memory/platform/vfs"
@@ -80,6 +82,30 @@ func (s *server) storage() []lifecycle.Service {
 		services = append(services, lifecycle.Service{Name: "bucket", Run: s.checkBucket}, lifecycle.Service{Name: "resume", Run: s.resume})
 	}
 	return services
+}
+
+// indexPatience is how long the first request waits at most until the disk's blocks are known: without them a
+// conversation would be computed that could be read.
+const indexPatience = 5 * time.Second
+
+// awaitDisk waits until the blocks on disk are known, unless the disk can't be used now or takes too long.
+func awaitDisk(late *tier.Late, progress func(string, float64), log *slog.Logger) {
+	if late == nil || !late.Status().Healthy {
+		return
+	}
+	indexed, is := kv.As[interface {
+		WaitIndexed(ctx context.Context) error
+	}](late)
+	if !is {
+		return
+	}
+	progress("listing the disk", 0)
+	ctx, cancel := context.WithTimeout(context.Background(), indexPatience)
+	defer cancel()
+	if indexed.WaitIndexed(ctx) != nil {
+		log.Warn("disk_index_awaited_in_vain", "seconds", indexPatience.Seconds(),
+			"note", "requests are taken now; until disk_tier_indexed some conversations may be computed that the disk has")
+	}
 }
 
 // runDisk runs the disk tier and closes it. A lock that can't be given back is freed by the end of the

@@ -100,7 +100,11 @@ func (s *server) engineConfig(renderer *prompt.Late, tenants *tenants, counters 
 	cfg := s.cfg
 	return engine.Config{
 		Open: func(progress func(string, float64)) (engine.Model, error) {
-			return openModelAndText(cfg.MLX, s.deps, renderer, progress)
+			model, err := openModelAndText(cfg.MLX, s.deps, renderer, progress)
+			if err == nil {
+				awaitDisk(s.disk, progress, s.deps.log)
+			}
+			return model, err
 		},
 		Budget:      cfg.MLX.CacheBudgetMB << 20,
 		Share:       float64(cfg.MLX.TenantPercent) / 100,

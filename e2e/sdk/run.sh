@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go and OpenAI's for Python against
-# bin/agent-memory with the embedded model, and schemathesis, which holds what the server answers to the OpenAPI document.
+# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python and the
+# real Claude Code against bin/agent-memory with the embedded model, and schemathesis, which holds what the server answers to the
+# OpenAPI document.
 # Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a line per suite; ends with the total, and with 0 only when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -48,8 +49,8 @@ venv_of() {
   fi
   echo "$venv"
 }
-node_root() {
-  local from=e2e/sdk/typescript root
+node_root() { # folder
+  local from="e2e/sdk/$1" root
   root="$cache/node-$(key_of "$from/package.json" "$from/package-lock.json")"
   if [ ! -e "$root/ready" ]; then
     rm -rf "$root"
@@ -63,8 +64,9 @@ old="$(venv_of 2023-06-01)" || install_failed Python "PyPI"
 new="$(venv_of 2026-10-21)" || install_failed Python "PyPI"
 other="$(venv_of openai)" || install_failed Python "PyPI"
 thesis="$(venv_of openapi)" || install_failed Python "PyPI"
-SDK_NODE_ROOT="$(node_root)" || install_failed TypeScript "the npm registry"
-export SDK_NODE_ROOT
+SDK_NODE_ROOT="$(node_root typescript)" || install_failed TypeScript "the npm registry"
+SDK_CLAUDE_ROOT="$(node_root claude-code)" || install_failed "Claude Code" "the npm registry"
+export SDK_NODE_ROOT SDK_CLAUDE_ROOT
 (cd e2e/sdk/go && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-suite" .) || install_failed Go "the Go module proxy"
 
 # The server.
@@ -116,6 +118,12 @@ suite "Python anthropic 2.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 
 suite "TypeScript @anthropic-ai/sdk 1.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 timeout 300 node e2e/sdk/typescript/suite.mjs
 suite "Go anthropic-sdk-go v1.84.0 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 timeout 300 "$work/go-suite"
 suite "Python openai 3.57.0" env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$other/bin/python" e2e/sdk/python/openai_suite.py
+# The real Claude Code does a task against the whole server with a model that follows a script.
+claude_code() {
+  go test -tags clients -count=1 -v -run '^TestClaudeCode' ./cmd/agent-memory |
+    sed -nE 's/^ *--- PASS: (\S+) .*/ok \1/p; s/^ *--- FAIL: (\S+) .*/FAIL \1: see above/p; s/^ok +\S+ .*/done/p; s/^ +claude_code_test.go/&/p'
+}
+suite "Claude Code 2.1.197" claude_code
 
 # Requests made from the OpenAPI document, right ones and wrong ones: each answer has a status, a type and a form that the
 # document tells of, and none is a failure of the server.

@@ -9,9 +9,9 @@ import (
 // Bounds of what a grammar remembers and of the work for one mask. What lies beyond the last two is not allowed, so that
 // an answer is never wrong, but may be poorer.
 const (
-	mostStates = 4096    // remembered at once
-	mostWays   = 2000    // in which a text so far can be read
-	mostSteps  = 200_000 // ways that are followed for one mask
+	mostStates = 4096   // remembered at once
+	mostWays   = 2000   // in which a text so far can be read
+	mostSteps  = 50_000 // ways that are followed for one mask
 )
 
 // way is what is still to come in one reading of the text so far: a form, how far it is, and what follows it.

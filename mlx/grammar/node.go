@@ -2,7 +2,9 @@
 // it tells which tokens of a vocabulary may come next.
 //
 // Invariants:
-//   - Whatever a walk allows can be completed: what is written, up to an end that the walk allows, is a valid document.
+//   - What is written up to an end that a walk allows is a valid document, and a walk allows an end nowhere else.
+//   - Work is bounded: where a schema leaves very many ways to go on, some are left out, and an answer may come to a place
+//     from which none is left. It fails there; it is never wrong.
 //   - A document's properties come in the schema's order, undeclared ones behind them, and white space is bounded.
 //   - What a schema asks for and this package can't hold an answer to is refused by name and place, never ignored.
 //
