@@ -107,7 +107,7 @@ oracle: deps
 golden: deps
 	./oracle/model.sh
 
-## sdk: the official Anthropic SDKs for Python, TypeScript and Go against a served model (needs Node and PyPI)
+## sdk: Anthropic's and OpenAI's SDKs, Claude Code and the OpenAPI document against a served model (needs Node, npm and PyPI)
 sdk: build
 	./e2e/sdk/run.sh
 
@@ -150,6 +150,7 @@ lint: deps
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt the files above"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./e2e/...
+	$(GO) vet -tags clients ./cmd/agent-memory
 	@tools="$$(./deps/tools.sh)" && set -x && "$$tools/golangci-lint" run ./... && \
 	  printf '%s\n' mlx/array/*.cpp mlx/kernels/*.cpp | xargs -P "$$(nproc 2>/dev/null || echo 2)" -n 1 sh -c \
 	  '"$$0" --quiet "$$1" -- -std=c++20 -Imlx/kernels -Imlx/array -isystem .deps/mlx/include 2>/dev/null || { echo "clang-tidy: $$1"; exit 255; }' \

@@ -42,7 +42,8 @@ func TestBlockFilesThatBecomeSomethingElse(t *testing.T) {
 				t.Error(page)
 			}
 			if text := body(t, r.get(t, "/metrics")); strings.Contains(text, "semantic_tier_failures_total{") {
-				t.Error("the damage is told as a failure of the tier")
+				r.end(t)
+				t.Fatalf("the damage is told as a failure of the tier: %s", r.log)
 			}
 			r = r.restart(t)
 			if got := r.durable(t, "/v1/agents/a"); got.Tokens != want.Tokens {

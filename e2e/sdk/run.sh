@@ -121,7 +121,7 @@ suite "Python openai 3.57.0" env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$other/b
 # The real Claude Code does a task against the whole server with a model that follows a script.
 claude_code() {
   go test -tags clients -count=1 -v -run '^TestClaudeCode' ./cmd/agent-memory |
-    sed -nE 's/^ *--- PASS: (\S+) .*/ok \1/p; s/^ *--- FAIL: (\S+) .*/FAIL \1: see above/p; s/^ok +\S+ .*/done/p; s/^ +claude_code_test.go/&/p'
+    sed -nE '/^ok[[:space:]]/ { s/.*/done/p; d }; s/^ *--- PASS: (\S+) .*/ok \1/p; s/^ *--- FAIL: (\S+) .*/FAIL \1: see above/p; /^ +claude_code_test.go/p'
 }
 suite "Claude Code 2.1.197" claude_code
 
