@@ -56,9 +56,13 @@ func openRegular(name string, how int) (*os.File, error) {
 }
 
 // orNotRegular is what an attempt to open a name failed with: the error, or ErrNotRegular if it is that of no
-// file. A socket and a device say so in many ways.
+// file. A socket and a device say so in many ways. What lay there may be moved or replaced meanwhile.
 func orNotRegular(name string, err error) error {
-	if info, statErr := os.Lstat(name); statErr == nil && !info.Mode().IsRegular() {
+	info, statErr := os.Lstat(name)
+	switch {
+	case errors.Is(statErr, fs.ErrNotExist):
+		return statErr
+	case statErr == nil && !info.Mode().IsRegular(), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENXIO):
 		return &fs.PathError{Op: "open", Path: name, Err: ErrNotRegular}
 	}
 	return err
