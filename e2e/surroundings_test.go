@@ -188,10 +188,10 @@ func TestAnswersEndWithTheWindowOfARealModel(t *testing.T) {
 func TestTextThatIsNoneIsRefusedWithItsPlace(t *testing.T) {
 	s := start(t)
 	for body, place := range map[string]string{
-		`{"model":"claude-x","max_tokens":1,"messages":[{"role":"user","content":"x\ud800"}]}`:                                            "messages.0.content",
-		"{\"model\":\"claude-x\",\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"x\xff\"}]}":                              "messages.0.content",
-		`{"model":"claude-x","max_tokens":1,"metadata":{"user_id":"x\ud800"},"messages":[{"role":"user","content":"x"}]}`:                 "metadata.user_id",
-		`{"model":"claude-x","max_tokens":1,"output_config":{"format":{"type":"json_schema"}},"messages":[{"role":"user","content":""}]}`: "output_config.format",
+		`{"model":"claude-x","max_tokens":1,"messages":[{"role":"user","content":"x\ud800"}]}`:                                             "messages.0.content",
+		"{\"model\":\"claude-x\",\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"x\xff\"}]}":                               "messages.0.content",
+		`{"model":"claude-x","max_tokens":1,"metadata":{"user_id":"x\ud800"},"messages":[{"role":"user","content":"x"}]}`:                  "metadata.user_id",
+		`{"model":"claude-x","max_tokens":1,"output_config":{"format":{"type":"json_schema"}},"messages":[{"role":"user","content":"x"}]}`: "output_config.format.schema",
 	} {
 		if status, answer := s.ask(t, "/v1/messages", body); status != http.StatusBadRequest || !strings.Contains(fmt.Sprint(answer), place) {
 			t.Errorf("%s: %d %v", body, status, answer)
