@@ -49,13 +49,17 @@ venv_of() {
   fi
   echo "$venv"
 }
+place_binary() { # of Claude Code, which its own script does at an installation
+  local script=node_modules/@anthropic-ai/claude-code/install.cjs
+  [ ! -f "$script" ] || node "$script"
+}
 node_root() { # folder
   local from="e2e/sdk/$1" root
   root="$cache/node-$(key_of "$from/package.json" "$from/package-lock.json")"
   if [ ! -e "$root/ready" ]; then
     rm -rf "$root"
     mkdir -p "$root" && cp "$from/package.json" "$from/package-lock.json" "$root" &&
-      (cd "$root" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2) && touch "$root/ready" || return 1
+      (cd "$root" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2 && place_binary >&2) && touch "$root/ready" || return 1
   fi
   echo "$root"
 }

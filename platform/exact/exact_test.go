@@ -128,3 +128,19 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// What a struct has for itself is out of the reach of any key: without a name, or with one that says so.
+func TestKeysReachOnlyFieldsWithANameInJSON(t *testing.T) {
+	var got struct {
+		Named  int `json:"named"`
+		Bare   bool
+		Left   bool `json:"-"`
+		hidden bool
+	}
+	if err := exact.Fill([]byte(`{"":true,"-":true,"Bare":true,"Left":true,"hidden":true,"named":1}`), &got); err != nil || got.Named != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got.Bare || got.Left || got.hidden {
+		t.Errorf("a key reached %+v", got)
+	}
+}

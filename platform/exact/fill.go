@@ -73,11 +73,15 @@ func fillStruct(raw []byte, to reflect.Value) error {
 	return nil
 }
 
+// fieldsOf are the fields that have a name in JSON. Others are the program's own: no key reaches them.
 func fieldsOf(to reflect.Value) map[string]reflect.Value {
 	fields := map[string]reflect.Value{}
 	for i := range to.NumField() {
-		name, _, _ := strings.Cut(to.Type().Field(i).Tag.Get("json"), ",")
-		fields[name] = to.Field(i)
+		field := to.Type().Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.IsExported() && name != "" && name != "-" {
+			fields[name] = to.Field(i)
+		}
 	}
 	return fields
 }
