@@ -113,7 +113,8 @@ func (j *janitor) carryOutOne(ctx context.Context, store Store, d Deletion) erro
 }
 
 // notice has a deletion that another node took cover this node's requests of the agent, those that ended
-// included of which there is no record yet.
+// included of which there is no record yet. Nobody writes the agent's record meanwhile: once the store knows of
+// the notice it would take what the deletion covers for uses of a new agent.
 func (j *janitor) notice(ctx context.Context, store Store, d *Deletion) error {
 	if d.Noticed {
 		return nil
@@ -123,6 +124,11 @@ func (j *janitor) notice(ctx context.Context, store Store, d *Deletion) error {
 		return fmt.Errorf("forget the requests of agent %q: %w", d.ID, err)
 	}
 	at := ref{d.Tenant, d.ID}
+	done, err := j.writer.claim(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer done()
 	uses := j.writer.of(at)
 	for _, use := range uses {
 		further = append(further, use.Chain)

@@ -13,6 +13,7 @@ var (
 	ErrNotFound    = errors.New("no such agent")
 	ErrConflict    = errors.New("the record was changed meanwhile")
 	ErrRemoving    = errors.New("blocks are just being removed, since nobody owned them")
+	ErrUnnoticed   = errors.New("the agent was deleted through another node, and this node has not taken notice yet")
 	ErrOtherSecret = errors.New("the database has another cluster secret than this node: its blocks and records belong to another cluster")
 	ErrSameNode    = errors.New("another process lives in this node's name: does its cache folder belong to two servers?")
 	ErrNoSecret    = errors.New("there is no cluster secret yet")
@@ -38,8 +39,8 @@ type Records interface {
 	// Get returns a record, or ErrNotFound.
 	Get(ctx context.Context, tenant, id string) (Record, error)
 	// Put makes a change, and returns the new version. ErrConflict: the stored version is not the one that
-	// the change began with. ErrRemoving: a block that the record would come to own is being removed, or this
-	// node has not taken notice that the agent was deleted; nothing was changed.
+	// the change began with. ErrRemoving: a block that the record would come to own is being removed.
+	// ErrUnnoticed: this node has not taken notice that the agent was deleted. Nothing was changed then.
 	Put(ctx context.Context, c Change) (version int64, err error)
 	// List returns records in the order of tenant and id, and where to go on, empty at the end.
 	List(ctx context.Context, f Filter) (page []Record, next Cursor, err error)
@@ -69,7 +70,7 @@ type Deletions interface {
 	// ended before then.
 	Pending(ctx context.Context, endedBefore time.Time) ([]Deletion, error)
 	// Notice stores that this node took notice of a deletion, and further chains whose blocks are to be
-	// removed. Until then no record of the deleted agent is made by this node.
+	// removed. Until then this node neither makes nor changes a record of the deleted agent.
 	Notice(ctx context.Context, operation string, further []kv.Chain) error
 	// Progress stores how far this node is with a deletion: done if it has an end. A deletion ends when every
 	// node that lives has done it; its chains are forgotten when every node has that is known.

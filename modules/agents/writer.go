@@ -57,6 +57,9 @@ func (w *writer) writeAll(ctx context.Context) bool {
 			continue
 		}
 		failed = true
+		if errors.Is(err, ErrUnnoticed) { // the janitor takes notice soon
+			continue
+		}
 		if failures++; failures > 1 || ctx.Err() != nil {
 			w.conn.reportFailure(err)
 			return false
@@ -145,9 +148,11 @@ func (w *writer) release(at ref, mine chan struct{}) {
 	close(mine)
 }
 
+// write adds uses to an agent's record. The caller has the claim, for which the janitor waits who takes notice of a
+// deletion: so that is not waited for here.
 func (w *writer) write(ctx context.Context, store Store, at ref, uses []Use) error {
 	var replaced []supersededTail
-	_, err := w.change(ctx, store, at, true, func(record *Record) {
+	_, err := w.changeWhile(ctx, isRace, store, at, true, func(record *Record) {
 		replaced = nil
 		for _, use := range uses {
 			use.Chain = w.recordedPart(at, use.Chain)
@@ -196,8 +201,20 @@ func truncateChain(chain kv.Chain, tokens int) kv.Chain {
 }
 
 // change changes a record by compare-and-set: who loses reads again, after a pause that grows. With make a
-// missing record is made.
-func (w *writer) change(ctx context.Context, store Store, at ref, make bool, change func(*Record)) (record Record, err error) {
+// missing record is made. While the janitor has still to take notice of the agent's deletion it waits for it.
+func (w *writer) change(ctx context.Context, store Store, at ref, make bool, change func(*Record)) (Record, error) {
+	return w.changeWhile(ctx, isPassing, store, at, make, change)
+}
+
+// isPassing tells of an error of a store that a change may not meet again a moment later.
+func isPassing(err error) bool { return isRace(err) || errors.Is(err, ErrUnnoticed) }
+
+func isRace(err error) bool { return errors.Is(err, ErrConflict) || errors.Is(err, ErrRemoving) }
+
+// changeWhile is change that is tried again after errors that pass.
+func (w *writer) changeWhile(
+	ctx context.Context, passes func(error) bool, store Store, at ref, make bool, change func(*Record),
+) (record Record, err error) {
 	for try := 1; ; try++ {
 		record, err = w.changeOnce(ctx, store, at, make, change)
 		if errors.Is(err, ErrRemoving) {
@@ -205,7 +222,7 @@ func (w *writer) change(ctx context.Context, store Store, at ref, make bool, cha
 			w.lostBlocks[at] = true
 			w.states.Unlock()
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrRemoving) || try == maxConflicts {
+		if !passes(err) || try == maxConflicts {
 			return record, err
 		}
 		pause := rand.N(min(minConflictPause<<try, maxConflictPause))
@@ -268,7 +285,7 @@ func (w *writer) recordResult(at ref, err error) {
 		return
 	}
 	w.cfg.Log.Debug("record_not_written", "error", err)
-	if !wasTold {
+	if !wasTold && !errors.Is(err, ErrUnnoticed) {
 		w.cfg.Log.Warn("record_not_written", "tenant", at.tenant, "agent", at.id, "note", "it stays in memory and is tried again")
 	}
 }

@@ -141,7 +141,7 @@ func TestADeletedAgentIsNotMadeAgainByChance(t *testing.T) {
 	one, two := beating(t, database, "one"), beating(t, database, "two")
 	deleteAgent(t, one, "op", "a")
 	r := agents.Record{Tenant: "t", ID: "a", Heads: []agents.Head{{Chain: chain(1)}}}
-	if _, err := two.Put(t.Context(), agents.ChangeOf(agents.Record{}, r)); !errors.Is(err, agents.ErrRemoving) {
+	if _, err := two.Put(t.Context(), agents.ChangeOf(agents.Record{}, r)); !errors.Is(err, agents.ErrUnnoticed) {
 		t.Errorf("a node that does not know of the deletion made the agent again: %v", err)
 	}
 	other := r

@@ -69,12 +69,15 @@ func notFound(err error) error {
 func (s *Store) Put(ctx context.Context, c agents.Change) (version int64, err error) {
 	r := c.Record
 	err = s.in(ctx, func(ctx context.Context, q *queries.Queries) error {
+		if err := refuseUnnoticed(ctx, q, s.node, r); err != nil {
+			return err
+		}
 		if len(c.Gained) > 0 {
 			if err := refuseRemoved(ctx, q, c.Gained); err != nil {
 				return err
 			}
 		}
-		if err := putAgent(ctx, q, s.node, r); err != nil {
+		if err := putAgent(ctx, q, r); err != nil {
 			return err
 		}
 		if err := putOwners(ctx, q, c); err != nil {
@@ -85,18 +88,23 @@ func (s *Store) Put(ctx context.Context, c agents.Change) (version int64, err er
 	return r.Version + 1, wrap("store", r.Tenant, r.ID, err)
 }
 
+// refuseUnnoticed fails if the agent was deleted and the node has not taken notice: what it knows of the agent may be
+// of before the deletion.
+func refuseUnnoticed(ctx context.Context, q *queries.Queries, node string, r agents.Record) error {
+	unnoticed, err := q.CountUnnoticed(ctx, queries.CountUnnoticedParams{Tenant: r.Tenant, ID: r.ID, Node: node})
+	if err == nil && unnoticed > 0 {
+		err = agents.ErrUnnoticed
+	}
+	return err
+}
+
 // putAgent changes the agent's row, if its version is still the one that the change began with.
-func putAgent(ctx context.Context, q *queries.Queries, node string, r agents.Record) (err error) {
+func putAgent(ctx context.Context, q *queries.Queries, r agents.Record) (err error) {
 	var changed int64
 	if r.Version == 0 {
-		if changed, err = q.CountUnnoticed(ctx, queries.CountUnnoticedParams{Tenant: r.Tenant, ID: r.ID, Node: node}); changed > 0 {
-			return agents.ErrRemoving
-		}
-		if err == nil {
-			changed, err = q.InsertAgent(ctx, queries.InsertAgentParams{
-				Tenant: r.Tenant, ID: r.ID, Created: database.Nanos(r.Created), Used: database.Nanos(r.Used), RetainUntil: database.Nanos(r.RetainUntil), Ttl: int64(r.TTL),
-			})
-		}
+		changed, err = q.InsertAgent(ctx, queries.InsertAgentParams{
+			Tenant: r.Tenant, ID: r.ID, Created: database.Nanos(r.Created), Used: database.Nanos(r.Used), RetainUntil: database.Nanos(r.RetainUntil), Ttl: int64(r.TTL),
+		})
 	} else {
 		changed, err = q.UpdateAgent(ctx, queries.UpdateAgentParams{
 			Tenant: r.Tenant, ID: r.ID, Used: database.Nanos(r.Used), RetainUntil: database.Nanos(r.RetainUntil), Ttl: int64(r.TTL), Version: r.Version,
