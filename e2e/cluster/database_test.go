@@ -165,6 +165,9 @@ func TestADeletionOutrunsConcurrentStores(t *testing.T) {
 	for round := range 3 {
 		agent := talk(t, fmt.Sprintf("doomed %d", round), 60)
 		agent.ask(a)
+		within(t, "known to the other node", func() bool { // its record is written behind the first answer
+			return b.call(agent.key, http.MethodGet, "/v1/agents/"+agent.path(), nil, nil, nil) == http.StatusOK
+		})
 		talking := make(chan struct{})
 		go func() {
 			defer close(talking)

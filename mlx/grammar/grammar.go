@@ -1,9 +1,6 @@
 package grammar
 
-import (
-	"encoding/json"
-	"errors"
-)
+import "errors"
 
 // Grammar is a compiled form over a vocabulary.
 type Grammar struct {
@@ -16,25 +13,7 @@ const AnyObject = `{"type":"object"}`
 
 // Compile reads a JSON schema. It returns a *RefusedError for one that an answer can't be held to.
 func Compile(schema []byte, words *Vocabulary) (*Grammar, error) {
-	if len(schema) > mostBytes {
-		return nil, refuse("$", "the schema has %d bytes; the most is %d", len(schema), mostBytes)
-	}
-	if !json.Valid(schema) {
-		return nil, refuse("$", "must be a JSON schema")
-	}
-	c := &compiler{root: schema, refs: map[string]*node{}}
-	first, err := c.schema(schema, "$", 0)
-	if err != nil {
-		return nil, err
-	}
-	if !mark(first) {
-		return nil, refuse("$", "no value is valid by this schema")
-	}
-	g := &Grammar{words, newAutomaton(first, words.longest)}
-	if _, err := g.Walk().Allowed(); err != nil { // the first mask is computed here, and not where others wait
-		return nil, refuse("$", "the schema leaves too many ways to go on, or the vocabulary can't write its values")
-	}
-	return g, nil
+	return CompileForm(Value(schema, "$"), words)
 }
 
 // Walk is one answer's way through the grammar.

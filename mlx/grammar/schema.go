@@ -41,17 +41,36 @@ var keywords = []string{
 
 type fields map[string]json.RawMessage
 
-// compiler turns schemas into forms.
-type compiler struct {
-	root  json.RawMessage
-	refs  map[string]*node // by their pointer; filled when they are compiled
-	parts int
-	work  int
+// choosers are the keywords that give a schema's values by others, in the order in which they count.
+var choosers = []string{"$ref", "const", "enum", "anyOf", "oneOf", "allOf"}
+
+// limits count what the schemas of one grammar have.
+type limits struct{ parts, work int }
+
+func (l *limits) tires(raw json.RawMessage) bool {
+	l.work += len(raw)
+	return l.work > mostWork
 }
 
-func (c *compiler) tires(raw json.RawMessage) bool {
-	c.work += len(raw)
-	return c.work > mostWork
+// compiler turns a schema into a form.
+type compiler struct {
+	*limits
+	root  json.RawMessage
+	place string           // of the schema
+	refs  map[string]*node // by their pointer; filled when they are compiled
+	loose bool             // what is not supported is left open, instead of being refused
+}
+
+// compile returns the form of the values of a schema, which stands at a place of the request.
+func (c *compiler) compile(schema []byte, place string) (*node, error) {
+	if len(schema) > mostBytes {
+		return nil, refuse(place, "the schema has %d bytes; the most is %d", len(schema), mostBytes)
+	}
+	if !json.Valid(schema) {
+		return nil, refuse(place, "must be a JSON schema")
+	}
+	c.root, c.place, c.refs = schema, place, map[string]*node{}
+	return c.schema(schema, place, 0)
 }
 
 // schema returns the form of a schema's values.
@@ -59,6 +78,14 @@ func (c *compiler) schema(raw json.RawMessage, place string, depth int) (*node, 
 	if c.parts++; c.parts > mostParts || depth > mostDepth || c.tires(raw) {
 		return nil, refuse(place, "the schema is too large; it may have %d parts, %d deep", mostParts, mostDepth)
 	}
+	n, err := c.exact(raw, place, depth)
+	if err != nil && c.loose {
+		return anyValue, nil
+	}
+	return n, err
+}
+
+func (c *compiler) exact(raw json.RawMessage, place string, depth int) (*node, error) {
 	switch string(bytes.TrimSpace(raw)) {
 	case "true":
 		return anyValue, nil
@@ -69,12 +96,12 @@ func (c *compiler) schema(raw json.RawMessage, place string, depth int) (*node, 
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"$ref", "const", "enum", "anyOf", "oneOf", "allOf"} {
-		if value, ok := f[name]; ok {
+	for _, name := range choosers {
+		if value, ok := f[name]; ok && !(c.loose && f.describes(name)) {
 			return c.chosen(f, name, value, place, depth)
 		}
 	}
-	if err := f.only(place, keywords...); err != nil {
+	if err := c.only(f, place, keywords...); err != nil {
 		return nil, err
 	}
 	return c.typed(f, place, depth)
@@ -87,12 +114,21 @@ func fieldsOf(raw json.RawMessage, place string) (f fields, err error) {
 	return f, nil
 }
 
+// describes tells whether the schema says more of its values itself than the schemas of a keyword can be expected to.
+func (f fields) describes(name string) bool {
+	_, properties := f["properties"]
+	return properties && strings.HasSuffix(name, "Of")
+}
+
 // only refuses keywords beside the known ones and those without meaning.
-func (f fields) only(place string, known ...string) error {
+func (c *compiler) only(f fields, place string, known ...string) error {
+	if c.loose {
+		return nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		switch {
 		case slices.Contains(annotations, name) || slices.Contains(known, name):
-		case slices.Contains(keywords, name) || slices.Contains([]string{"$ref", "const", "enum", "anyOf", "oneOf", "allOf"}, name):
+		case slices.Contains(keywords, name) || slices.Contains(choosers, name):
 			return refuse(place+"."+name, "this keyword is not supported beside %s; write it inside", known[0])
 		default:
 			return refuse(place+"."+name, "this keyword is not supported; leave it out")
@@ -106,17 +142,17 @@ func (c *compiler) chosen(f fields, name string, value json.RawMessage, place st
 	inside := place + "." + name
 	switch name {
 	case "$ref":
-		if err := f.only(place, "$ref"); err != nil {
+		if err := c.only(f, place, "$ref"); err != nil {
 			return nil, err
 		}
 		return c.ref(value, inside, depth)
 	case "const", "enum":
-		if err := f.only(place, name, "type"); err != nil {
+		if err := c.only(f, place, name, "type"); err != nil {
 			return nil, err
 		}
 		return c.listed(f, name, value, place)
 	}
-	if err := f.only(place, name); err != nil {
+	if err := c.only(f, place, name); err != nil {
 		return nil, err
 	}
 	var branches []json.RawMessage
@@ -126,7 +162,7 @@ func (c *compiler) chosen(f fields, name string, value json.RawMessage, place st
 	if name == "allOf" && len(branches) > 1 {
 		return nil, refuse(inside, "more than one schema is not supported; write them as one")
 	}
-	if name == "oneOf" {
+	if name == "oneOf" && !c.loose {
 		for i := range branches {
 			for j := range i {
 				if !c.disjoint(branches[i], branches[j], depth) {
@@ -161,7 +197,7 @@ func (c *compiler) ref(value json.RawMessage, place string, depth int) (*node, e
 	}
 	n := either()
 	c.refs[pointer] = n
-	part, err := c.schema(target, "$"+strings.ReplaceAll(strings.TrimPrefix(pointer, "#"), "/", "."), depth+1)
+	part, err := c.schema(target, c.place+strings.ReplaceAll(strings.TrimPrefix(pointer, "#"), "/", "."), depth+1)
 	n.parts = []*node{part}
 	return n, err
 }

@@ -1,14 +1,22 @@
 package grammar
 
-import "sort"
+import (
+	"slices"
+	"sort"
+	"strings"
+)
 
 // Vocabulary is what tokens write. It does not change.
 type Vocabulary struct {
 	texts   []string // by token; empty for one that writes nothing
 	ends    map[int32]bool
 	sorted  []word
-	longest int // bytes of the longest token
+	longest int               // bytes of the longest token
+	marks   map[string]string // what stands for the marks that are tokens
 }
+
+// markByte stands in no UTF-8: it begins what stands for a mark, so that nothing else writes one.
+const markByte = 0xFF
 
 // word is a token in the order of the texts.
 type word struct {
@@ -16,16 +24,21 @@ type word struct {
 	common int // bytes that it shares with the one before
 }
 
-// NewVocabulary lists the tokens from 0 to size. text tells what a token writes, and ends are those that end an answer.
-func NewVocabulary(size int, text func(token int32) (string, bool), ends []int32) *Vocabulary {
-	v := &Vocabulary{texts: make([]string, size), ends: map[int32]bool{}}
+// NewVocabulary lists the tokens from 0 to size. text tells what a token writes, and ends are those that end an answer. A
+// token that writes one of the marks stands for it only where a form has that mark.
+func NewVocabulary(size int, text func(token int32) (string, bool), ends []int32, marks ...string) *Vocabulary {
+	v := &Vocabulary{texts: make([]string, size), ends: map[int32]bool{}, marks: map[string]string{}}
 	for _, token := range ends {
 		v.ends[token] = true
 	}
 	for token := range int32(size) {
 		written, ok := text(token)
-		if !ok || written == "" || v.ends[token] {
+		if !ok || written == "" || v.ends[token] || strings.IndexByte(written, markByte) >= 0 {
 			continue
+		}
+		if i := slices.Index(marks, written); i >= 0 {
+			v.marks[written] = string([]byte{markByte, byte(i)})
+			written = v.marks[written]
 		}
 		v.texts[token] = written
 		v.longest = max(v.longest, len(written))

@@ -88,6 +88,7 @@ type Tool struct {
 	Name        string
 	Description string
 	InputSchema json.RawMessage // a JSON object
+	Strict      bool            // the arguments of its calls are held to the schema, not only shown it
 	Breakpoint  bool
 	Retain      time.Duration
 }

@@ -22,6 +22,7 @@ type Request struct {
 	Sampling     engine.Sampling
 	Stop         []string // strings that end the answer and are not part of it
 	Form         *Form    // that the answer is held to; nil: none
+	Choice       Choice   // among the tools
 	CallPrefix   string   // of the ids of its answer's calls
 	SingleCall   bool     // the answer is to have one call at most; what the model writes behind it is left out
 

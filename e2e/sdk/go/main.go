@@ -260,9 +260,15 @@ func checkForced() {
 	for _, choice := range []anthropic.ToolChoiceUnionParam{
 		{OfAny: &anthropic.ToolChoiceAnyParam{}}, anthropic.ToolChoiceParamOfTool("get_weather"),
 	} {
-		_, err := client.Messages.New(bg, newRequest(withTool(choice)))
-		wantError(err, 400, anthropic.ErrorTypeInvalidRequestError, "tool_choice")
+		m := create(withTool(choice), withLimit(400))
+		same(m.StopReason, anthropic.StopReasonToolUse)
+		for _, block := range m.Content {
+			var input struct{ Place *string }
+			must(json.Unmarshal(block.Input, &input) == nil && input.Place != nil && block.Name == "get_weather", "calls %s(%s)", block.Name, block.Input)
+		}
 	}
+	_, err := client.Messages.New(bg, newRequest(withTool(anthropic.ToolChoiceParamOfTool("other"))))
+	wantError(err, 400, anthropic.ErrorTypeInvalidRequestError, "tool_choice")
 }
 
 func checkKeys() {

@@ -103,7 +103,30 @@ def tools():
     call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": json.dumps({"place": "Rome"})}}
     messages = CAPITAL + [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_1", "content": "22 degrees"}]
     assert create(messages, tools=[WEATHER]).choices[0].finish_reason in ("stop", "length", "tool_calls")
-    refused(openai.BadRequestError, 400, lambda: create(tools=[WEATHER], tool_choice="required"), words="tool_choice")
+    refused(openai.BadRequestError, 400, lambda: create(tools=[WEATHER], tool_choice={"type": "function", "function": {"name": "other"}}), words="tool_choice")
+
+
+def forced_tool():
+    """A loop of forced calls and their results, streamed and not, each turn read but for what is new."""
+    strict = {"type": "function", "function": {**WEATHER["function"], "strict": True, "parameters": {
+        "type": "object", "properties": {"place": {"type": "string", "maxLength": 40}, "days": {"type": "integer", "minimum": 1, "maximum": 7}},
+        "required": ["place", "days"], "additionalProperties": False}}}
+    messages, before = [{"role": "user", "content": "Compare the weather in Rome with that in Paris."}], 0
+    for choice in ("required", {"type": "function", "function": {"name": "get_weather"}}, "required"):
+        with client.chat.completions.stream(model=MODEL, messages=messages, tools=[strict], tool_choice=choice, max_completion_tokens=400,
+                                            parallel_tool_calls=False, stream_options={"include_usage": True}) as stream:
+            completion = stream.get_final_completion()
+        message = completion.choices[0].message
+        same((completion.choices[0].finish_reason, len(message.tool_calls)), ("tool_calls", 1))
+        call = message.tool_calls[0]
+        arguments = json.loads(call.function.arguments)
+        assert call.function.name == "get_weather" and isinstance(arguments["place"], str) and 1 <= arguments["days"] <= 7 and len(arguments) == 2, call
+        assert completion.usage.prompt_tokens_details.cached_tokens >= before, (before, completion.usage)
+        before = completion.usage.prompt_tokens
+        messages += [{"role": "assistant", "content": None, "tool_calls": [
+            {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": call.function.arguments}}]},
+            {"role": "tool", "tool_call_id": call.id, "content": "22 degrees"}]
+    assert create(messages, tools=[strict]).choices[0].finish_reason in ("stop", "length", "tool_calls")
 
 
 def errors():
@@ -132,7 +155,7 @@ def asynchronous():
 
 def main():
     failed = False
-    for check in (models, answer, streaming, memory, limits, tools, errors, asynchronous):
+    for check in (models, answer, streaming, memory, limits, tools, forced_tool, errors, asynchronous):
         try:
             check()
             print(f"ok {check.__name__}", flush=True)

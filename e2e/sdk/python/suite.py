@@ -170,8 +170,23 @@ def tools():
 
 
 def forced_tool():
-    for choice in ({"type": "any"}, {"type": "tool", "name": "get_weather"}):
-        refused(anthropic.BadRequestError, 400, lambda: create(tools=[WEATHER], tool_choice=choice), "tool_choice")
+    """A loop of calls and their results, each turn read but for what is new; then an answer of the model's own choice."""
+    messages, before = [{"role": "user", "content": "Compare the weather in Rome with that in Paris."}], 0
+    for choice in ({"type": "any"}, {"type": "tool", "name": "get_weather"}, {"type": "any", "disable_parallel_tool_use": True}):
+        with client.messages.stream(model=MODEL, max_tokens=400, messages=messages, tools=[WEATHER], tool_choice=choice) as stream:
+            message = stream.get_final_message()
+        same(message.stop_reason, "tool_use")
+        calls = [block for block in message.content if block.type == "tool_use"]
+        same(len(calls), len(message.content))
+        for call in calls:
+            same((call.name, type(call.input["place"])), ("get_weather", str))
+        assert (message.usage.cache_read_input_tokens or 0) >= before, (before, message.usage)
+        before = prompt_tokens(message.usage)
+        messages += [{"role": "assistant", "content": [block.model_dump(include={"type", "id", "name", "input"}) for block in message.content]},
+                     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "22 degrees"} for call in calls]}]
+    same(len(calls), 1)
+    assert create(messages, tools=[WEATHER]).stop_reason in ("end_turn", "max_tokens", "tool_use")
+    refused(anthropic.BadRequestError, 400, lambda: create(tools=[WEATHER], tool_choice={"type": "tool", "name": "other"}), "tool_choice")
 
 
 def wrong_key():

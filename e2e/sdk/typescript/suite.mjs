@@ -134,8 +134,14 @@ const checks = {
   },
   async 'forced tool_choice'() {
     for (const tool_choice of [{ type: 'any' }, { type: 'tool', name: 'get_weather' }]) {
-      await refused(Anthropic.BadRequestError, 400, () => create({ tools: [weather], tool_choice }), 'tool_choice');
+      const message = await create({ tools: [weather], tool_choice, max_tokens: 400 });
+      assert.equal(message.stop_reason, 'tool_use');
+      for (const block of message.content) {
+        assert.equal(block.name, 'get_weather');
+        assert.equal(typeof block.input.place, 'string');
+      }
     }
+    await refused(Anthropic.BadRequestError, 400, () => create({ tools: [weather], tool_choice: { type: 'tool', name: 'other' } }), 'tool_choice');
   },
   async 'wrong key'() {
     const stranger = client.withOptions({ apiKey: 'not-the-key' });

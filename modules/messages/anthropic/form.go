@@ -20,7 +20,7 @@ func (o *outputConfig) checkAt(place string) error {
 }
 
 // form is what the answer is held to; nil for any text.
-func (b *body) form(withTools bool) (*messages.Form, error) {
+func (b *body) form() (*messages.Form, error) {
 	raw, place := b.OutputFormat, "output_format"
 	if b.OutputConfig != nil && !messages.IsAbsent(b.OutputConfig.Format) {
 		raw, place = b.OutputConfig.Format, "output_config.format"
@@ -40,8 +40,6 @@ func (b *body) form(withTools bool) (*messages.Form, error) {
 		return nil, invalid("%s.type: must be \"json_schema\"", place)
 	case !messages.IsObject(sent.Schema):
 		return nil, invalid("%s.schema: must be a JSON schema object", place)
-	case withTools:
-		return nil, invalid("%s: this server can't offer tools to an answer with a form yet; leave out one of them, or send tool_choice \"none\"", place)
 	}
 	return &messages.Form{Schema: sent.Schema, Place: place + ".schema"}, nil
 }

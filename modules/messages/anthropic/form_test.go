@@ -42,7 +42,6 @@ func TestFormsAreRefusedByPlace(t *testing.T) {
 		"output_config.format.type":                        with("output_config", `{"format":{"type":"xml"}}`),
 		"output_config.format.schema:":                     with("output_config", `{"format":{"type":"json_schema"}}`),
 		"an assistant's turn":                              with("output_config", config, "messages", `[{"role":"user","content":"hi"},{"role":"assistant","content":"{"}]`),
-		"tools":                                            with("output_config", config, "tools", `[{"name":"f","input_schema":{"type":"object"}}]`),
 	} {
 		answer := server.Post(t, "/v1/messages", body)
 		if raw := messagestest.Text(t, answer); answer.StatusCode != http.StatusBadRequest || !strings.Contains(raw, mention) {

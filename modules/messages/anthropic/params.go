@@ -87,6 +87,7 @@ type (
 		Name         string            `json:"name" pattern:"^[a-zA-Z0-9_-]{1,128}$"`
 		Description  string            `json:"description,omitempty"`
 		InputSchema  inputSchemaParam  `json:"input_schema"`
+		Strict       bool              `json:"strict,omitempty" doc:"The input of calls is held to the schema; keywords that this can't be done for are refused"`
 		CacheControl cacheControlParam `json:"cache_control,omitempty"`
 	}
 	inputSchemaParam struct {
@@ -101,6 +102,17 @@ type (
 	toolChoiceNone struct {
 		_    struct{} `json:"-" additionalProperties:"true"`
 		Type string   `json:"type" enum:"none"`
+	}
+	toolChoiceAny struct {
+		_               struct{} `json:"-" additionalProperties:"true"`
+		Type            string   `json:"type" enum:"any"`
+		DisableParallel bool     `json:"disable_parallel_tool_use,omitempty" doc:"The answer has one call at most"`
+	}
+	toolChoiceTool struct {
+		_               struct{} `json:"-" additionalProperties:"true"`
+		Type            string   `json:"type" enum:"tool"`
+		Name            string   `json:"name" minLength:"1" doc:"Of the tool that is called"`
+		DisableParallel bool     `json:"disable_parallel_tool_use,omitempty" doc:"The answer has one call at most"`
 	}
 	metadataParam struct {
 		_      struct{} `json:"-" additionalProperties:"true"`
@@ -141,10 +153,13 @@ func (resultParam) Schema(r huma.Registry) *huma.Schema {
 	return httpapi.TextOrList("What the tool answered", r.Schema(reflect.TypeFor[textBlockParam](), true, ""))
 }
 
-// toolChoiceParam says whether tools may be called. That they must is refused for now.
+// toolChoiceParam says whether tools may or must be called, and which.
 type toolChoiceParam struct{}
 
 // Schema implements huma.SchemaProvider.
 func (toolChoiceParam) Schema(r huma.Registry) *huma.Schema {
-	return httpapi.UnionSchema(r, "ToolChoiceParam", "type", httpapi.Variants{"auto": reflect.TypeFor[toolChoiceAuto](), "none": reflect.TypeFor[toolChoiceNone]()})
+	return httpapi.UnionSchema(r, "ToolChoiceParam", "type", httpapi.Variants{
+		"auto": reflect.TypeFor[toolChoiceAuto](), "none": reflect.TypeFor[toolChoiceNone](),
+		"any": reflect.TypeFor[toolChoiceAny](), "tool": reflect.TypeFor[toolChoiceTool](),
+	})
 }

@@ -93,7 +93,10 @@ func (b *body) prompt() (*messages.Request, error) {
 		return nil, err
 	}
 	r.Conversation = conversation
-	r.Form, err = b.form(len(conversation.Tools) > 0)
+	if r.Form, err = b.form(); err != nil {
+		return nil, err
+	}
+	r.Choice, err = b.choice(conversation.Tools)
 	return r, err
 }
 

@@ -15,6 +15,7 @@ type tool struct {
 	Name         string          `json:"name"`
 	Description  string          `json:"description"`
 	InputSchema  json.RawMessage `json:"input_schema"`
+	Strict       *bool           `json:"strict"`
 	CacheControl *cacheControl   `json:"cache_control"`
 }
 
@@ -76,10 +77,13 @@ func (b *body) tools() ([]prompt.Tool, error) {
 		names[t.Name] = true
 		tools = append(tools, prompt.Tool{
 			Name: t.Name, Description: t.Description, InputSchema: t.InputSchema,
-			Breakpoint: t.CacheControl != nil, Retain: t.CacheControl.retention(),
+			Strict: t.Strict != nil && *t.Strict, Breakpoint: t.CacheControl != nil, Retain: t.CacheControl.retention(),
 		})
 	}
-	return b.choose(tools)
+	if b.ToolChoice != nil && b.ToolChoice.Type == "none" {
+		return nil, nil
+	}
+	return tools, nil
 }
 
 func (t *tool) check(place string) error {
@@ -101,18 +105,23 @@ func (t *tool) check(place string) error {
 	return t.CacheControl.checkAt(place)
 }
 
-// choose applies tool_choice. Making the model call a tool is not possible yet, and said so.
-func (b *body) choose(tools []prompt.Tool) ([]prompt.Tool, error) {
+// choice reads tool_choice.
+func (b *body) choice(tools []prompt.Tool) (messages.Choice, error) {
+	choice := messages.Choice{Place: "tool_choice", Schema: ".input_schema"}
 	if b.ToolChoice == nil {
-		return tools, nil
+		return choice, nil
 	}
 	switch b.ToolChoice.Type {
-	case "auto":
-		return tools, nil
-	case "none":
-		return nil, nil
-	case "any", "tool":
-		return nil, invalid("tool_choice.type: this server can't force the use of a tool yet; send \"auto\" or \"none\"")
+	case "auto", "none":
+	case "any":
+		choice.Required = true
+	case "tool":
+		choice.Required, choice.Only = true, []string{b.ToolChoice.Name}
+	default:
+		return choice, invalid("tool_choice.type: must be \"auto\", \"any\", \"tool\" or \"none\"")
 	}
-	return nil, invalid("tool_choice.type: must be \"auto\", \"any\", \"tool\" or \"none\"")
+	if err := choice.Check(tools); err != nil {
+		return choice, err
+	}
+	return choice, nil
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
-	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
 )
 
@@ -75,7 +74,10 @@ func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
 	if r.Conversation, err = b.conversation(); err != nil {
 		return nil, err
 	}
-	r.Form, err = b.ResponseFormat.form(len(r.Conversation.Tools) > 0)
+	if r.Form, err = b.ResponseFormat.form(); err != nil {
+		return nil, err
+	}
+	r.Choice, err = b.choice(r.Conversation.Tools)
 	return r, err
 }
 
@@ -157,65 +159,4 @@ func stops(raw json.RawMessage) (all []string, err error) {
 		}
 	}
 	return all, nil
-}
-
-// toolBody is a tool as it is sent.
-type toolBody struct {
-	Type     string `json:"type"`
-	Function struct {
-		Name        string          `json:"name"`
-		Description string          `json:"description"`
-		Parameters  json.RawMessage `json:"parameters"`
-		Strict      *bool           `json:"strict"`
-	} `json:"function"`
-}
-
-// tools checks the tools and the choice among them.
-func (b *chatBody) tools() (tools []prompt.Tool, err error) {
-	names := map[string]bool{}
-	for i, t := range b.Tools {
-		place := messages.At("tools", i)
-		switch f := t.Function; {
-		case t.Type != "function":
-			return nil, invalid("%s.type: must be \"function\"", place)
-		case !messages.IsToolName(f.Name):
-			return nil, invalid("%s.function.name: must be 1 to 128 letters, digits, underscores or hyphens", place)
-		case names[f.Name]:
-			return nil, invalid("%s.function.name: another tool has the same name", place)
-		case f.Strict != nil && *f.Strict:
-			return nil, invalid("%s.function.strict: this server can't hold arguments to a schema yet; send false or leave it out", place)
-		case messages.IsAbsent(f.Parameters):
-			f.Parameters = json.RawMessage(`{"type":"object","properties":{}}`)
-			fallthrough
-		default:
-			if !messages.IsObject(f.Parameters) {
-				return nil, invalid("%s.function.parameters: must be a JSON schema object", place)
-			}
-			names[f.Name] = true
-			tools = append(tools, prompt.Tool{Name: f.Name, Description: f.Description, InputSchema: f.Parameters})
-		}
-	}
-	return b.choose(tools)
-}
-
-// choose applies tool_choice. Making the model call a tool is not possible yet, and said so.
-func (b *chatBody) choose(tools []prompt.Tool) ([]prompt.Tool, error) {
-	if messages.IsAbsent(b.ToolChoice) {
-		return tools, nil
-	}
-	var choice string
-	if b.ToolChoice[0] == '"' {
-		if err := messages.Fill("tool_choice", b.ToolChoice, &choice); err != nil {
-			return nil, err
-		}
-	}
-	switch {
-	case choice == "auto":
-		return tools, nil
-	case choice == "none":
-		return nil, nil
-	case choice == "required" || messages.IsObject(b.ToolChoice):
-		return nil, invalid("tool_choice: this server can't force the use of a tool yet; send \"auto\" or \"none\"")
-	}
-	return nil, invalid("tool_choice: must be \"auto\", \"none\", \"required\" or a function's name in an object")
 }

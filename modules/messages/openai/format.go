@@ -18,14 +18,12 @@ type responseFormat struct {
 const schemaPlace = "response_format.json_schema.schema"
 
 // form is what the answer is held to, with strict or without; nil for any text.
-func (f *responseFormat) form(withTools bool) (*messages.Form, error) {
+func (f *responseFormat) form() (*messages.Form, error) {
 	switch {
 	case f == nil || f.Type == "text":
 		return nil, nil
 	case f.Type != "json_object" && f.Type != "json_schema":
 		return nil, invalid("response_format.type: must be \"text\", \"json_object\" or \"json_schema\"")
-	case withTools:
-		return nil, invalid("response_format: this server can't offer tools to an answer with a form yet; leave out one of them, or send tool_choice \"none\"")
 	case f.Type == "json_object":
 		return &messages.Form{Schema: []byte(grammar.AnyObject), Place: "response_format"}, nil
 	case f.JSONSchema == nil || messages.IsAbsent(f.JSONSchema.Schema):

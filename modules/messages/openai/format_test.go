@@ -94,8 +94,4 @@ func TestFormsAreRefusedByPlace(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", format, e, param)
 		}
 	}
-	got := parse(t, server.Post(t, chatPath, with("response_format", `{"type":"json_object"}`, "tools", someTools)), http.StatusBadRequest)
-	if got.Error == nil || *got.Error.Param != "response_format" {
-		t.Errorf("%+v", got.Error)
-	}
 }

@@ -26,7 +26,7 @@ type (
 		Seed                int                `json:"seed,omitempty" doc:"Makes the answer repeatable"`
 		Stop                stopParam          `json:"stop,omitempty"`
 		Tools               []chatToolParam    `json:"tools,omitempty" nullable:"false"`
-		ToolChoice          string             `json:"tool_choice,omitempty" enum:"auto,none"`
+		ToolChoice          chatChoiceParam    `json:"tool_choice,omitempty"`
 		ParallelToolCalls   bool               `json:"parallel_tool_calls,omitempty" doc:"false: one call at most; what the model writes behind it is left out"`
 		ResponseFormat      formatParam        `json:"response_format,omitempty"`
 		User                string             `json:"user,omitempty" maxLength:"256" doc:"Names the agent if no header does"`
@@ -108,6 +108,26 @@ type (
 		Name        string          `json:"name" pattern:"^[a-zA-Z0-9_-]{1,128}$"`
 		Description string          `json:"description,omitempty"`
 		Parameters  parametersParam `json:"parameters,omitempty"`
+		Strict      bool            `json:"strict,omitempty" doc:"The arguments of calls are held to the schema; keywords that this can't be done for are refused"`
+	}
+	chosenToolParam struct {
+		_        struct{}          `json:"-" additionalProperties:"true"`
+		Type     string            `json:"type" enum:"function"`
+		Function functionNameParam `json:"function"`
+	}
+	functionNameParam struct {
+		_    struct{} `json:"-" additionalProperties:"true"`
+		Name string   `json:"name" minLength:"1"`
+	}
+	chosenToolsParam struct {
+		_            struct{}          `json:"-" additionalProperties:"true"`
+		Type         string            `json:"type" enum:"allowed_tools"`
+		AllowedTools allowedToolsParam `json:"allowed_tools"`
+	}
+	allowedToolsParam struct {
+		_     struct{}          `json:"-" additionalProperties:"true"`
+		Mode  string            `json:"mode" enum:"required"`
+		Tools []chosenToolParam `json:"tools" nullable:"false" minItems:"1"`
 	}
 )
 
@@ -121,6 +141,17 @@ func (chatMessageParam) Schema(r huma.Registry) *huma.Schema {
 		"user": reflect.TypeFor[userMessageParam](), "assistant": reflect.TypeFor[assistantMessageParam](),
 		"tool": reflect.TypeFor[toolMessageParam](),
 	})
+}
+
+// chatChoiceParam says whether tools may or must be called, and which.
+type chatChoiceParam struct{}
+
+// Schema implements huma.SchemaProvider.
+func (chatChoiceParam) Schema(r huma.Registry) *huma.Schema {
+	named := httpapi.UnionSchema(r, "NamedChoiceParam", "type", httpapi.Variants{
+		"function": reflect.TypeFor[chosenToolParam](), "allowed_tools": reflect.TypeFor[chosenToolsParam](),
+	})
+	return &huma.Schema{AnyOf: []*huma.Schema{{Type: huma.TypeString, Enum: []any{"auto", "none", "required"}}, named}}
 }
 
 // formatParam is the form of the answer.
