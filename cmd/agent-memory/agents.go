@@ -185,20 +185,29 @@ func (c agentsDelete) Run(ctx context.Context, cfg *config.Config, to streams) e
 	if err := c.call(ctx, cfg, http.MethodDelete, agentPath(c.Tenant, c.ID), nil, &op); err != nil {
 		return err
 	}
-	for op.Status == "running" && op.Error == "" {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the deletion %s: %w", op.ID, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
-		if err := c.call(ctx, cfg, http.MethodGet, "/admin/agents/operations/"+op.ID, nil, &op); err != nil {
-			return err
-		}
+	op, err := c.await(ctx, cfg, op)
+	if err != nil {
+		return err
 	}
 	if op.Error != "" {
 		return fmt.Errorf("agent %q is deleted, but not all of its blocks are removed yet: %s; the server tries again until they are, see /admin/agents/operations/%s", c.ID, op.Error, op.ID)
 	}
 	return c.printMoved(to, op.movedInfo)
+}
+
+// await waits until an operation is done, or its last attempt failed.
+func (r remote) await(ctx context.Context, cfg *config.Config, op operationInfo) (operationInfo, error) {
+	for op.Status == "running" && op.Error == "" {
+		select {
+		case <-ctx.Done():
+			return op, fmt.Errorf("wait for the deletion %s: %w", op.ID, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+		if err := r.call(ctx, cfg, http.MethodGet, "/admin/agents/operations/"+op.ID, nil, &op); err != nil {
+			return op, err
+		}
+	}
+	return op, nil
 }
 
 type poolCommand struct {

@@ -24,6 +24,7 @@ type cli struct {
 	Secret   secretCommand   `cmd:"" help:"Write down the cluster's secret, or give it to an empty database."`
 	Agents   agentsCommand   `cmd:"" help:"Look at agents of a running server and move their memory."`
 	Keys     keysCommand     `cmd:"" help:"Make, list and revoke the API keys of a running server."`
+	Tenants  tenantsCommand  `cmd:"" help:"Delete all of a tenant of a running server."`
 	Pool     poolCommand     `cmd:"" help:"Look at the pool of a running server and use its levers."`
 	Block    blockCommand    `cmd:"" help:"Look at block files."`
 	OpenAPI  openapiCommand  `cmd:"" name:"openapi" help:"Write the OpenAPI document."`

@@ -63,6 +63,17 @@ func (m *memory) Forget(ctx context.Context, tenant, id string) ([]kv.Chain, int
 	return m.engine.ForgetAgent(ctx, tenant, id)
 }
 
+// ForgetTenant implements agents.Memory.
+func (m *memory) ForgetTenant(ctx context.Context, tenant string) error {
+	m.messages.ForgetTenant(tenant)
+	return m.engine.ForgetTenant(ctx, tenant)
+}
+
+// DeleteTenant implements agents.Memory.
+func (m *memory) DeleteTenant(ctx context.Context, tenant string, until time.Time) (kv.Moved, error) {
+	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Wipe(ctx, m.tenants.of(tenant).ID, until) })
+}
+
 // Busy implements agents.Memory.
 func (m *memory) Busy(ctx context.Context, tenant, id string) bool {
 	return m.engine.Busy(ctx, tenant, id)

@@ -54,7 +54,7 @@ func limiter(cfg config.Server) *ratelimit.Limiter {
 
 // register adds the modules' routes.
 func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Handler) {
-	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, Log: s.deps.log})
+	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, RevokeKeys: s.keys.RevokeAll, Log: s.deps.log})
 	s.journal.Register(s.router)
 	keysapi.Register(keysapi.Config{Router: s.router, Keys: s.keys.Keys, Log: s.deps.log})
 	pool.Register(s.router, mem)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -90,5 +91,69 @@ func TestARevokedKeyIsRefusedEverywhere(t *testing.T) {
 	})
 	if _, err := said.try(b); err == nil {
 		t.Error("a revoked key was answered")
+	}
+}
+
+// salts counts the bucket's blocks under each tenant's salt.
+func (c *cluster) salts() map[string]int {
+	counts := map[string]int{}
+	for _, name := range c.objects() {
+		if parts := strings.Split(name, "/"); len(parts) == 5 {
+			counts[parts[2]]++
+		}
+	}
+	return counts
+}
+
+// All of a tenant is deleted through one node while the other answers it and stores what it computes: nothing of it is
+// left in the bucket, its keys are refused everywhere, and another tenant finds all that it had at both nodes.
+func TestATenantIsDeletedEverywhere(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.start("a", nil), c.start("b", nil)
+	leaver, resident := talk(t, "leaver", 60), talk(t, "resident", 60)
+	leaver.key, resident.key = a.makeKey("leaver").Secret, a.makeKey("resident").Secret
+	unnamed := talk(t, "passer-by", 60)
+	unnamed.key, unnamed.agent = leaver.key, ""
+	for _, said := range []*conversation{leaver, resident} {
+		said.ask(a)
+		said.awaitDurable(a)
+		said.ask(b)
+		said.awaitDurable(b)
+	}
+	unnamed.ask(b)
+	talking := make(chan struct{})
+	go func() {
+		defer close(talking)
+		_, _ = leaver.tryUnlogged(a)
+	}()
+	within(t, "busy", func() bool { return a.metric("semantic_slots_busy_ratio") > 0 || isClosed(talking) })
+	var deleted struct {
+		ID   string `json:"operation_id"`
+		Keys int    `json:"keys_revoked"`
+	}
+	if status := b.call(adminKey, http.MethodDelete, "/admin/agents/leaver", nil, nil, &deleted); status != http.StatusAccepted || deleted.Keys != 1 {
+		t.Fatalf("status %d, %+v", status, deleted)
+	}
+	<-talking
+	within(t, "deleted everywhere", func() bool {
+		var state struct{ Status string }
+		return b.call(adminKey, http.MethodGet, "/admin/agents/operations/"+deleted.ID, nil, nil, &state) == http.StatusOK && state.Status == "done"
+	})
+	time.Sleep(2 * time.Second) // what was on its way would have arrived
+	if salts := c.salts(); len(salts) != 1 {
+		t.Errorf("blocks in the bucket by their salts: %v", salts)
+	}
+	for _, n := range []*node{a, b} {
+		within(t, "refused", func() bool {
+			return n.call(leaver.key, http.MethodGet, "/v1/agents", nil, nil, nil) == http.StatusUnauthorized
+		})
+		if used := resident.ask(n); 10*used.Read < 9*used.prompt() {
+			t.Errorf("node %s: the resident read %d of %d tokens", n.name, used.Read, used.prompt())
+		}
+	}
+	again := talk(t, "leaver", 60)
+	again.key = a.makeKey("leaver").Secret
+	if used := again.ask(a); used.Read != 0 {
+		t.Errorf("%d tokens were read of what was deleted", used.Read)
 	}
 }

@@ -40,6 +40,17 @@ func (a *admission) arriving(of agentOf) int {
 	return a.arrivals.number[of]
 }
 
+// forgetArrivingOf makes all of a tenant's requests that are being looked up nobody's.
+func (a *admission) forgetArrivingOf(tenant string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for of, n := range a.arrivals.number {
+		if of.tenant == tenant && n > 0 {
+			a.arrivals.forgot[of] = a.cfg.Clock()
+		}
+	}
+}
+
 // forgetArriving makes those of an agent's requests that are being looked up nobody's, and returns how many
 // there are.
 func (a *admission) forgetArriving(of agentOf) (n int) {

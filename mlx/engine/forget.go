@@ -38,6 +38,24 @@ func (e *Engine) ForgetAgent(ctx context.Context, tenant, id string) (chains []k
 	return chains, underWay, nil
 }
 
+// ForgetTenant is ForgetAgent for all requests of a tenant, those of no agent included.
+func (e *Engine) ForgetTenant(ctx context.Context, tenant string) error {
+	e.admission.forgetArrivingOf(tenant)
+	l := e.opened()
+	if l == nil {
+		return nil
+	}
+	err := e.device.runWithin(ctx, func() {
+		for _, seq := range l.slots.ofTenant(tenant) {
+			seq.forget()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("forget the requests of tenant %q: %w", tenant, err)
+	}
+	return nil
+}
+
 // Busy tells whether requests of the agent are under way.
 func (e *Engine) Busy(ctx context.Context, tenant, id string) (busy bool) {
 	l := e.opened()

@@ -25,6 +25,11 @@ func (s *slots) of(tenant, agent string) []*sequence {
 	return slices.DeleteFunc(s.all(), func(seq *sequence) bool { return seq.name != tenant || seq.agent != agent })
 }
 
+// ofTenant are the sequences of a tenant, those of no agent included.
+func (s *slots) ofTenant(tenant string) []*sequence {
+	return slices.DeleteFunc(s.all(), func(seq *sequence) bool { return seq.name != tenant })
+}
+
 // count is how many slots are taken.
 func (s *slots) count() slotCount { return slotCount{len(s.running), len(s.preempted)} }
 

@@ -51,7 +51,7 @@ func (c Copy) Exists() bool { return c.Bytes > 0 }
 
 // Tier keeps blocks at rest. All methods may be called from any goroutine and end soon after their context. Data is a
 // block file as blockfile.Seal makes it. What only some tiers can do are abilities of their own (Browser, Toucher,
-// Quarantiner, Distant, Comparer), which As finds through every wrapper.
+// Quarantiner, Wiper, Distant, Comparer), which As finds through every wrapper.
 type Tier interface {
 	// Name is that of the tier in metrics and answers: "disk", "object". It is constant and asks nobody.
 	Name() string
@@ -89,6 +89,13 @@ type Quarantiner interface {
 	Quarantine(ctx context.Context, ref Ref, cause error) error
 	// Quarantined tells whether a damaged form of the block lies in the tier's quarantine.
 	Quarantined(ref Ref) bool
+}
+
+// Wiper is a tier that can remove all that it has of a tenant.
+type Wiper interface {
+	// Wipe removes for good every block under a salt, whatever the model, damaged ones included. A tier that knows when
+	// blocks were stored leaves those that were stored later than the given time. What is stored meanwhile may stay.
+	Wipe(ctx context.Context, salt SaltID, until time.Time) (Moved, error)
 }
 
 // Distant is a tier that is asked over a network: a look-up costs a round trip. It remembers what it was told.

@@ -9,10 +9,10 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
-// Deletion is an agent that was deleted, with what became of its blocks.
+// Deletion is an agent that was deleted, or all of a tenant, with what became of the blocks.
 type Deletion struct {
 	Operation  string // by which it is asked for
-	Tenant, ID string
+	Tenant, ID string // without an id: all of the tenant
 	Created    time.Time
 	Noticed    bool       // by this node: it covers the agent's requests that were under way here
 	Ended      time.Time  // zero while blocks are still to be removed

@@ -46,6 +46,13 @@ func (h *hotAgents) putBack(at ref) {
 	}
 }
 
+// of are the agents of a tenant.
+func (h *hotAgents) of(tenant string) []ref {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(h.refs), func(at ref) bool { return at.tenant != tenant })
+}
+
 func (h *hotAgents) len() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -98,13 +98,19 @@ func (j *janitor) carryOutOne(ctx context.Context, store Store, d Deletion) erro
 	for _, chain := range d.Chains {
 		blocks = append(blocks, chain.Refs()...)
 	}
-	moved, err := j.removeUnowned(ctx, store, d.Operation, blocks)
+	var moved kv.Moved
+	var err error
+	if d.isOfTenant() {
+		moved, err = j.cfg.Memory.DeleteTenant(ctx, d.Tenant, d.Created.Add(tenantMargin))
+	} else {
+		moved, err = j.removeUnowned(ctx, store, d.Operation, blocks)
+	}
 	d.Removed.Blocks += moved.Blocks
 	d.Removed.Bytes += moved.Bytes
 	told := d.Error
 	if d.Ended, d.Error = j.cfg.Clock().UTC(), ""; err != nil {
 		d.Ended, d.Error = time.Time{}, err.Error()
-		err = fmt.Errorf("remove the blocks of deleted agent %q: %w", d.ID, err)
+		err = fmt.Errorf("remove the blocks of deleted agent %q of tenant %q: %w", d.ID, d.Tenant, err)
 		if told == "" {
 			j.cfg.Log.Warn("deletion_delayed", "operation", d.Operation, "error", err.Error(), "note", "it is tried again until it is done")
 		}
@@ -118,6 +124,9 @@ func (j *janitor) carryOutOne(ctx context.Context, store Store, d Deletion) erro
 func (j *janitor) notice(ctx context.Context, store Store, d *Deletion) error {
 	if d.Noticed {
 		return nil
+	}
+	if d.isOfTenant() {
+		return j.noticeTenant(ctx, store, d)
 	}
 	further, _, err := j.cfg.Memory.Forget(ctx, d.Tenant, d.ID)
 	if err != nil {

@@ -28,6 +28,9 @@ type Blocks interface {
 	Retain(chains []kv.Chain, until time.Time)
 	// Delete removes blocks everywhere.
 	Delete(ctx context.Context, entries []kv.Ref) (kv.Moved, error)
+	// DeleteTenant removes all blocks of a tenant everywhere, but for those that are known to have been stored after the
+	// given time.
+	DeleteTenant(ctx context.Context, tenant string, until time.Time) (kv.Moved, error)
 }
 
 // Requests are those of agents that are under way.
@@ -35,6 +38,8 @@ type Requests interface {
 	// Forget makes an agent's requests that are under way nobody's, so that nothing is kept of them, and
 	// returns how many there are and the blocks that they made so far.
 	Forget(ctx context.Context, tenant, id string) (chains []kv.Chain, underWay int, err error)
+	// ForgetTenant is Forget for all requests of a tenant.
+	ForgetTenant(ctx context.Context, tenant string) error
 	// Busy tells whether requests of an agent are under way.
 	Busy(ctx context.Context, tenant, id string) bool
 	// Warm computes a system prompt's KV for an agent and returns the number of its tokens. It returns an

@@ -64,6 +64,9 @@ type Deletions interface {
 	// Delete removes the record that the deletion names and stores the deletion, both or neither, and returns
 	// it with the record's chains behind its own. ErrNotFound: there is no record, nor a request under way.
 	Delete(ctx context.Context, d Deletion) (Deletion, error)
+	// DeleteTenant removes all records of the deletion's tenant and stores the deletion, both or neither. A deletion
+	// without an agent's id is one of a whole tenant.
+	DeleteTenant(ctx context.Context, d Deletion) error
 	// Deletion returns a deletion, without its chains. ErrNotFound: there is none, or it ended long ago.
 	Deletion(ctx context.Context, operation string) (Deletion, error)
 	// Pending returns the deletions that this node has not done, the oldest first, and forgets those that

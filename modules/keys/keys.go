@@ -167,6 +167,36 @@ func (k *Keys) Revoke(ctx context.Context, id string) (Key, error) {
 	return revoked, nil
 }
 
+// mostRevoked is how many keys of a tenant are looked at in one query.
+const mostRevoked = 500
+
+// RevokeAll revokes all keys of a tenant but those of the settings, and returns how many it revoked.
+func (k *Keys) RevokeAll(ctx context.Context, tenant string) (revoked int, err error) {
+	store, err := k.open()
+	if err != nil {
+		return 0, err
+	}
+	for f := (Filter{Tenant: tenant, Limit: mostRevoked}); ; {
+		page, err := store.List(ctx, f)
+		if err != nil {
+			return revoked, err
+		}
+		for _, key := range page {
+			if !key.Revoked.IsZero() {
+				continue
+			}
+			if _, err := k.Revoke(ctx, key.ID); err != nil {
+				return revoked, err
+			}
+			revoked++
+		}
+		if len(page) < f.Limit {
+			return revoked, nil
+		}
+		f.After = page[len(page)-1].ID
+	}
+}
+
 // Revision implements auth.Directory.
 func (k *Keys) Revision(ctx context.Context) (int64, error) {
 	store, err := k.open()

@@ -79,14 +79,19 @@ func (r *recall) keep(a *asker, text string, blocks []Block) {
 
 // forget drops what an agent was answered, and what it is being answered.
 func (r *recall) forget(tenant, agent string) {
+	r.forgetAll(func(t, a string) bool { return t == tenant && a == agent })
+}
+
+// forgetAll is forget for all whose tenant and agent are among those.
+func (r *recall) forgetAll(among func(tenant, agent string) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for a := range r.running {
-		a.deleted = a.deleted || a.tenant == tenant && a.agent == agent
+		a.deleted = a.deleted || among(a.tenant, a.agent)
 	}
 	for e := r.recent.Front(); e != nil; {
 		next := e.Next()
-		if s := e.Value.(*spoken); s.key.tenant == tenant && s.agent == agent {
+		if s := e.Value.(*spoken); among(s.key.tenant, s.agent) {
 			r.drop(e)
 		}
 		e = next

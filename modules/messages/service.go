@@ -107,6 +107,11 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 // Forget drops what is remembered of the answers to an agent that is deleted.
 func (s *Service) Forget(tenant, agent string) { s.recall.forget(tenant, agent) }
 
+// ForgetTenant drops what is remembered of the answers to a tenant that is deleted.
+func (s *Service) ForgetTenant(tenant string) {
+	s.recall.forgetAll(func(t, _ string) bool { return t == tenant })
+}
+
 // render turns the conversation into tokens, if the model is the one that is loaded.
 func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, error) {
 	spec := s.cfg.Engine.Spec()

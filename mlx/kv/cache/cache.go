@@ -123,7 +123,7 @@ func placeOf(e kv.Ref) place { return place{e.Space, e.Key} }
 func New(cfg Config) *Cache {
 	cfg.complete()
 	c := &Cache{mu: &sync.Mutex{}, tasks: &tasks{}}
-	events, tenants, deletes := &events{&cfg}, newTenants(), deletions{}
+	events, tenants, deletes := &events{&cfg}, newTenants(), newDeletions()
 	c.catalog = &catalog{cfg: &cfg, events: events, tasks: c.tasks}
 	flights := newFlights(&cfg, c.mu, deletes)
 	c.writeback = newWriteback(&cfg, c.mu, flights, events, tenants, c.catalog)

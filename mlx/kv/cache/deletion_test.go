@@ -39,6 +39,12 @@ func (g guarded) Delete(ctx context.Context, ref kv.Ref) error {
 	return g.Shelf.Delete(ctx, ref)
 }
 
+// Wipe implements kv.Wiper.
+func (g guarded) Wipe(ctx context.Context, salt kv.SaltID, until time.Time) (kv.Moved, error) {
+	g.door.pass()
+	return g.Shelf.Wipe(ctx, salt, until)
+}
+
 // deletion is a stack of two tiers whose steps a test can stop: work on the device, the deletion in the lower
 // tier, and a flight between its arrival in the pool and its promotion.
 type deletion struct {
@@ -46,6 +52,18 @@ type deletion struct {
 	bucket                  *tiertest.Shelf
 	device, removal, flight *door
 	deleted                 chan error
+	ofTenant                bool // all of the tenant's blocks are deleted at once
+}
+
+// deletions runs a test of the deletion of a block also with that of all blocks of its tenant.
+func deletions(t *testing.T, check func(*testing.T, *deletion)) {
+	for name, ofTenant := range map[string]bool{"of a block": false, "of a tenant": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDeletion(t)
+			d.ofTenant = ofTenant
+			check(t, d)
+		})
+	}
 }
 
 func newDeletion(t *testing.T) *deletion {
@@ -63,7 +81,13 @@ func (d *deletion) delete(t *testing.T, e kv.Entry, at *door) {
 	t.Helper()
 	at.shut.Store(true)
 	go func() {
-		_, err := d.Delete(context.WithoutCancel(t.Context()), []kv.Ref{e.Ref})
+		ctx := context.WithoutCancel(t.Context())
+		var err error
+		if d.ofTenant {
+			_, err = d.Wipe(ctx, e.Salt, time.Now())
+		} else {
+			_, err = d.Delete(ctx, []kv.Ref{e.Ref})
+		}
 		d.deleted <- err
 	}()
 	<-at.somebody
@@ -91,48 +115,51 @@ func (d *deletion) wantGone(t *testing.T, e kv.Entry, at *door, release func()) 
 
 // What is queued for a tier while the deletion waits for the device does not arrive.
 func TestAStoreThatBeginsDuringADeletionDoesNotUndoIt(t *testing.T) {
-	d := newDeletion(t)
-	e := d.add(t, kv.Root, 1, false)
-	release := d.below.Hang()
-	d.delete(t, e, d.device)
-	d.Store(d.tenant, e, true)
-	if !tiertest.Within(soon, func() bool { return d.below.Puts() > 0 }) {
-		t.Fatal("not as the test wants it")
-	}
-	d.wantGone(t, e, d.device, release)
+	deletions(t, func(t *testing.T, d *deletion) {
+		e := d.add(t, kv.Root, 1, false)
+		release := d.below.Hang()
+		d.delete(t, e, d.device)
+		d.Store(d.tenant, e, true)
+		if !tiertest.Within(soon, func() bool { return d.below.Puts() > 0 }) {
+			t.Fatal("not as the test wants it")
+		}
+		d.wantGone(t, e, d.device, release)
+	})
 }
 
 // A flight that is through with the pool when its block is deleted writes nothing to the tier above.
 func TestAPromotionDuringADeletionDoesNotUndoIt(t *testing.T) {
-	d := newDeletion(t)
-	e := d.add(t, kv.Root, 1, true)
-	d.Trim(t.Context())
-	d.below.Lose(e.Key)
-	release, before := d.below.Hang(), d.below.Puts()
-	d.flight.shut.Store(true)
-	flight := d.Fetch(d.tenant, cache.Found{Ref: e.Ref, Tiers: []int{1}}, nil)
-	<-d.flight.somebody
-	d.delete(t, e, d.device)
-	close(d.flight.opened)
-	if !tiertest.Within(soon, func() bool { return d.below.Puts() > before }) {
-		t.Fatal("not as the test wants it")
-	}
-	if err := flight.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d.wantGone(t, e, d.device, release)
+	deletions(t, func(t *testing.T, d *deletion) {
+		e := d.add(t, kv.Root, 1, true)
+		d.Trim(t.Context())
+		d.below.Lose(e.Key)
+		release, before := d.below.Hang(), d.below.Puts()
+		d.flight.shut.Store(true)
+		flight := d.Fetch(d.tenant, cache.Found{Ref: e.Ref, Tiers: []int{1}}, nil)
+		<-d.flight.somebody
+		d.delete(t, e, d.device)
+		close(d.flight.opened)
+		if !tiertest.Within(soon, func() bool { return d.below.Puts() > before }) {
+			t.Fatal("not as the test wants it")
+		}
+		if err := flight.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.wantGone(t, e, d.device, release)
+	})
 }
 
 // A block that is fetched from a tier which has it still, while it is deleted everywhere, stays nowhere.
 func TestAFetchDuringADeletionDoesNotUndoIt(t *testing.T) {
-	d := newDeletion(t)
-	e := d.add(t, kv.Root, 1, true)
-	d.Trim(t.Context())
-	d.delete(t, e, d.removal)
-	gets := d.bucket.Gets()
-	_ = d.Fetch(d.tenant, cache.Found{Ref: e.Ref, Tiers: []int{0, 1}}, nil).Wait(t.Context()) // whatever it says
-	if d.bucket.Gets() == gets {
-		t.Fatal("not as the test wants it")
-	}
-	d.wantGone(t, e, d.removal, func() {})
+	deletions(t, func(t *testing.T, d *deletion) {
+		e := d.add(t, kv.Root, 1, true)
+		d.Trim(t.Context())
+		d.delete(t, e, d.removal)
+		gets := d.bucket.Gets()
+		_ = d.Fetch(d.tenant, cache.Found{Ref: e.Ref, Tiers: []int{0, 1}}, nil).Wait(t.Context()) // whatever it says
+		if d.bucket.Gets() == gets {
+			t.Fatal("not as the test wants it")
+		}
+		d.wantGone(t, e, d.removal, func() {})
+	})
 }

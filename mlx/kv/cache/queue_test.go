@@ -14,7 +14,7 @@ func TestFetchedFilesGiveWayToFetches(t *testing.T) {
 	now := time.Unix(1000, 0)
 	cfg := &Config{Clock: func() time.Time { return now }}
 	mu := &sync.Mutex{}
-	flights := newFlights(cfg, mu, deletions{})
+	flights := newFlights(cfg, mu, newDeletions())
 	q := &queue{cfg: cfg, mu: mu, changed: flights.landed, deletes: flights.deletes, flights: flights, jobs: map[place]*job{}}
 	entry := func(key byte) kv.Entry { return kv.Entry{Ref: kv.Ref{Key: kv.Key{key}}} }
 

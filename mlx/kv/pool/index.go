@@ -131,3 +131,22 @@ func (x *prefixIndex) Remove(s kv.Space, k kv.Key) bool {
 	}
 	return true
 }
+
+// RemoveSalt makes all published blocks under a salt impossible to find, as Remove does.
+func (x *prefixIndex) RemoveSalt(salt kv.SaltID) {
+	for _, ref := range x.ofSalt(salt) {
+		x.Remove(ref.Space, ref.Key)
+	}
+}
+
+func (x *prefixIndex) ofSalt(salt kv.SaltID) (refs []kv.Ref) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.index.All(func(b *kv.Indexed[*Block]) bool {
+		if b.Salt == salt {
+			refs = append(refs, b.Ref)
+		}
+		return true
+	})
+	return refs
+}

@@ -113,6 +113,19 @@ func (s *Shelf) Delete(_ context.Context, ref kv.Ref) error {
 	return nil
 }
 
+// Wipe implements kv.Wiper.
+func (s *Shelf) Wipe(_ context.Context, salt kv.SaltID, _ time.Time) (moved kv.Moved, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, file := range s.files {
+		if file.Salt == salt {
+			delete(s.files, key)
+			moved.Add(int64(len(file.data)))
+		}
+	}
+	return moved, nil
+}
+
 // Quarantine implements kv.Quarantiner.
 func (s *Shelf) Quarantine(ctx context.Context, ref kv.Ref, _ error) error {
 	s.mu.Lock()

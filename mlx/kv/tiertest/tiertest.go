@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open, block Block) {
 		"spaces never meet":                          (*suite).keepsSpacesApart,
 		"a removed block is gone":                    (*suite).removes,
 		"a quarantined block is gone":                (*suite).quarantines,
+		"a tenant's blocks go together":              (*suite).wipes,
 		"a block comes back after removal and store": (*suite).storesAfterRemoval,
 		"keeping changes nothing that is found":      (*suite).keeps,
 		"status tells what is there":                 (*suite).tellsStatus,
@@ -359,4 +360,40 @@ func (s *suite) step(n int, e kv.Entry, data []byte) error {
 		return fmt.Errorf("read %d other bytes", len(got))
 	}
 	return err
+}
+
+func (s *suite) wipes() {
+	wiper, wipes := kv.As[kv.Wiper](s.tier)
+	if !wipes {
+		return
+	}
+	var gone, staying []kv.Entry
+	other := space(2)
+	for n, at := range []kv.Space{space(1), {Fingerprint: other.Fingerprint, Salt: space(1).Salt}, other, {Fingerprint: space(1).Fingerprint, Salt: other.Salt}} {
+		parent := kv.Root
+		for i := range uint64(3) {
+			e, data := s.block(s.T, at, parent, kv.BlockTokens, 10*uint64(n)+i)
+			s.store(e, data)
+			if parent = e.Key; at.Salt == other.Salt {
+				staying = append(staying, e)
+			} else {
+				gone = append(gone, e)
+			}
+		}
+	}
+	if err := s.quarantine(gone[0].Ref, errors.New("damaged by the test")); err != nil {
+		s.Fatal(err)
+	}
+	moved, err := wiper.Wipe(s.Context(), space(1).Salt, time.Now().Add(time.Hour))
+	if err != nil || moved.Blocks < len(gone)-1 || moved.Bytes == 0 {
+		s.Errorf("%+v of %d blocks, %v", moved, len(gone), err)
+	}
+	for _, e := range gone {
+		s.wantGone(e)
+	}
+	for _, e := range staying {
+		if !s.lookup(e).Exists() {
+			s.Error("another tenant's block is gone")
+		}
+	}
 }

@@ -2,6 +2,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -22,8 +23,10 @@ type API struct {
 type Config struct {
 	Router   *httpapi.Router
 	Registry *agents.Registry
-	Clock    func() time.Time // time.Now
-	Log      *slog.Logger
+	// RevokeKeys revokes a tenant's keys and returns how many it were.
+	RevokeKeys func(ctx context.Context, tenant string) (int, error)
+	Clock      func() time.Time // time.Now
+	Log        *slog.Logger
 }
 
 // Register adds the module's operations to the router.
@@ -33,7 +36,7 @@ func Register(cfg Config) {
 		a.clock = time.Now
 	}
 	a.addUsers(cfg.Router)
-	a.addOperators(cfg.Router.API())
+	a.addOperators(cfg.Router.API(), cfg.RevokeKeys)
 }
 
 // addUsers adds what a key's owner may do to its own agents.
@@ -49,13 +52,14 @@ func (a *API) addUsers(router *httpapi.Router) {
 }
 
 // addOperators adds what operators may do to everybody's agents.
-func (a *API) addOperators(api huma.API) {
+func (a *API) addOperators(api huma.API, revoke func(context.Context, string) (int, error)) {
 	huma.Register(api, admins("adminListAgents", http.MethodGet, "", "List every tenant's agents", 200), a.adminList)
 	huma.Register(api, admins("adminGetAgent", http.MethodGet, "/{tenant}/{id}", "What is known of an agent and what each tier holds of it", 200), a.adminShow)
 	huma.Register(api, admins("adminEvictAgent", http.MethodPost, "/{tenant}/{id}/evict", "Take an agent's memory out of the pool, once a lower tier has it", 200), a.adminEvict)
 	huma.Register(api, admins("adminPrefetchAgent", http.MethodPost, "/{tenant}/{id}/prefetch", "Bring an agent's memory into the pool", 200), a.adminPrefetch)
 	huma.Register(api, admins("adminRetainAgent", http.MethodPost, "/{tenant}/{id}/retain", "Give an agent's memory up after others for a while", 200), a.adminRetain)
 	huma.Register(api, admins("adminDeleteAgent", http.MethodDelete, "/{tenant}/{id}", "Delete an agent and all blocks that are nobody else's", 202), a.adminDelete)
+	huma.Register(api, admins("adminDeleteTenant", http.MethodDelete, "/{tenant}", "Revoke a tenant's keys, and delete all its agents and every block of it", 202), tenants{a, revoke}.remove)
 	huma.Register(api, admins("adminGetOperation", http.MethodGet, "/operations/{operation}", "The state of a deletion", 200), a.adminOperation)
 }
 

@@ -40,6 +40,20 @@ func (s *Store) Delete(ctx context.Context, d agents.Deletion) (agents.Deletion,
 	return d, wrap("delete", d.Tenant, d.ID, err)
 }
 
+// DeleteTenant implements agents.Deletions.
+func (s *Store) DeleteTenant(ctx context.Context, d agents.Deletion) error {
+	err := s.in(ctx, func(ctx context.Context, q *queries.Queries) error {
+		if err := q.DeleteAgents(ctx, d.Tenant); err != nil {
+			return err
+		}
+		return promise(ctx, q, s.node, d)
+	})
+	if err != nil {
+		return fmt.Errorf("delete all of tenant %q: %w", d.Tenant, err)
+	}
+	return nil
+}
+
 // promise stores a deletion that has just begun, of which this node has taken notice, and tells the others.
 func promise(ctx context.Context, q *queries.Queries, node string, d agents.Deletion) error {
 	if err := q.AddDeletion(ctx, queries.AddDeletionParams{Operation: d.Operation, Tenant: d.Tenant, ID: d.ID, Created: database.Nanos(d.Created)}); err != nil {

@@ -120,7 +120,7 @@ func refuseRemoved(ctx context.Context, q *queries.Queries, keys []kv.Key) error
 // while the removal runs.
 func (s *Store) DeleteUnowned(ctx context.Context, operation string, blocks []kv.Ref, remove func(context.Context, []kv.Ref) error) error {
 	holder := rand.Text()
-	orphans, others, err := s.lock(ctx, operation, holder, blocks)
+	orphans, others, err := lock(ctx, s, operation, holder, blocks)
 	if err != nil {
 		return fmt.Errorf("lock those of %d blocks that nobody owns: %w", len(blocks), err)
 	}
@@ -144,7 +144,7 @@ func whileLocked(ctx context.Context, s *Store, holder string, remove func(conte
 }
 
 // lock finds the blocks that nobody owns and locks them, but for those that other operations remove now.
-func (s *Store) lock(ctx context.Context, operation, holder string, blocks []kv.Ref) (orphans []kv.Ref, others int, err error) {
+func lock(ctx context.Context, s *Store, operation, holder string, blocks []kv.Ref) (orphans []kv.Ref, others int, err error) {
 	err = s.in(ctx, func(ctx context.Context, q *queries.Queries) error {
 		if err := errors.Join(q.LockRemoval(ctx, ownershipLock), q.EndOldRemovals(ctx)); err != nil {
 			return err

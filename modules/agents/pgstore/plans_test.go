@@ -80,7 +80,7 @@ func questions() map[string]string {
 		"forgetDeletions 3":                        "deletions_ended",
 		"takeCommands 'node7', 600":                "node_commands_node",
 		"forgetCommands 'node7'":                   "node_commands_node",
-		"countUnnoticed 'tenant', 'id33', 'other'": "deletions_agent",
+		"countUnnoticed 'tenant', 'id33', 'other'": "deletions_",
 	}
 }
 

@@ -48,6 +48,9 @@ WHERE tenant = @tenant AND id = @id AND version = @version;
 -- name: DeleteAgent :exec
 DELETE FROM agents WHERE tenant = @tenant AND id = @id;
 
+-- name: DeleteAgents :exec
+DELETE FROM agents WHERE tenant = @tenant;
+
 -- name: DropHeads :exec
 DELETE FROM heads WHERE tenant = @tenant AND id = @id AND head = ANY(@heads::bytea[]);
 
@@ -91,9 +94,9 @@ DELETE FROM removals WHERE holder = @holder;
 DELETE FROM removals WHERE until <= now();
 
 -- name: CountUnnoticed :one
--- Deletions of the agent of which the node has not taken notice.
+-- Deletions of the agent, or of all of its tenant, of which the node has not taken notice.
 SELECT count(*) FROM deletions d
-WHERE d.tenant = @tenant AND d.id = @id AND NOT d.settled
+WHERE d.tenant = @tenant AND d.id IN (@id, '') AND NOT d.settled
     AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.operation = d.operation AND c.node = @node);
 
 -- name: AddDeletion :exec

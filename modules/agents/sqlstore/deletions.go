@@ -28,6 +28,20 @@ func (s *SQLite) Delete(ctx context.Context, d agents.Deletion) (agents.Deletion
 	return d, wrap("delete", d.Tenant, d.ID, err)
 }
 
+// DeleteTenant implements agents.Deletions.
+func (s *SQLite) DeleteTenant(ctx context.Context, d agents.Deletion) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM agents WHERE tenant = ?`, d.Tenant); err != nil {
+			return err
+		}
+		return promise(ctx, tx, d)
+	})
+	if err != nil {
+		return fmt.Errorf("delete all of tenant %q: %w", d.Tenant, err)
+	}
+	return nil
+}
+
 // promise stores a deletion that has just begun.
 func promise(ctx context.Context, tx *sql.Tx, d agents.Deletion) error {
 	if _, err := tx.ExecContext(ctx, `INSERT INTO deletions (operation, tenant, id, created, ended, blocks, bytes, error)

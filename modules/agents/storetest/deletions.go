@@ -110,3 +110,33 @@ func pending(t *testing.T, s agents.Store, want ...agents.Deletion) {
 		t.Errorf("pending %+v, %v, want %+v", got, err, want)
 	}
 }
+
+// deletesTenant deletes a tenant's agents together, and no other tenant's.
+func deletesTenant(t *testing.T, open func() agents.Store) {
+	s := open()
+	put(t, s, record("a", chain(3, 1, 2)))
+	put(t, s, record("b", chain(4, 1)))
+	other := record("a", chain(0, 9))
+	other.Tenant = "u"
+	put(t, s, other)
+	if err := s.DeleteTenant(t.Context(), newDeletion("op_1", "")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open()
+	defer s.Close()
+	page, _, err := s.List(t.Context(), agents.Filter{Limit: 10})
+	if err != nil || len(page) != 1 || page[0].Tenant != "u" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if free, err := s.Unowned(t.Context(), chain(3, 1, 2, 9).Refs()); err != nil || len(free) != 3 {
+		t.Errorf("unowned %+v, %v", free, err)
+	}
+	pending, err := s.Pending(t.Context(), time.Unix(300, 0))
+	if err != nil || len(pending) != 1 || pending[0].Tenant != "t" || pending[0].ID != "" || len(pending[0].Chains) != 0 {
+		t.Errorf("%+v, %v", pending, err)
+	}
+	put(t, s, record("a", chain(3, 1, 2)))
+}

@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t *testing.T, place string) agents.Store) {
 		"ListsByCursor":             lists,
 		"DeletesWhatNobodyOwns":     deletes,
 		"DeletionsSurviveReopening": deletionsStay,
+		"DeletesAllOfATenant":       deletesTenant,
 		"TheSecretStays":            secretStays,
 		"TellsTheLastUseOfBlocks":   tellsLastUse,
 

@@ -230,7 +230,7 @@ func (q *Queries) CountRemoved(ctx context.Context, blocks [][]byte) (int64, err
 
 const countUnnoticed = `-- name: CountUnnoticed :one
 SELECT count(*) FROM deletions d
-WHERE d.tenant = $1 AND d.id = $2 AND NOT d.settled
+WHERE d.tenant = $1 AND d.id IN ($2, '') AND NOT d.settled
     AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.operation = d.operation AND c.node = $3)
 `
 
@@ -240,7 +240,7 @@ type CountUnnoticedParams struct {
 	Node   string
 }
 
-// Deletions of the agent of which the node has not taken notice.
+// Deletions of the agent, or of all of its tenant, of which the node has not taken notice.
 func (q *Queries) CountUnnoticed(ctx context.Context, arg CountUnnoticedParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countUnnoticed, arg.Tenant, arg.ID, arg.Node)
 	var count int64
@@ -259,6 +259,15 @@ type DeleteAgentParams struct {
 
 func (q *Queries) DeleteAgent(ctx context.Context, arg DeleteAgentParams) error {
 	_, err := q.db.Exec(ctx, deleteAgent, arg.Tenant, arg.ID)
+	return err
+}
+
+const deleteAgents = `-- name: DeleteAgents :exec
+DELETE FROM agents WHERE tenant = $1
+`
+
+func (q *Queries) DeleteAgents(ctx context.Context, tenant string) error {
+	_, err := q.db.Exec(ctx, deleteAgents, tenant)
 	return err
 }
 
