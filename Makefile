@@ -6,11 +6,13 @@ CXX ?= g++
 CXXFLAGS_KERNELS := -std=c++20 -g -Wall -Wextra -pthread
 POSTGRES_TESTS := $$(grep -rl --include=*_test.go '^//go:build postgres' . | xargs -n1 dirname | sort -u)
 SQLC ?= $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
+OAPI_CODEGEN ?= $(GO) run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2
+OASDIFF ?= $(GO) run github.com/oasdiff/oasdiff@v1.37.0
 QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	test-postgres generate generate-check openapi lint oracle sdk image e2e bench quality demo memory soak clean help
+	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -88,12 +90,20 @@ fuzz: deps
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-5s} -fuzzminimizetime 50x $$p || exit 1; done; done
 
 ## generate: write the Go code of the SQL queries (needs a C compiler and minutes, for sqlc; SQLC=sqlc takes one that is there)
-generate:
+generate: client
 	for f in $(QUERIES); do $(SQLC) generate -f $$f || exit 1; done
 
-## generate-check: that this code is the one that would be generated
+## client: write the Go client of the API, and its types for TypeScript, from openapi/ (needs npm)
+client:
+	$(OAPI_CODEGEN) -config openapi/client/config.yaml openapi/openapi-3.0.json
+	npx --yes openapi-typescript@7.13.0 openapi/openapi.json -o openapi/client/api.d.ts
+
+## generate-check: that this code is the one that would be generated, and that the API only grew since it was released
 generate-check:
 	for f in $(QUERIES); do $(SQLC) diff -f $$f || exit 1; done
+	fresh=$$(mktemp -d) && trap 'rm -rf $$fresh' EXIT && sed "s|^output: .*|output: $$fresh/client.gen.go|" openapi/client/config.yaml > $$fresh/config.yaml && \
+	  $(OAPI_CODEGEN) -config $$fresh/config.yaml openapi/openapi-3.0.json && diff -u openapi/client/client.gen.go $$fresh/client.gen.go
+	OASDIFF="$(OASDIFF)" ./openapi/check.sh
 
 ## openapi: write the API's description into openapi/
 openapi:

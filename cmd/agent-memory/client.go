@@ -1,19 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/openapi/client"
 )
 
 // remote are the flags of commands that ask a running server.
@@ -39,43 +39,69 @@ func (r remote) address(cfg *config.Config) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(cfg.Server.Port))
 }
 
-// call sends a request to the server's admin API and decodes the answer.
-func (r remote) call(ctx context.Context, cfg *config.Config, method, path string, body, answer any) error {
-	action := method + " " + r.address(cfg) + path
-	payload, err := json.Marshal(body)
+// api is the server's API, as the OpenAPI document describes it.
+func (r remote) api(cfg *config.Config) (*client.ClientWithResponses, error) {
+	api, err := client.NewClientWithResponses(r.address(cfg), client.WithHTTPClient(teller{}), client.WithRequestEditorFn(
+		func(_ context.Context, request *http.Request) error {
+			if cfg.AdminKey != "" {
+				request.Header.Set("X-Api-Key", cfg.AdminKey)
+			}
+			return nil
+		}))
 	if err != nil {
-		return fmt.Errorf("%s: %w", action, err)
+		return nil, fmt.Errorf("talk to %s: %w", r.address(cfg), err)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, r.address(cfg)+path, bytes.NewReader(payload))
+	return api, nil
+}
+
+// teller makes requests, and makes an error that tells what was asked and why it failed of every answer that is none.
+type teller struct{}
+
+// Do implements client.HttpRequestDoer.
+func (teller) Do(request *http.Request) (*http.Response, error) {
+	action := request.Method + " " + request.URL.String()
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("%s: %w", action, err)
+		return nil, fmt.Errorf("%s: %w; start the server with `agent-memory serve`, or name it with --url", action, err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if cfg.AdminKey != "" {
-		req.Header.Set("X-Api-Key", cfg.AdminKey)
-	}
-	response, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("%s: %w; start the server with `agent-memory serve`, or name it with --url", action, err)
+	isJSON := strings.Contains(response.Header.Get("Content-Type"), "json")
+	if response.StatusCode < http.StatusBadRequest && isJSON {
+		return response, nil
 	}
 	defer response.Body.Close()
 	raw, err := io.ReadAll(response.Body)
-	if err != nil {
-		return fmt.Errorf("%s: read the answer: %w", action, err)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: read the answer: %w", action, err)
+	case response.StatusCode < http.StatusBadRequest:
+		return nil, fmt.Errorf("%s: the answer is no JSON; does --url name an agent-memory server?", action)
 	}
-	if response.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s: %s: %s", action, response.Status, detailOf(raw))
-	}
-	return json.Unmarshal(raw, answer)
+	return nil, fmt.Errorf("%s: %s: %s", action, response.Status, detailOf(raw))
 }
 
 // detailOf is what a problem says.
 func detailOf(raw []byte) string {
-	var problem struct{ Detail string }
-	if json.Unmarshal(raw, &problem) == nil && problem.Detail != "" {
-		return problem.Detail
+	var problem client.ErrorModel
+	if json.Unmarshal(raw, &problem) == nil && problem.Detail != nil {
+		return *problem.Detail
 	}
 	return string(raw)
+}
+
+// given is what an optional field of an answer says, or nothing.
+func given[T any](field *T) (value T) {
+	if field != nil {
+		value = *field
+	}
+	return value
+}
+
+// unlessEmpty is an optional field of a request.
+func unlessEmpty(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // print writes an answer as JSON, or as the table that fill writes.
@@ -88,11 +114,6 @@ func (r printed) print(to streams, answer any, fill func(*tabwriter.Writer)) err
 	table := tabwriter.NewWriter(to.out, 0, 8, 2, ' ', 0)
 	fill(table)
 	return table.Flush()
-}
-
-// agentPath is where an agent is in the admin API.
-func agentPath(tenant, id string) string {
-	return "/admin/agents/" + url.PathEscape(tenant) + "/" + url.PathEscape(id)
 }
 
 // size is a number of bytes for people.

@@ -15,6 +15,7 @@ import (
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/agent-memory/agent-memory/platform/log"
 	"github.com/agent-memory/agent-memory/platform/settings"
 	"github.com/alecthomas/kong"
@@ -74,7 +75,7 @@ func (c settingsCommand) Run(cfg *config.Config, app *kong.Kong, to streams) err
 }
 
 type openapiCommand struct {
-	Dir string `help:"Folder for openapi.yaml and openapi.json; without it the YAML goes to standard output."`
+	Dir string `help:"Folder for openapi.yaml, openapi.json, and openapi-3.0.json for older generators; without it the YAML goes to standard output."`
 }
 
 // Run writes the document. It needs no model.
@@ -96,9 +97,14 @@ func (c openapiCommand) Run(cfg *config.Config, to streams) error {
 	if err != nil {
 		return err
 	}
+	json30, err := httpapi.JSON30(s.router)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(c.Dir, "openapi.yaml"), yaml, 0o644),
-		os.WriteFile(filepath.Join(c.Dir, "openapi.json"), json, 0o644))
+		os.WriteFile(filepath.Join(c.Dir, "openapi.json"), json, 0o644),
+		os.WriteFile(filepath.Join(c.Dir, "openapi-3.0.json"), json30, 0o644))
 }
 
 type versionCommand struct{ printed }

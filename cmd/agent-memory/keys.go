@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
-	"github.com/agent-memory/agent-memory/modules/keys"
-	keysapi "github.com/agent-memory/agent-memory/modules/keys/api"
+	"github.com/agent-memory/agent-memory/openapi/client"
 )
 
 type keysCommand struct {
@@ -31,30 +27,49 @@ type keysCreate struct {
 
 // Run makes a key and prints it.
 func (c keysCreate) Run(ctx context.Context, cfg *config.Config, to streams) error {
-	wanted := map[string]any{"name": c.Name, "tenant": c.Tenant, "scopes": c.Scopes}
-	if c.Expires != 0 {
-		wanted["expires_at"] = time.Now().Add(c.Expires).UTC()
-	}
-	var made keysapi.NewAPIKey
-	if err := c.call(ctx, cfg, http.MethodPost, "/admin/api-keys", wanted, &made); err != nil {
+	api, err := c.api(cfg)
+	if err != nil {
 		return err
 	}
+	answer, err := api.AdminCreateApiKeyWithResponse(ctx, c.wanted())
+	if err != nil {
+		return err
+	}
+	made := answer.JSON201
 	return c.print(to, made, func(t *tabwriter.Writer) {
-		fmt.Fprintf(t, "key\t%s\nid\t%s\ntenant\t%s\nscopes\t%s\nexpires\t%s\n", made.Secret, made.ID, made.Tenant, scopesOf(made.APIKey), endOf(made.APIKey))
+		fmt.Fprintf(t, "key\t%s\nid\t%s\ntenant\t%s\nscopes\t%s\nexpires\t%s\n", made.Key, made.Id, made.Tenant, joined(made.Scopes), endOf(made.ExpiresAt))
 		fmt.Fprintln(t, "\nThe key is not told again: write it down now.")
 	})
 }
 
-func scopesOf(k keysapi.APIKey) string {
-	return strings.ReplaceAll(keys.JoinScopes(k.Scopes), " ", ",")
+func (c keysCreate) wanted() client.WantedAPIKey {
+	var scopes []client.WantedAPIKeyScopes
+	for _, scope := range c.Scopes {
+		scopes = append(scopes, client.WantedAPIKeyScopes(scope))
+	}
+	wanted := client.WantedAPIKey{Name: unlessEmpty(c.Name), Tenant: &c.Tenant, Scopes: &scopes}
+	if c.Expires != 0 {
+		end := time.Now().Add(c.Expires).UTC()
+		wanted.ExpiresAt = &end
+	}
+	return wanted
+}
+
+// joined are scopes in a line.
+func joined[S ~string](scopes []S) string {
+	var all []string
+	for _, scope := range scopes {
+		all = append(all, string(scope))
+	}
+	return strings.Join(all, ",")
 }
 
 // endOf is when a key ends, or ended, for people.
-func endOf(k keysapi.APIKey) string {
-	if k.Expires == nil {
+func endOf(expires *time.Time) string {
+	if expires == nil {
 		return "never"
 	}
-	return k.Expires.Format(time.RFC3339)
+	return expires.Format(time.RFC3339)
 }
 
 type keysList struct {
@@ -65,15 +80,20 @@ type keysList struct {
 
 // Run prints the keys, page by page.
 func (c keysList) Run(ctx context.Context, cfg *config.Config, to streams) error {
-	all, query := []keysapi.APIKey{}, url.Values{"tenant": {c.Tenant}, "limit": {"1000"}}
-	for more := true; more; {
-		var page keysapi.APIKeyPage
-		if err := c.call(ctx, cfg, http.MethodGet, "/admin/api-keys?"+query.Encode(), nil, &page); err != nil {
+	api, err := c.api(cfg)
+	if err != nil {
+		return err
+	}
+	all, most := []client.APIKey{}, int64(mostListed)
+	for query := (client.AdminListApiKeysParams{Tenant: unlessEmpty(c.Tenant), Limit: &most}); ; {
+		page, err := api.AdminListApiKeysWithResponse(ctx, &query)
+		if err != nil {
 			return err
 		}
-		all = append(all, page.Keys...)
-		query.Set("cursor", page.Next)
-		more = page.Next != "" && (c.Limit <= 0 || len(all) < c.Limit)
+		all = append(all, page.JSON200.ApiKeys...)
+		if query.Cursor = page.JSON200.NextCursor; query.Cursor == nil || c.Limit > 0 && len(all) >= c.Limit {
+			break
+		}
 	}
 	if c.Limit > 0 {
 		all = all[:min(c.Limit, len(all))]
@@ -81,14 +101,14 @@ func (c keysList) Run(ctx context.Context, cfg *config.Config, to streams) error
 	return c.print(to, all, func(t *tabwriter.Writer) {
 		fmt.Fprintln(t, "ID\tKEY\tTENANT\tSCOPES\tSTATUS\tEXPIRES\tLAST USED\tNAME")
 		for _, k := range all {
-			shown, used := k.Prefix+"…", "-"
-			if k.Bootstrap != "" {
-				shown = k.Bootstrap
+			shown, used := given(k.Prefix)+"…", "-"
+			if k.Bootstrap != nil {
+				shown = *k.Bootstrap
 			}
-			if k.Used != nil {
-				used = age(*k.Used) + " ago"
+			if k.LastUsedAt != nil {
+				used = age(*k.LastUsedAt) + " ago"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, shown, strconv.Quote(k.Tenant), scopesOf(k), k.Status, endOf(k), used, strconv.Quote(k.Name))
+			fmt.Fprintf(t, "%s\t%s\t%q\t%s\t%s\t%s\t%s\t%q\n", k.Id, shown, k.Tenant, joined(k.Scopes), k.Status, endOf(k.ExpiresAt), used, given(k.Name))
 		}
 	})
 }
@@ -100,11 +120,16 @@ type keysRevoke struct {
 
 // Run revokes the key.
 func (c keysRevoke) Run(ctx context.Context, cfg *config.Config, to streams) error {
-	var revoked keysapi.APIKey
-	if err := c.call(ctx, cfg, http.MethodDelete, "/admin/api-keys/"+url.PathEscape(c.ID), nil, &revoked); err != nil {
+	api, err := c.api(cfg)
+	if err != nil {
 		return err
 	}
+	answer, err := api.AdminRevokeApiKeyWithResponse(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	revoked := answer.JSON200
 	return c.print(to, revoked, func(t *tabwriter.Writer) {
-		fmt.Fprintf(t, "%s of tenant %q is revoked\n", revoked.ID, revoked.Tenant)
+		fmt.Fprintf(t, "%s of tenant %q is revoked\n", revoked.Id, revoked.Tenant)
 	})
 }

@@ -15,10 +15,11 @@ const module = "github.com/agent-memory/agent-memory/"
 // allowed tells which layers a layer may import, besides itself and libraries.
 func allowed() map[string][]string {
 	return map[string][]string{
-		"cmd":      {"modules", "mlx", "platform", "migrations"},
+		"cmd":      {"modules", "mlx", "platform", "migrations", "openapi"},
 		"modules":  {"mlx", "platform"},
 		"mlx":      {"platform"},
 		"platform": {},
+		"openapi":  {},
 	}
 }
 

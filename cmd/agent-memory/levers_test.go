@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/openapi/client"
 )
 
 // Without a disk there is no tier to evict to, and the answer says so; nothing leaves the pool.
@@ -43,7 +44,7 @@ func TestTrimmingLeavesNothingInThePool(t *testing.T) {
 	}
 	before := resident()
 	status, text := r.call(t, http.MethodPost, "/admin/pool/trim", "", "")
-	var moved movedInfo
+	var moved client.Moved
 	if err := json.Unmarshal([]byte(text), &moved); err != nil || status != http.StatusOK || moved.Bytes != before || before == 0 {
 		t.Errorf("trimmed %+v of %d bytes: %d %v", moved, before, status, err)
 	}

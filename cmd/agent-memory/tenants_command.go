@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
 	"text/tabwriter"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
-	agentsapi "github.com/agent-memory/agent-memory/modules/agents/api"
 )
 
 type tenantsCommand struct {
@@ -26,21 +23,26 @@ func (c tenantsDelete) Run(ctx context.Context, cfg *config.Config, to streams) 
 	if !c.Yes {
 		return fmt.Errorf("delete all of tenant %q: this can't be taken back; add --yes", c.Tenant)
 	}
-	var deletion agentsapi.TenantDeletion
-	if err := c.call(ctx, cfg, http.MethodDelete, "/admin/agents/"+url.PathEscape(c.Tenant), nil, &deletion); err != nil {
-		return err
-	}
-	op, err := c.await(ctx, cfg, operationInfo{ID: deletion.ID, Status: deletion.Status})
+	api, err := c.api(cfg)
 	if err != nil {
 		return err
 	}
-	if op.Error != "" {
-		return fmt.Errorf("tenant %q is deleted, but not all of its blocks are removed yet: %s; the servers try again until they are, see /admin/agents/operations/%s", c.Tenant, op.Error, op.ID)
+	answer, err := api.AdminDeleteTenantWithResponse(ctx, c.Tenant)
+	if err != nil {
+		return err
+	}
+	op, err := awaitOperation(ctx, api, answer.JSON202.OperationId)
+	if err != nil {
+		return err
+	}
+	if op.Error != nil {
+		return fmt.Errorf("tenant %q is deleted, but not all of its blocks are removed yet: %s; the servers try again until they are, see /admin/agents/operations/%s", c.Tenant, *op.Error, op.OperationId)
 	}
 	deleted := struct {
-		Keys int `json:"keys_revoked"`
-		movedInfo
-	}{deletion.Keys, op.movedInfo}
+		Keys   int64 `json:"keys_revoked"`
+		Blocks int64 `json:"blocks"`
+		Bytes  int64 `json:"bytes"`
+	}{answer.JSON202.KeysRevoked, op.Blocks, op.Bytes}
 	return c.print(to, deleted, func(t *tabwriter.Writer) {
 		fmt.Fprintf(t, "keys revoked\t%d\nblocks removed\t%d\nbytes\t%d\n", deleted.Keys, deleted.Blocks, deleted.Bytes)
 	})

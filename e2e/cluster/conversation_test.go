@@ -3,25 +3,19 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/agent-memory/agent-memory/openapi/client"
 )
 
-type turn struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
+type turn struct{ Role, Content string }
 
-type usage struct {
-	Input    int `json:"input_tokens"`
-	Creation int `json:"cache_creation_input_tokens"`
-	Read     int `json:"cache_read_input_tokens"`
-	Output   int `json:"output_tokens"`
-}
+type usage struct{ Input, Creation, Read, Output int }
 
 // prompt is all of the prompt's tokens.
 func (u usage) prompt() int { return u.Input + u.Creation + u.Read }
@@ -60,27 +54,43 @@ func (c *conversation) try(n *node) (u usage, err error) {
 	if c.turns[len(c.turns)-1].Role == "assistant" {
 		c.turns = append(c.turns, turn{"user", fmt.Sprintf("Tell me more about entry %d.", len(c.turns))})
 	}
-	headers := map[string]string{}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	params := client.CreateMessageParams{}
 	if c.agent != "" {
-		headers["X-Agent-ID"] = c.agent
-	}
-	var answer struct {
-		Content []struct{ Text string }
-		Usage   usage
+		params.XAgentID = &c.agent
 	}
 	began := time.Now()
-	status, err := n.try(c.key, http.MethodPost, "/v1/messages", headers,
-		map[string]any{"model": "claude-x", "max_tokens": c.tokens, "messages": c.turns}, &answer)
-	if err == nil && (status != http.StatusOK || len(answer.Content) != 1) {
-		err = fmt.Errorf("status %d, %d blocks of content", status, len(answer.Content))
+	answer, err := n.api(c.key).CreateMessageWithResponse(ctx, &params, c.request())
+	switch {
+	case err != nil:
+		return u, err
+	case answer.JSON200 == nil || len(answer.JSON200.Content) != 1:
+		return u, fmt.Errorf("status %d: %s", answer.StatusCode(), answer.Body)
 	}
+	text, err := answer.JSON200.Content[0].AsTextBlock()
 	if err != nil {
 		return u, err
 	}
 	c.last = time.Since(began)
-	c.turns = append(c.turns, turn{"assistant", answer.Content[0].Text})
-	c.used = append(c.used, answer.Usage)
-	return answer.Usage, nil
+	c.turns = append(c.turns, turn{"assistant", text.Text})
+	spent := answer.JSON200.Usage
+	u = usage{int(spent.InputTokens), int(spent.CacheCreationInputTokens), int(spent.CacheReadInputTokens), int(spent.OutputTokens)}
+	c.used = append(c.used, u)
+	return u, nil
+}
+
+// request is what asks for the next answer.
+func (c *conversation) request() client.MessageRequest {
+	request := client.MessageRequest{Model: "claude-x", MaxTokens: int64(c.tokens)}
+	for _, said := range c.turns {
+		message := client.MessageParam{Role: client.MessageParamRole(said.Role)}
+		if err := message.Content.FromMessageParamContent0(said.Content); err != nil {
+			c.t.Fatal(err)
+		}
+		request.Messages = append(request.Messages, message)
+	}
+	return request
 }
 
 // tryUnlogged sends the conversation and forgets the answer.
@@ -106,18 +116,15 @@ func (c *conversation) answers() (texts []string) {
 // durable is how many tokens of the agent's longest conversation a tier has for good, as a node tells.
 func (c *conversation) durable(n *node, tier string) int {
 	c.t.Helper()
-	var agent struct {
-		Tiers []struct {
-			Tier    string `json:"tier"`
-			Durable int    `json:"durable_tokens"`
-		}
-	}
-	if status, err := n.try(c.key, http.MethodGet, "/v1/agents/"+c.path(), nil, nil, &agent); err != nil || status != http.StatusOK {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answer, err := n.api(c.key).GetAgentWithResponse(ctx, c.agent)
+	if err != nil || answer.JSON200 == nil || answer.JSON200.Tiers == nil {
 		return 0
 	}
-	for _, has := range agent.Tiers {
+	for _, has := range *answer.JSON200.Tiers {
 		if has.Tier == tier {
-			return has.Durable
+			return int(has.DurableTokens)
 		}
 	}
 	return 0

@@ -174,17 +174,12 @@ func TestADeletionOutrunsConcurrentStores(t *testing.T) {
 			_, _ = agent.tryUnlogged(a)
 		}()
 		within(t, "busy", func() bool { return a.metric("semantic_slots_busy_ratio") > 0 || isClosed(talking) })
-		var operation struct {
-			ID string `json:"operation_id"`
-		}
-		if status := b.call(agent.key, http.MethodDelete, "/v1/agents/"+agent.path(), nil, nil, &operation); status != http.StatusAccepted {
-			t.Fatalf("status %d", status)
+		deleted, err := b.api(agent.key).DeleteAgentWithResponse(t.Context(), agent.agent)
+		if err != nil || deleted.JSON202 == nil {
+			t.Fatalf("%+v, %v", deleted, err)
 		}
 		<-talking
-		within(t, "deleted everywhere", func() bool {
-			var state struct{ Status string }
-			return b.call(agent.key, http.MethodGet, "/v1/agents/operations/"+operation.ID, nil, nil, &state) == http.StatusOK && state.Status == "done"
-		})
+		b.awaitDeletion(deleted.JSON202.OperationId)
 		time.Sleep(2 * time.Second) // what was on its way would have arrived
 		if left := c.objects(); len(left) > 0 {
 			t.Fatalf("round %d: %d objects are left: %v", round, len(left), left)

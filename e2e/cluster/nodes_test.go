@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agent-memory/agent-memory/openapi/client"
 	containertypes "github.com/moby/moby/api/types/container"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/wait"
@@ -176,6 +177,28 @@ func (n *node) checkAudits() {
 func (n *node) signal(name string) {
 	n.t.Helper()
 	docker(n.t, "kill", "--signal", name, n.container.GetContainerID())
+}
+
+// api is the node's API, for who has the key.
+func (n *node) api(key string) *client.ClientWithResponses {
+	n.t.Helper()
+	api, err := client.NewClientWithResponses(n.url, client.WithRequestEditorFn(func(_ context.Context, request *http.Request) error {
+		request.Header.Set("X-Api-Key", key)
+		return nil
+	}))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return api
+}
+
+// awaitDeletion waits until a deletion is done on every node.
+func (n *node) awaitDeletion(operation string) {
+	n.t.Helper()
+	within(n.t, "deleted everywhere", func() bool {
+		answer, err := n.api(adminKey).AdminGetOperationWithResponse(n.t.Context(), operation)
+		return err == nil && answer.JSON200 != nil && answer.JSON200.Status == client.OperationStatusDone
+	})
 }
 
 // call makes a request with a key, and decodes the answer.

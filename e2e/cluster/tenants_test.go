@@ -9,22 +9,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/agent-memory/agent-memory/openapi/client"
 )
 
-// tenantKey is an API key as the operator gets it, once.
-type tenantKey struct {
-	ID     string `json:"id"`
-	Secret string `json:"key"`
-}
-
 // makeKey has a node make a key for a tenant.
-func (n *node) makeKey(tenant string) (k tenantKey) {
+func (n *node) makeKey(tenant string) *client.NewAPIKey {
 	n.t.Helper()
-	status := n.call(adminKey, http.MethodPost, "/admin/api-keys", nil, map[string]string{"tenant": tenant}, &k)
-	if status != http.StatusCreated || k.Secret == "" {
-		n.t.Fatalf("make a key: status %d", status)
+	answer, err := n.api(adminKey).AdminCreateApiKeyWithResponse(n.t.Context(), client.WantedAPIKey{Tenant: &tenant})
+	if err != nil || answer.JSON201 == nil {
+		n.t.Fatalf("make a key: %+v, %v", answer, err)
 	}
-	return k
+	return answer.JSON201
 }
 
 // Tenants say what another tenant said before, word by word, at both nodes: it is computed anew, as if nobody had ever
@@ -35,7 +31,7 @@ func TestTenantsShareNothing(t *testing.T) {
 	settings := map[string]string{"SEMANTIC_SERVER_AUDIT": "0"} // audits would run beside what is timed
 	a, b := c.start("a", settings), c.start("b", settings)
 	first := talk(t, "diary", 80)
-	first.key = a.makeKey("owner").Secret
+	first.key = a.makeKey("owner").Key
 	first.ask(a)
 	first.awaitDurable(a)
 
@@ -50,7 +46,7 @@ func TestTenantsShareNothing(t *testing.T) {
 	for _, n := range []*node{a, b} {
 		restores := n.metric("semantic_tier_restores_total")
 		for i := range 3 {
-			stranger := n.makeKey(fmt.Sprintf("stranger-%s-%d", n.name, i)).Secret
+			stranger := n.makeKey(fmt.Sprintf("stranger-%s-%d", n.name, i)).Key
 			if u := say("a stranger's same words", stranger, "diary", n); u.Read != 0 {
 				t.Errorf("node %s: a stranger read %d tokens", n.name, u.Read)
 			}
@@ -80,14 +76,14 @@ func TestARevokedKeyIsRefusedEverywhere(t *testing.T) {
 	a, b := c.start("a", nil), c.start("b", nil)
 	k := a.makeKey("leaver")
 	said := talk(t, "leaver", 5)
-	said.key = k.Secret
+	said.key = k.Key
 	said.ask(a)
 	said.ask(b)
-	if status := a.call(adminKey, http.MethodDelete, "/admin/api-keys/"+k.ID, nil, nil, nil); status != http.StatusOK {
+	if status := a.call(adminKey, http.MethodDelete, "/admin/api-keys/"+k.Id, nil, nil, nil); status != http.StatusOK {
 		t.Fatalf("revoke: status %d", status)
 	}
 	within(t, "refused by the other node", func() bool {
-		return b.call(k.Secret, http.MethodGet, "/v1/agents", nil, nil, nil) == http.StatusUnauthorized
+		return b.call(k.Key, http.MethodGet, "/v1/agents", nil, nil, nil) == http.StatusUnauthorized
 	})
 	if _, err := said.try(b); err == nil {
 		t.Error("a revoked key was answered")
@@ -111,7 +107,7 @@ func TestATenantIsDeletedEverywhere(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.start("a", nil), c.start("b", nil)
 	leaver, resident := talk(t, "leaver", 60), talk(t, "resident", 60)
-	leaver.key, resident.key = a.makeKey("leaver").Secret, a.makeKey("resident").Secret
+	leaver.key, resident.key = a.makeKey("leaver").Key, a.makeKey("resident").Key
 	unnamed := talk(t, "passer-by", 60)
 	unnamed.key, unnamed.agent = leaver.key, ""
 	for _, said := range []*conversation{leaver, resident} {
@@ -127,18 +123,12 @@ func TestATenantIsDeletedEverywhere(t *testing.T) {
 		_, _ = leaver.tryUnlogged(a)
 	}()
 	within(t, "busy", func() bool { return a.metric("semantic_slots_busy_ratio") > 0 || isClosed(talking) })
-	var deleted struct {
-		ID   string `json:"operation_id"`
-		Keys int    `json:"keys_revoked"`
-	}
-	if status := b.call(adminKey, http.MethodDelete, "/admin/agents/leaver", nil, nil, &deleted); status != http.StatusAccepted || deleted.Keys != 1 {
-		t.Fatalf("status %d, %+v", status, deleted)
+	deleted, err := b.api(adminKey).AdminDeleteTenantWithResponse(t.Context(), "leaver")
+	if err != nil || deleted.JSON202 == nil || deleted.JSON202.KeysRevoked != 1 {
+		t.Fatalf("%+v, %v", deleted, err)
 	}
 	<-talking
-	within(t, "deleted everywhere", func() bool {
-		var state struct{ Status string }
-		return b.call(adminKey, http.MethodGet, "/admin/agents/operations/"+deleted.ID, nil, nil, &state) == http.StatusOK && state.Status == "done"
-	})
+	b.awaitDeletion(deleted.JSON202.OperationId)
 	time.Sleep(2 * time.Second) // what was on its way would have arrived
 	if salts := c.salts(); len(salts) != 1 {
 		t.Errorf("blocks in the bucket by their salts: %v", salts)
@@ -152,7 +142,7 @@ func TestATenantIsDeletedEverywhere(t *testing.T) {
 		}
 	}
 	again := talk(t, "leaver", 60)
-	again.key = a.makeKey("leaver").Secret
+	again.key = a.makeKey("leaver").Key
 	if used := again.ask(a); used.Read != 0 {
 		t.Errorf("%d tokens were read of what was deleted", used.Read)
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python and the
-# real Claude Code against bin/agent-memory with the embedded model, and schemathesis, which holds what the server answers to the
-# OpenAPI document.
+# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python, the real
+# Claude Code and a program over the TypeScript client of the OpenAPI document against bin/agent-memory with the embedded
+# model, and schemathesis, which holds what the server answers to the OpenAPI document.
 # Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a line per suite; ends with the total, and with 0 only when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -69,6 +69,7 @@ new="$(venv_of 2026-10-21)" || install_failed Python "PyPI"
 other="$(venv_of openai)" || install_failed Python "PyPI"
 thesis="$(venv_of openapi)" || install_failed Python "PyPI"
 SDK_NODE_ROOT="$(node_root typescript)" || install_failed TypeScript "the npm registry"
+client_root="$(node_root typescript-client)" || install_failed "generated TypeScript" "the npm registry"
 SDK_CLAUDE_ROOT="$(node_root claude-code)" || install_failed "Claude Code" "the npm registry"
 export SDK_NODE_ROOT SDK_CLAUDE_ROOT
 (cd e2e/sdk/go && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-suite" .) || install_failed Go "the Go module proxy"
@@ -120,6 +121,15 @@ suite() { # name, command…
 suite "Python anthropic 0.74.1 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$old/bin/python" e2e/sdk/python/suite.py
 suite "Python anthropic 2.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$new/bin/python" e2e/sdk/python/suite.py
 suite "TypeScript @anthropic-ai/sdk 1.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 timeout 300 node e2e/sdk/typescript/suite.mjs
+generated_client() { # the types are those of the document, hold under tsc --strict, and lead a program
+  local at="$work/typescript-client"
+  mkdir -p "$at" && cp e2e/sdk/typescript-client/{package.json,tsconfig.json,suite.ts} "$at" && ln -s "$client_root/node_modules" "$at/node_modules"
+  "$client_root/node_modules/.bin/openapi-typescript" openapi/openapi.json -o "$at/api.d.ts" >/dev/null 2>&1
+  if diff -u openapi/client/api.d.ts "$at/api.d.ts"; then echo "ok api.d.ts is current"; else echo "FAIL api.d.ts is stale: run make client"; fi
+  if (cd "$at" && node_modules/.bin/tsc -p .); then echo "ok the types hold"; else echo "FAIL the types hold: tsc found errors"; fi
+  timeout 300 node "$at/suite.js"
+}
+suite "TypeScript client of the OpenAPI document" generated_client
 suite "Go anthropic-sdk-go v1.84.0 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 timeout 300 "$work/go-suite"
 suite "Python openai 3.57.0" env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$other/bin/python" e2e/sdk/python/openai_suite.py
 # The real Claude Code does a task against the whole server with a model that follows a script.

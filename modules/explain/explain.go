@@ -24,16 +24,16 @@ type explanation struct {
 	Tokens     int            `json:"prompt_tokens"`
 	Cached     int            `json:"cached_tokens" doc:"That need not be computed; the last token of a prompt always is"`
 	Respelt    bool           `json:"respelled" doc:"Whether the cached tokens spell the same text otherwise than the tokenizer does"`
-	Parts      []explained    `json:"cached" doc:"What they come from, in order"`
+	Parts      []explained    `json:"cached" nullable:"false" doc:"What they come from, in order"`
 	Divergence *divergence    `json:"divergence,omitempty" doc:"Missing if all is cached"`
-	Missing    []explainedGap `json:"missing,omitempty" doc:"Blocks of this prompt that were there: later ones still are, or they turned out damaged"`
+	Missing    []explainedGap `json:"missing,omitempty" nullable:"false" doc:"Blocks of this prompt that were there: later ones still are, or they turned out damaged"`
 }
 
 type explained struct {
 	From  int      `json:"from_token"`
 	To    int      `json:"to_token"`
 	Block string   `json:"block"`
-	Tiers []string `json:"tiers" doc:"That have it, the fastest first"`
+	Tiers []string `json:"tiers" nullable:"false" doc:"That have it, the fastest first"`
 	Age   float64  `json:"age_seconds" doc:"Since its last use"`
 }
 
@@ -128,7 +128,7 @@ func (m *Module) view(x *engine.Explanation) explanation {
 		if !b.Used.IsZero() {
 			age = time.Since(b.Used).Seconds()
 		}
-		view.Parts = append(view.Parts, explained{b.From, b.To, b.Key.String(), b.Tiers, age})
+		view.Parts = append(view.Parts, explained{b.From, b.To, b.Key.String(), append([]string{}, b.Tiers...), age})
 	}
 	for _, m := range x.Missing {
 		why := "gone"

@@ -113,10 +113,13 @@ func (m *Module) hello(w http.ResponseWriter, _ *http.Request) {
 	httpapi.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"message": "hello"})
 }
 
+// liveness tells that the process answers.
+type liveness struct {
+	Status string `json:"status"`
+}
+
 type liveAnswer struct {
-	Body struct {
-		Status string `json:"status"`
-	}
+	Body liveness
 }
 
 func (m *Module) live(context.Context, *struct{}) (*liveAnswer, error) {
@@ -125,13 +128,16 @@ func (m *Module) live(context.Context, *struct{}) (*liveAnswer, error) {
 	return answer, nil
 }
 
+// readiness tells whether requests may be sent here.
+type readiness struct {
+	Status      string  `json:"status" enum:"ready,not_ready"`
+	Reason      string  `json:"reason,omitempty"`
+	Utilization float64 `json:"pool_utilization" doc:"Share of the KV budget that sequences hold, 0 to 1"`
+}
+
 type readyAnswer struct {
 	Status int
-	Body   struct {
-		Status      string  `json:"status" enum:"ready,not_ready"`
-		Reason      string  `json:"reason,omitempty"`
-		Utilization float64 `json:"pool_utilization" doc:"Share of the KV budget that sequences hold, 0 to 1"`
-	}
+	Body   readiness
 }
 
 func (m *Module) ready(context.Context, *struct{}) (*readyAnswer, error) {
@@ -143,13 +149,16 @@ func (m *Module) ready(context.Context, *struct{}) (*readyAnswer, error) {
 	return answer, nil
 }
 
+// startProgress tells how far the start is.
+type startProgress struct {
+	Status   string  `json:"status" enum:"started,starting"`
+	Phase    string  `json:"phase" doc:"What the start is doing"`
+	Progress float64 `json:"progress" doc:"Of the phase, 0 to 1"`
+}
+
 type startupAnswer struct {
 	Status int
-	Body   struct {
-		Status   string  `json:"status" enum:"started,starting"`
-		Phase    string  `json:"phase" doc:"What the start is doing"`
-		Progress float64 `json:"progress" doc:"Of the phase, 0 to 1"`
-	}
+	Body   startProgress
 }
 
 func (m *Module) startup(context.Context, *struct{}) (*startupAnswer, error) {

@@ -47,14 +47,14 @@ func operation(id, method, path, summary string) huma.Operation {
 	}
 }
 
-type figures struct {
+type poolState struct {
 	Budget      int64   `json:"budget_bytes"`
 	Resident    int64   `json:"resident_bytes" doc:"Of all blocks, those allocated ahead included"`
 	Busy        int64   `json:"busy_bytes" doc:"Of blocks in use, or not durable yet while their tier is healthy"`
 	Pending     int64   `json:"pending_bytes" doc:"Of those, blocks that are only waiting to be durable"`
 	Blocks      int     `json:"blocks"`
 	Utilization float64 `json:"utilization" doc:"Busy over budget, 0 to 1"`
-	Tiers       []tier  `json:"tiers" doc:"Below the pool, the fastest first"`
+	Tiers       []tier  `json:"tiers" nullable:"false" doc:"Below the pool, the fastest first"`
 }
 
 type tier struct {
@@ -67,11 +67,11 @@ type tier struct {
 	Budget   int64  `json:"budget_bytes"`
 }
 
-type figuresAnswer struct{ Body figures }
+type figuresAnswer struct{ Body poolState }
 
 func (m *module) show(context.Context, *struct{}) (*figuresAnswer, error) {
 	stats := m.memory.Pool()
-	answer := &figuresAnswer{figures{
+	answer := &figuresAnswer{poolState{
 		Budget: stats.Budget, Resident: stats.Resident, Busy: stats.Busy, Pending: stats.Unsaved, Blocks: stats.Blocks,
 		Utilization: stats.Utilization, Tiers: []tier{},
 	}}
@@ -85,11 +85,14 @@ func (m *module) show(context.Context, *struct{}) (*figuresAnswer, error) {
 	return answer, nil
 }
 
+// movedBlocks are the blocks that were moved.
+type movedBlocks struct {
+	Blocks int   `json:"blocks"`
+	Bytes  int64 `json:"bytes"`
+}
+
 type movedAnswer struct {
-	Body struct {
-		Blocks int   `json:"blocks"`
-		Bytes  int64 `json:"bytes"`
-	}
+	Body movedBlocks
 }
 
 func moveAnswer(m kv.Moved, err error) (*movedAnswer, error) {
@@ -101,11 +104,14 @@ func moveAnswer(m kv.Moved, err error) (*movedAnswer, error) {
 	return answer, nil
 }
 
+// poolEviction says what is to leave the pool.
+type poolEviction struct {
+	Bytes int64   `json:"bytes,omitempty" minimum:"1" doc:"At least so many"`
+	Older float64 `json:"older_than_seconds,omitempty" minimum:"0" maximum:"3155760000" doc:"What nobody used for so long"`
+}
+
 type evictInput struct {
-	Body struct {
-		Bytes int64   `json:"bytes,omitempty" minimum:"1" doc:"At least so many"`
-		Older float64 `json:"older_than_seconds,omitempty" minimum:"0" maximum:"3155760000" doc:"What nobody used for so long"`
-	}
+	Body poolEviction
 }
 
 func (m *module) evict(ctx context.Context, in *evictInput) (*movedAnswer, error) {

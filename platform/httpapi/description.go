@@ -6,17 +6,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 //go:embed docs.html
 var docsPage []byte
 
 // JSON returns the OpenAPI document as JSON, in a form fit for a repository.
-func (r *Router) JSON() ([]byte, error) {
+func (r *Router) JSON() ([]byte, error) { return indented(r, (*huma.OpenAPI).MarshalJSON) }
+
+// JSON30 is Router.JSON in version 3.0.3 of OpenAPI, for generators that know no later one.
+func JSON30(r *Router) ([]byte, error) { return indented(r, (*huma.OpenAPI).Downgrade) }
+
+func indented(r *Router, write func(*huma.OpenAPI) ([]byte, error)) ([]byte, error) {
 	r.descriptionMu.Lock()
 	defer r.descriptionMu.Unlock()
 	r.describeProblems()
-	raw, err := json.Marshal(r.api.OpenAPI())
+	raw, err := write(r.api.OpenAPI())
 	if err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
 	}

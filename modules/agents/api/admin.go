@@ -35,11 +35,14 @@ func (a *API) adminShow(ctx context.Context, in *AgentPath) (*agentAnswer, error
 	return a.answerOf(record, true), nil
 }
 
+// agentEviction says where an agent's memory is to lie before it leaves the pool.
+type agentEviction struct {
+	To string `json:"to,omitempty" doc:"disk, or object for object storage" enum:"disk,object"`
+}
+
 type evictInput struct {
 	AgentPath
-	Body *struct {
-		To string `json:"to,omitempty" doc:"disk, or object for object storage" enum:"disk,object"`
-	}
+	Body *agentEviction
 }
 
 func (a *API) adminEvict(ctx context.Context, in *evictInput) (*movedAnswer, error) {
@@ -59,11 +62,14 @@ func (a *API) adminPrefetch(ctx context.Context, in *AgentPath) (*movedAnswer, e
 	return a.moveAnswer(ctx, moved, nodes, err)
 }
 
+// agentRetention says how long an agent's memory is given up after others.
+type agentRetention struct {
+	TTL float64 `json:"ttl_seconds" minimum:"0" maximum:"3155760000" doc:"0 ends the retention"`
+}
+
 type retainInput struct {
 	AgentPath
-	Body struct {
-		TTL float64 `json:"ttl_seconds" minimum:"0" maximum:"3155760000" doc:"0 ends the retention"`
-	}
+	Body agentRetention
 }
 
 func (a *API) adminRetain(ctx context.Context, in *retainInput) (*agentAnswer, error) {

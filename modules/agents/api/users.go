@@ -12,12 +12,15 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// newAgent is an agent that is to be made.
+type newAgent struct {
+	ID     string  `json:"id" minLength:"1" doc:"1 to 256 bytes of UTF-8, no control characters"`
+	System string  `json:"system,omitempty" doc:"A system prompt, whose memory is computed now"`
+	TTL    float64 `json:"ttl_seconds,omitempty" minimum:"0" maximum:"3155760000" doc:"Unused for so long the agent is deleted"`
+}
+
 type createInput struct {
-	Body struct {
-		ID     string  `json:"id" minLength:"1" doc:"1 to 256 bytes of UTF-8, no control characters"`
-		System string  `json:"system,omitempty" doc:"A system prompt, whose memory is computed now"`
-		TTL    float64 `json:"ttl_seconds,omitempty" minimum:"0" maximum:"3155760000" doc:"Unused for so long the agent is deleted"`
-	}
+	Body newAgent
 }
 
 func (a *API) create(ctx context.Context, in *createInput) (*agentAnswer, error) {
@@ -62,11 +65,14 @@ type Page struct {
 	Prefix string `query:"prefix" doc:"Of the id"`
 }
 
+// agentPage is a part of a list of agents.
+type agentPage struct {
+	Agents []agent `json:"agents" nullable:"false"`
+	Next   string  `json:"next_cursor,omitempty" doc:"Missing on the last page"`
+}
+
 type pageAnswer struct {
-	Body struct {
-		Agents []agent `json:"agents"`
-		Next   string  `json:"next_cursor,omitempty" doc:"Missing on the last page"`
-	}
+	Body agentPage
 }
 
 func (a *API) list(ctx context.Context, in *Page) (*pageAnswer, error) {

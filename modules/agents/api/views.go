@@ -15,9 +15,9 @@ type agent struct {
 	RetainUntil *time.Time     `json:"retain_until,omitempty"`
 	TTL         float64        `json:"ttl_seconds,omitempty" doc:"Unused for so long it is deleted; without it the server's setting holds"`
 	Tokens      int            `json:"tokens" doc:"Of its longest conversation"`
-	Heads       []conversation `json:"conversations"`
+	Heads       []conversation `json:"conversations" nullable:"false"`
 	Damaged     int            `json:"damaged,omitempty" doc:"Parts of its record that can't be read; its next use leaves them out"`
-	Tiers       []holding      `json:"tiers,omitempty" doc:"What each tier holds, the fastest first; not in lists"`
+	Tiers       []holding      `json:"tiers,omitempty" nullable:"false" doc:"What each tier holds, the fastest first; not in lists"`
 }
 
 type conversation struct {

@@ -9,7 +9,7 @@ import (
 
 // createOperation documents POST /v1/messages.
 func createOperation(r huma.Registry) huma.Operation {
-	op := operation(r, "create-message", "/v1/messages", "Answer a conversation",
+	op := operation(r, "createMessage", "/v1/messages", "Answer a conversation",
 		"Answers the conversation with the loaded model, as one JSON object or, with stream, as server-sent events.")
 	op.RequestBody = jsonBody(httpapi.NamedSchema[messageRequest](r), map[string]any{"max_tokens": 16})
 	op.Responses["200"] = &huma.Response{
@@ -36,7 +36,7 @@ func eventSchema(r huma.Registry) *huma.Schema {
 
 // countOperation documents POST /v1/messages/count_tokens.
 func countOperation(r huma.Registry) huma.Operation {
-	op := operation(r, "count-tokens", "/v1/messages/count_tokens", "Count the tokens of a conversation",
+	op := operation(r, "countTokens", "/v1/messages/count_tokens", "Count the tokens of a conversation",
 		"Renders the conversation as create-message would, and answers with the number of its tokens.")
 	op.RequestBody = jsonBody(httpapi.NamedSchema[CountRequest](r), map[string]any{})
 	op.Responses["200"] = &huma.Response{

@@ -9,7 +9,7 @@ import (
 
 // chatOperation documents POST /v1/chat/completions.
 func chatOperation(r huma.Registry) huma.Operation {
-	op := operation(r, "create-chat-completion", http.MethodPost, "/v1/chat/completions", "Answer a conversation, as OpenAI's API does",
+	op := operation(r, "createChatCompletion", http.MethodPost, "/v1/chat/completions", "Answer a conversation, as OpenAI's API does",
 		"400", "401", "403", "404", "413", "415", "429", "500", "503")
 	op.Parameters = []*huma.Param{
 		header("X-Agent-ID", "The agent whose conversation this is"),
@@ -40,14 +40,14 @@ func chatOperation(r huma.Registry) huma.Operation {
 
 // listModelsOperation documents GET /v1/models.
 func listModelsOperation(r huma.Registry) huma.Operation {
-	op := operation(r, "list-models", http.MethodGet, "/v1/models", "The loaded model, by all ids that stand for it", "401", "403", "429", "503")
+	op := operation(r, "listModels", http.MethodGet, "/v1/models", "The loaded model, by all ids that stand for it", "401", "403", "429", "503")
 	op.Responses["200"] = answer("The models.", httpapi.NamedSchema[modelList](r))
 	return op
 }
 
 // getModelOperation documents GET /v1/models/{id}.
 func getModelOperation(r huma.Registry) huma.Operation {
-	op := operation(r, "get-model", http.MethodGet, "/v1/models/{id}", "The loaded model, by one of its ids", "401", "403", "404", "429", "503")
+	op := operation(r, "getModel", http.MethodGet, "/v1/models/{id}", "The loaded model, by one of its ids", "401", "403", "404", "429", "503")
 	op.Parameters = []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}}
 	op.Responses["200"] = answer("The model.", httpapi.NamedSchema[model](r))
 	return op
