@@ -36,6 +36,10 @@ func (byteText) Render(_ context.Context, c prompt.Conversation) (p prompt.Rende
 	return p, nil
 }
 
+func (byteText) Plain(_ context.Context, text string, _ int) (prompt.Rendered, error) {
+	return prompt.Rendered{Tokens: append(enginetest.Encode(text), enginetest.AnswerToken), NewDecoder: enginetest.NewDecoder}, nil
+}
+
 func (byteText) NewDecoder() engine.TextDecoder { return enginetest.NewDecoder() }
 func (byteText) Spelling() prefix.Spelling      { return nil }
 

@@ -11,6 +11,7 @@ import (
 // Source is what a Late stands for, such as a *Renderer.
 type Source interface {
 	Render(ctx context.Context, c Conversation) (Rendered, error)
+	Plain(ctx context.Context, text string, most int) (Rendered, error)
 	NewDecoder() engine.TextDecoder
 	Spelling() prefix.Spelling
 }
@@ -30,6 +31,15 @@ func (l *Late) Render(ctx context.Context, c Conversation) (Rendered, error) {
 		return Rendered{}, engine.ErrStarting
 	}
 	return (*loaded).Render(ctx, c)
+}
+
+// Plain implements Source. Until Set it returns engine.ErrStarting.
+func (l *Late) Plain(ctx context.Context, text string, most int) (Rendered, error) {
+	loaded := l.loaded.Load()
+	if loaded == nil {
+		return Rendered{}, engine.ErrStarting
+	}
+	return (*loaded).Plain(ctx, text, most)
 }
 
 // Spelling implements Source. It is called only after a Render.

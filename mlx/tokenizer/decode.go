@@ -55,6 +55,12 @@ func (d *Decoder) KeepSpecial() *Decoder {
 	return d
 }
 
+// Behind makes the Decoder decode what goes on with a text: nothing is stripped of its beginning.
+func (d *Decoder) Behind() *Decoder {
+	d.started, d.hasText = true, true
+	return d
+}
+
 // Keep makes the Decoder write some special tokens.
 func (d *Decoder) Keep(ids []int32) *Decoder {
 	d.keptSpecial = ids

@@ -18,6 +18,7 @@ type Request struct {
 	Agent        string // whose conversation this is, or ""
 	Model        string // as the client names it
 	Conversation prompt.Conversation
+	Text         *string // that the answer goes on with, as it is, instead of a conversation
 	MaxTokens    int
 	Sampling     engine.Sampling
 	Stop         []string // strings that end the answer and are not part of it

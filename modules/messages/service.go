@@ -28,6 +28,8 @@ type Renderer interface {
 	// Render renders a conversation. It returns a *prompt.RefusedError for one that the model's chat template can't express,
 	// an *engine.TooLongError for one of more tokens than its Most, and ctx's error if that ends first.
 	Render(ctx context.Context, c prompt.Conversation) (prompt.Rendered, error)
+	// Plain turns a text into the prompt that goes on with it, without a template. Its errors are those of Render.
+	Plain(ctx context.Context, text string, most int) (prompt.Rendered, error)
 	// NewDecoder returns a decoder for one answer.
 	NewDecoder() engine.TextDecoder
 	// Spelling knows the ways in which tokens spell a text, or is nil.
@@ -122,6 +124,10 @@ func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, er
 		return prompt.Rendered{}, Refuse(UnknownModel, "model: %s is not loaded here; send %s", httpapi.Clip(req.Model), spec.Name)
 	}
 	req.Conversation.Most = countedFor * spec.Context
+	if req.Text != nil {
+		rendered, err := s.cfg.Renderer.Plain(ctx, *req.Text, req.Conversation.Most)
+		return rendered, bounded(err, spec.Context)
+	}
 	s.recall.restore(req.Tenant, req.Conversation.Turns)
 	rendered, err := s.cfg.Renderer.Render(ctx, req.Conversation)
 	if rendered.NewDecoder == nil && err == nil {

@@ -454,6 +454,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a text as it is, without a chat template */
+        post: operations["createCompletion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/messages": {
         parameters: {
             query?: never;
@@ -850,6 +867,40 @@ export interface components {
             /** @description The pieces of a call, joined, are a JSON object */
             arguments: string;
             name?: string;
+        };
+        CompletionRequest: {
+            /** @description The text begins with the prompt */
+            echo?: boolean;
+            /**
+             * Format: int64
+             * @default 16
+             */
+            max_tokens: number;
+            /** Format: double */
+            min_p?: number;
+            /** @description The loaded model, or an alias of it */
+            model: string;
+            /** @description The text to go on with; an array has one */
+            prompt: string | string[];
+            /**
+             * Format: int64
+             * @description Makes the text repeatable
+             */
+            seed?: number;
+            /** @description Texts that end the answer and are not part of it */
+            stop?: string | string[];
+            stream?: boolean;
+            stream_options?: components["schemas"]["StreamOptionsParam"];
+            /** Format: double */
+            temperature?: number;
+            /** Format: int64 */
+            top_k?: number;
+            /** Format: double */
+            top_p?: number;
+            /** @description Names the agent if no header does */
+            user?: string;
+        } & {
+            [key: string]: unknown;
         };
         ContentBlockDeltaEvent: {
             delta: components["schemas"]["Delta"];
@@ -1506,6 +1557,30 @@ export interface components {
             type: "text";
         } & {
             [key: string]: unknown;
+        };
+        TextChoice: {
+            /** @enum {string|null} */
+            finish_reason: "stop" | "length" | null;
+            /** Format: int64 */
+            index: number;
+            /** @description Always null */
+            logprobs: string | null;
+            text: string;
+        };
+        TextCompletion: {
+            /** @description None in the piece of a stream that has the usage */
+            choices: components["schemas"]["TextChoice"][];
+            /**
+             * Format: int64
+             * @description In seconds since 1970
+             */
+            created: number;
+            id: string;
+            model: string;
+            /** @enum {string} */
+            object: "text_completion";
+            system_fingerprint: string | null;
+            usage?: components["schemas"]["ChatUsage"];
         };
         TextDelta: {
             text: string;
@@ -2827,6 +2902,128 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatCompletion"];
+                    "text/event-stream": {
+                        data: string;
+                    };
+                };
+            };
+            /** @description The request is not valid, or too long for the model */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The API key is missing, unknown, revoked or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The API key lacks the scope messages; or there are no API keys, and only this machine is answered */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The model is not loaded here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The body is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description Too many requests; see retry-after */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The model failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description No room, still loading, shutting down, or the API key can't be checked while the database is away; see retry-after */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+        };
+    };
+    createCompletion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The agent whose conversation this is */
+                "X-Agent-ID"?: string;
+                /** @description The same, if X-Agent-ID is absent */
+                "X-Session-ID"?: string;
+                /** @description An id for this request; it is on the answer and in the log */
+                "X-Request-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "max_tokens": 16,
+                 *       "model": "memory",
+                 *       "prompt": "The capital of France is"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description The continuation, or with stream its pieces, and [DONE] behind the last one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextCompletion"];
                     "text/event-stream": {
                         data: string;
                     };

@@ -885,6 +885,39 @@ func (e TextBlockParamType) Valid() bool {
 	}
 }
 
+// Defines values for TextChoiceFinishReason.
+const (
+	TextChoiceFinishReasonLength TextChoiceFinishReason = "length"
+	TextChoiceFinishReasonStop   TextChoiceFinishReason = "stop"
+)
+
+// Valid indicates whether the value is a known member of the TextChoiceFinishReason enum.
+func (e TextChoiceFinishReason) Valid() bool {
+	switch e {
+	case TextChoiceFinishReasonLength:
+		return true
+	case TextChoiceFinishReasonStop:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TextCompletionObject.
+const (
+	TextCompletionObjectTextCompletion TextCompletionObject = "text_completion"
+)
+
+// Valid indicates whether the value is a known member of the TextCompletionObject enum.
+func (e TextCompletionObject) Valid() bool {
+	switch e {
+	case TextCompletionObjectTextCompletion:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TextDeltaType.
 const (
 	TextDeltaTypeTextDelta TextDeltaType = "text_delta"
@@ -1549,6 +1582,56 @@ type ChunkFunction struct {
 	// Arguments The pieces of a call, joined, are a JSON object
 	Arguments string  `json:"arguments"`
 	Name      *string `json:"name,omitempty"`
+}
+
+// CompletionRequest defines model for CompletionRequest.
+type CompletionRequest struct {
+	// Echo The text begins with the prompt
+	Echo      *bool    `json:"echo,omitempty"`
+	MaxTokens *int64   `json:"max_tokens,omitempty"`
+	MinP      *float64 `json:"min_p,omitempty"`
+
+	// Model The loaded model, or an alias of it
+	Model string `json:"model"`
+
+	// Prompt The text to go on with; an array has one
+	Prompt CompletionRequest_Prompt `json:"prompt"`
+
+	// Seed Makes the text repeatable
+	Seed *int64 `json:"seed,omitempty"`
+
+	// Stop Texts that end the answer and are not part of it
+	Stop          *CompletionRequest_Stop `json:"stop,omitempty"`
+	Stream        *bool                   `json:"stream,omitempty"`
+	StreamOptions *StreamOptionsParam     `json:"stream_options,omitempty"`
+	Temperature   *float64                `json:"temperature,omitempty"`
+	TopK          *int64                  `json:"top_k,omitempty"`
+	TopP          *float64                `json:"top_p,omitempty"`
+
+	// User Names the agent if no header does
+	User *string `json:"user,omitempty"`
+}
+
+// CompletionRequestPrompt0 defines model for CompletionRequest.Prompt.0.
+type CompletionRequestPrompt0 = string
+
+// CompletionRequestPrompt1 defines model for CompletionRequest.Prompt.1.
+type CompletionRequestPrompt1 = []string
+
+// CompletionRequest_Prompt The text to go on with; an array has one
+type CompletionRequest_Prompt struct {
+	union json.RawMessage
+}
+
+// CompletionRequestStop0 defines model for CompletionRequest.Stop.0.
+type CompletionRequestStop0 = string
+
+// CompletionRequestStop1 defines model for CompletionRequest.Stop.1.
+type CompletionRequestStop1 = []string
+
+// CompletionRequest_Stop Texts that end the answer and are not part of it
+type CompletionRequest_Stop struct {
+	union json.RawMessage
 }
 
 // ContentBlockDeltaEvent defines model for ContentBlockDeltaEvent.
@@ -2287,6 +2370,36 @@ type TextBlockParam struct {
 // TextBlockParamType defines model for TextBlockParam.Type.
 type TextBlockParamType string
 
+// TextChoice defines model for TextChoice.
+type TextChoice struct {
+	FinishReason *TextChoiceFinishReason `json:"finish_reason"`
+	Index        int64                   `json:"index"`
+
+	// Logprobs Always null
+	Logprobs *string `json:"logprobs"`
+	Text     string  `json:"text"`
+}
+
+// TextChoiceFinishReason defines model for TextChoice.FinishReason.
+type TextChoiceFinishReason string
+
+// TextCompletion defines model for TextCompletion.
+type TextCompletion struct {
+	// Choices None in the piece of a stream that has the usage
+	Choices []TextChoice `json:"choices"`
+
+	// Created In seconds since 1970
+	Created           int64                `json:"created"`
+	Id                string               `json:"id"`
+	Model             string               `json:"model"`
+	Object            TextCompletionObject `json:"object"`
+	SystemFingerprint *string              `json:"system_fingerprint"`
+	Usage             *ChatUsage           `json:"usage,omitempty"`
+}
+
+// TextCompletionObject defines model for TextCompletion.Object.
+type TextCompletionObject string
+
 // TextDelta defines model for TextDelta.
 type TextDelta struct {
 	Text string        `json:"text"`
@@ -2642,6 +2755,18 @@ type CreateChatCompletionParams struct {
 	XRequestID *string `json:"X-Request-ID,omitempty"`
 }
 
+// CreateCompletionParams defines parameters for CreateCompletion.
+type CreateCompletionParams struct {
+	// XAgentID The agent whose conversation this is
+	XAgentID *string `json:"X-Agent-ID,omitempty"`
+
+	// XSessionID The same, if X-Agent-ID is absent
+	XSessionID *string `json:"X-Session-ID,omitempty"`
+
+	// XRequestID An id for this request; it is on the answer and in the log
+	XRequestID *string `json:"X-Request-ID,omitempty"`
+}
+
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
 	// AnthropicVersion 2023-06-01 or 2026-10-21
@@ -2692,6 +2817,9 @@ type CreateAgentJSONRequestBody = NewAgent
 
 // CreateChatCompletionJSONRequestBody defines body for CreateChatCompletion for application/json ContentType.
 type CreateChatCompletionJSONRequestBody = ChatCompletionRequest
+
+// CreateCompletionJSONRequestBody defines body for CreateCompletion for application/json ContentType.
+type CreateCompletionJSONRequestBody = CompletionRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = MessageRequest
@@ -3257,6 +3385,130 @@ func (t ChatMessageParam) MarshalJSON() ([]byte, error) {
 }
 
 func (t *ChatMessageParam) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsCompletionRequestPrompt0 returns the union data inside the CompletionRequest_Prompt as a CompletionRequestPrompt0
+func (t CompletionRequest_Prompt) AsCompletionRequestPrompt0() (CompletionRequestPrompt0, error) {
+	var body CompletionRequestPrompt0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCompletionRequestPrompt0 overwrites any union data inside the CompletionRequest_Prompt as the provided CompletionRequestPrompt0
+func (t *CompletionRequest_Prompt) FromCompletionRequestPrompt0(v CompletionRequestPrompt0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeCompletionRequestPrompt0 performs a merge with any union data inside the CompletionRequest_Prompt, using the provided CompletionRequestPrompt0
+func (t *CompletionRequest_Prompt) MergeCompletionRequestPrompt0(v CompletionRequestPrompt0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCompletionRequestPrompt1 returns the union data inside the CompletionRequest_Prompt as a CompletionRequestPrompt1
+func (t CompletionRequest_Prompt) AsCompletionRequestPrompt1() (CompletionRequestPrompt1, error) {
+	var body CompletionRequestPrompt1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCompletionRequestPrompt1 overwrites any union data inside the CompletionRequest_Prompt as the provided CompletionRequestPrompt1
+func (t *CompletionRequest_Prompt) FromCompletionRequestPrompt1(v CompletionRequestPrompt1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeCompletionRequestPrompt1 performs a merge with any union data inside the CompletionRequest_Prompt, using the provided CompletionRequestPrompt1
+func (t *CompletionRequest_Prompt) MergeCompletionRequestPrompt1(v CompletionRequestPrompt1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CompletionRequest_Prompt) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CompletionRequest_Prompt) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsCompletionRequestStop0 returns the union data inside the CompletionRequest_Stop as a CompletionRequestStop0
+func (t CompletionRequest_Stop) AsCompletionRequestStop0() (CompletionRequestStop0, error) {
+	var body CompletionRequestStop0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCompletionRequestStop0 overwrites any union data inside the CompletionRequest_Stop as the provided CompletionRequestStop0
+func (t *CompletionRequest_Stop) FromCompletionRequestStop0(v CompletionRequestStop0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeCompletionRequestStop0 performs a merge with any union data inside the CompletionRequest_Stop, using the provided CompletionRequestStop0
+func (t *CompletionRequest_Stop) MergeCompletionRequestStop0(v CompletionRequestStop0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCompletionRequestStop1 returns the union data inside the CompletionRequest_Stop as a CompletionRequestStop1
+func (t CompletionRequest_Stop) AsCompletionRequestStop1() (CompletionRequestStop1, error) {
+	var body CompletionRequestStop1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCompletionRequestStop1 overwrites any union data inside the CompletionRequest_Stop as the provided CompletionRequestStop1
+func (t *CompletionRequest_Stop) FromCompletionRequestStop1(v CompletionRequestStop1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeCompletionRequestStop1 performs a merge with any union data inside the CompletionRequest_Stop, using the provided CompletionRequestStop1
+func (t *CompletionRequest_Stop) MergeCompletionRequestStop1(v CompletionRequestStop1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CompletionRequest_Stop) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CompletionRequest_Stop) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -5091,6 +5343,20 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/chat/completions (the `CreateChatCompletion` operationId).
 	CreateChatCompletion(ctx context.Context, params *CreateChatCompletionParams, body CreateChatCompletionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateCompletionWithBody Go on with a text as it is, without a chat template
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+	CreateCompletionWithBody(ctx context.Context, params *CreateCompletionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCompletion Go on with a text as it is, without a chat template
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+	CreateCompletion(ctx context.Context, params *CreateCompletionParams, body CreateCompletionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateMessageWithBody Answer a conversation
 	//
 	// Answers the conversation with the loaded model, as one JSON object or, with stream, as server-sent events.
@@ -5730,6 +5996,40 @@ func (c *Client) CreateChatCompletionWithBody(ctx context.Context, params *Creat
 // Corresponds with POST /v1/chat/completions (the `CreateChatCompletion` operationId).
 func (c *Client) CreateChatCompletion(ctx context.Context, params *CreateChatCompletionParams, body CreateChatCompletionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateChatCompletionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCompletionWithBody Go on with a text as it is, without a chat template
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+func (c *Client) CreateCompletionWithBody(ctx context.Context, params *CreateCompletionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCompletionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCompletion Go on with a text as it is, without a chat template
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+func (c *Client) CreateCompletion(ctx context.Context, params *CreateCompletionParams, body CreateCompletionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCompletionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7279,6 +7579,83 @@ func NewCreateChatCompletionRequestWithBody(server string, params *CreateChatCom
 	return req, nil
 }
 
+// NewCreateCompletionRequest calls the generic CreateCompletion builder with application/json body
+func NewCreateCompletionRequest(server string, params *CreateCompletionParams, body CreateCompletionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateCompletionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateCompletionRequestWithBody constructs an http.Request for the CreateCompletion method, with any body, and a specified content type
+func NewCreateCompletionRequestWithBody(server string, params *CreateCompletionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/completions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAgentID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Agent-ID", *params.XAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Agent-ID", headerParam0)
+		}
+
+		if params.XSessionID != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Session-ID", *params.XSessionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Session-ID", headerParam1)
+		}
+
+		if params.XRequestID != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "X-Request-ID", *params.XRequestID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Request-ID", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewCreateMessageRequest calls the generic CreateMessage builder with application/json body
 func NewCreateMessageRequest(server string, params *CreateMessageParams, body CreateMessageJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7829,6 +8206,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/chat/completions (the `CreateChatCompletion` operationId).
 	CreateChatCompletionWithResponse(ctx context.Context, params *CreateChatCompletionParams, body CreateChatCompletionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateChatCompletionResponse, error)
+
+	// CreateCompletionWithBodyWithResponse Go on with a text as it is, without a chat template
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+	CreateCompletionWithBodyWithResponse(ctx context.Context, params *CreateCompletionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCompletionResponse, error)
+
+	// CreateCompletionWithResponse Go on with a text as it is, without a chat template
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+	CreateCompletionWithResponse(ctx context.Context, params *CreateCompletionParams, body CreateCompletionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCompletionResponse, error)
 
 	// CreateMessageWithBodyWithResponse Answer a conversation
 	//
@@ -9446,6 +9837,110 @@ func (r CreateChatCompletionResponse) ContentType() string {
 	return ""
 }
 
+type CreateCompletionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TextCompletion
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *ChatError
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *ChatError
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *ChatError
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *ChatError
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *ChatError
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *ChatError
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *ChatError
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *ChatError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ChatError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateCompletionResponse) GetJSON200() *TextCompletion {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateCompletionResponse) GetJSON400() *ChatError {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateCompletionResponse) GetJSON401() *ChatError {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateCompletionResponse) GetJSON403() *ChatError {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateCompletionResponse) GetJSON404() *ChatError {
+	return r.JSON404
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateCompletionResponse) GetJSON413() *ChatError {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateCompletionResponse) GetJSON415() *ChatError {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateCompletionResponse) GetJSON429() *ChatError {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateCompletionResponse) GetJSON500() *ChatError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateCompletionResponse) GetJSON503() *ChatError {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateCompletionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateCompletionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateCompletionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateCompletionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type CreateMessageResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10295,6 +10790,32 @@ func (c *ClientWithResponses) CreateChatCompletionWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseCreateChatCompletionResponse(rsp)
+}
+
+// CreateCompletionWithBodyWithResponse Go on with a text as it is, without a chat template
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+func (c *ClientWithResponses) CreateCompletionWithBodyWithResponse(ctx context.Context, params *CreateCompletionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCompletionResponse, error) {
+	rsp, err := c.CreateCompletionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCompletionResponse(rsp)
+}
+
+// CreateCompletionWithResponse Go on with a text as it is, without a chat template
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/completions (the `CreateCompletion` operationId).
+func (c *ClientWithResponses) CreateCompletionWithResponse(ctx context.Context, params *CreateCompletionParams, body CreateCompletionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCompletionResponse, error) {
+	rsp, err := c.CreateCompletion(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCompletionResponse(rsp)
 }
 
 // CreateMessageWithBodyWithResponse Answer a conversation
@@ -11410,6 +11931,98 @@ func ParseCreateChatCompletionResponse(rsp *http.Response) (*CreateChatCompletio
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ChatCompletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/event-stream) unsupported
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateCompletionResponse parses an HTTP response from a CreateCompletionWithResponse call
+func ParseCreateCompletionResponse(rsp *http.Response) (*CreateCompletionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateCompletionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TextCompletion
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -129,6 +129,17 @@ def forced_tool():
     assert create(messages, tools=[strict]).choices[0].finish_reason in ("stop", "length", "tool_calls")
 
 
+def continuation():
+    """A text is gone on with as it is, whole and streamed alike."""
+    how = {"model": MODEL, "prompt": "The capital of France is", "max_tokens": 12, "temperature": 0}
+    whole = client.completions.create(**how)
+    same((whole.object, whole.choices[0].finish_reason, whole.usage.completion_tokens), ("text_completion", "length", 12))
+    assert whole.choices[0].text[0] == " " and "Paris" in whole.choices[0].text, whole
+    same("".join(piece.choices[0].text for piece in client.completions.create(stream=True, **how)), whole.choices[0].text)
+    same(client.completions.create(echo=True, **how).choices[0].text, how["prompt"] + whole.choices[0].text)
+    refused(openai.BadRequestError, 400, lambda: client.completions.create(**{**how, "prompt": ["a", "b"]}), words="prompt")
+
+
 def errors():
     refused(openai.NotFoundError, 404, lambda: create(model="gpt-4o"), code="model_not_found", words="gpt-4o")
     refused(openai.BadRequestError, 400, lambda: create([]), words="messages")
@@ -155,7 +166,7 @@ def asynchronous():
 
 def main():
     failed = False
-    for check in (models, answer, streaming, memory, limits, tools, forced_tool, errors, asynchronous):
+    for check in (models, answer, streaming, memory, limits, tools, forced_tool, continuation, errors, asynchronous):
         try:
             check()
             print(f"ok {check.__name__}", flush=True)

@@ -45,6 +45,11 @@ func (b ByteText) Render(ctx context.Context, c prompt.Conversation) (prompt.Ren
 	return p, nil
 }
 
+// Plain implements messages.Renderer.
+func (ByteText) Plain(_ context.Context, text string, _ int) (prompt.Rendered, error) {
+	return prompt.Rendered{Tokens: append(enginetest.Encode(text), enginetest.AnswerToken), NewDecoder: enginetest.NewDecoder}, nil
+}
+
 // NewDecoder implements messages.Renderer.
 func (ByteText) NewDecoder() engine.TextDecoder { return enginetest.NewDecoder() }
 

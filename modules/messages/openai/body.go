@@ -48,6 +48,23 @@ func (o *streamOptions) wantsUsage() bool { return o != nil && o.IncludeUsage }
 
 // understand checks a body and turns it into a request. temperature is for one that brings none.
 func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
+	r, err := b.sampled(temperature)
+	if err != nil {
+		return nil, err
+	}
+	r.SingleCall = b.ParallelToolCalls != nil && !*b.ParallelToolCalls
+	if r.Conversation, err = b.conversation(); err != nil {
+		return nil, err
+	}
+	if r.Form, err = b.ResponseFormat.form(); err != nil {
+		return nil, err
+	}
+	r.Choice, err = b.choice(r.Conversation.Tools)
+	return r, err
+}
+
+// sampled is the request without what it is about: who asks whom, and how tokens are chosen.
+func (b *chatBody) sampled(temperature float64) (*messages.Request, error) {
 	if b.Model == "" {
 		return nil, invalid("model: field required")
 	}
@@ -60,7 +77,6 @@ func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
 			return nil, invalid("user: %v", err)
 		}
 	}
-	r.SingleCall = b.ParallelToolCalls != nil && !*b.ParallelToolCalls
 	var err error
 	if r.MaxTokens, err = b.mostTokens(); err != nil {
 		return nil, err
@@ -68,16 +84,7 @@ func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
 	if r.Sampling, err = b.sampling(temperature); err != nil {
 		return nil, err
 	}
-	if r.Stop, err = stops(b.Stop); err != nil {
-		return nil, err
-	}
-	if r.Conversation, err = b.conversation(); err != nil {
-		return nil, err
-	}
-	if r.Form, err = b.ResponseFormat.form(); err != nil {
-		return nil, err
-	}
-	r.Choice, err = b.choice(r.Conversation.Tools)
+	r.Stop, err = stops(b.Stop)
 	return r, err
 }
 

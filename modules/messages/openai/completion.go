@@ -104,8 +104,8 @@ func finishReason(result messages.Result) string {
 	return "stop"
 }
 
-func newID() string {
+func newID(prefix string) string {
 	var random [12]byte
 	_, _ = rand.Read(random[:]) // never fails
-	return "chatcmpl-" + hex.EncodeToString(random[:])
+	return prefix + hex.EncodeToString(random[:])
 }

@@ -11,11 +11,7 @@ import (
 func chatOperation(r huma.Registry) huma.Operation {
 	op := operation(r, "createChatCompletion", http.MethodPost, "/v1/chat/completions", "Answer a conversation, as OpenAI's API does",
 		"400", "401", "403", "404", "413", "415", "429", "500", "503")
-	op.Parameters = []*huma.Param{
-		header("X-Agent-ID", "The agent whose conversation this is"),
-		header("X-Session-ID", "The same, if X-Agent-ID is absent"),
-		header("X-Request-ID", "An id for this request; it is on the answer and in the log"),
-	}
+	op.Parameters = conversationHeaders()
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {
 		Schema: httpapi.NamedSchema[chatCompletionRequest](r),
 		Example: map[string]any{
@@ -23,18 +19,41 @@ func chatOperation(r huma.Registry) huma.Operation {
 			"messages": []any{map[string]any{"role": "user", "content": "What is the capital of France?"}},
 		},
 	}}}
-	chunk := &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{
-		"contentMediaType": "application/json", "contentSchema": httpapi.NamedSchema[chatCompletionChunk](r),
-	}}
-	op.Responses["200"] = &huma.Response{
-		Description: "The completion, or with stream its pieces, and [DONE] behind the last one.",
-		Content: map[string]*huma.MediaType{
-			"application/json": {Schema: httpapi.NamedSchema[chatCompletion](r)},
-			"text/event-stream": {Schema: &huma.Schema{
-				Type: huma.TypeObject, Properties: map[string]*huma.Schema{"data": chunk}, Required: []string{"data"},
-			}},
-		},
+	op.Responses["200"] = streamable("The completion, or with stream its pieces, and [DONE] behind the last one.",
+		httpapi.NamedSchema[chatCompletion](r), httpapi.NamedSchema[chatCompletionChunk](r))
+	return op
+}
+
+// conversationHeaders are those of requests that an agent may make.
+func conversationHeaders() []*huma.Param {
+	return []*huma.Param{
+		header("X-Agent-ID", "The agent whose conversation this is"),
+		header("X-Session-ID", "The same, if X-Agent-ID is absent"),
+		header("X-Request-ID", "An id for this request; it is on the answer and in the log"),
 	}
+}
+
+// streamable is an answer that comes whole, or as a stream of pieces.
+func streamable(description string, whole, piece *huma.Schema) *huma.Response {
+	data := &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": piece}}
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
+		"application/json": {Schema: whole},
+		"text/event-stream": {Schema: &huma.Schema{
+			Type: huma.TypeObject, Properties: map[string]*huma.Schema{"data": data}, Required: []string{"data"},
+		}},
+	}}
+}
+
+// completionOperation documents POST /v1/completions.
+func completionOperation(r huma.Registry) huma.Operation {
+	op := operation(r, "createCompletion", http.MethodPost, "/v1/completions", "Go on with a text as it is, without a chat template",
+		"400", "401", "403", "404", "413", "415", "429", "500", "503")
+	op.Parameters = conversationHeaders()
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {
+		Schema: httpapi.NamedSchema[completionRequest](r), Example: map[string]any{"model": "memory", "max_tokens": 16, "prompt": "The capital of France is"},
+	}}}
+	op.Responses["200"] = streamable("The continuation, or with stream its pieces, and [DONE] behind the last one.",
+		httpapi.NamedSchema[textCompletion](r), httpapi.NamedSchema[textCompletion](r))
 	return op
 }
 

@@ -1,4 +1,4 @@
-// Package openai is the surface of OpenAI's API: chat completions and the list of models, with its types, its form of errors,
+// Package openai is the surface of OpenAI's API: chat completions, continuations of texts and the list of models, with its types, its form of errors,
 // its words for why an answer ended and its headers.
 package openai
 
@@ -34,6 +34,7 @@ func Register(cfg Config) {
 	a := &API{cfg}
 	schemas := cfg.Router.API().OpenAPI().Components.Schemas
 	cfg.Router.Handle(chatOperation(schemas), a.chat)
+	cfg.Router.Handle(completionOperation(schemas), a.goOn)
 	cfg.Router.Handle(listModelsOperation(schemas), a.listModels)
 	one := getModelOperation(schemas)
 	cfg.Router.Handle(one, a.getModel)
@@ -83,7 +84,7 @@ func (a *API) chat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer answer.Close()
-	completion := &completing{Answer: answer, id: newID(), model: req.Model, created: a.cfg.Clock().Unix()}
+	completion := &completing{Answer: answer, id: newID("chatcmpl-"), model: req.Model, created: a.cfg.Clock().Unix()}
 	if b.Stream {
 		a.stream(w, r, completion, b.StreamOptions.wantsUsage())
 		return

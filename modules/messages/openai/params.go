@@ -180,6 +180,21 @@ func (stopParam) Schema(huma.Registry) *huma.Schema {
 	return httpapi.TextOrList("Texts that end the answer and are not part of it", &huma.Schema{Type: huma.TypeString})
 }
 
+// promptParam is a text, or an array of one.
+type promptParam struct{}
+
+// Schema implements huma.SchemaProvider.
+func (promptParam) Schema(huma.Registry) *huma.Schema {
+	one := 1
+	s := httpapi.TextOrList("The text to go on with; an array has one", &huma.Schema{Type: huma.TypeString})
+	for _, form := range s.OneOf {
+		if form.Type == huma.TypeArray {
+			form.MinItems, form.MaxItems = &one, &one
+		}
+	}
+	return s
+}
+
 // parametersParam is a JSON schema.
 type parametersParam struct{}
 

@@ -75,19 +75,11 @@ func (p *pieces) beat() { p.write(": the answer is on its way\n\n") }
 
 // stream answers with pieces as the text grows.
 func (a *API) stream(w http.ResponseWriter, r *http.Request, c *completing, wantsUsage bool) {
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	out := &pieces{w: w}
+	out := beginStream(w)
 	nothing := ""
 	out.send(c.chunk(chunkDelta{Role: string(prompt.Assistant), Content: &nothing}, nil))
 	if err := c.copyTo(r.Context(), out); err != nil {
-		failure := messages.FailureOf(messages.CutBy(r.Context(), err))
-		if r.Context().Err() == nil || failure.Kind == messages.KeyEnded {
-			a.cfg.Log.WarnContext(r.Context(), "stream_broken", "error", err)
-		}
-		out.send(errorOf(failure))
+		a.breakStream(r, out, err)
 		return
 	}
 	result := c.Result()
@@ -100,6 +92,24 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, c *completing, want
 		out.send(last)
 	}
 	out.write("data: [DONE]\n\n")
+}
+
+// beginStream sends the headers of a stream.
+func beginStream(w http.ResponseWriter) *pieces {
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	return &pieces{w: w}
+}
+
+// breakStream ends a stream with an error.
+func (a *API) breakStream(r *http.Request, out *pieces, err error) {
+	failure := messages.FailureOf(messages.CutBy(r.Context(), err))
+	if r.Context().Err() == nil || failure.Kind == messages.KeyEnded {
+		a.cfg.Log.WarnContext(r.Context(), "stream_broken", "error", err)
+	}
+	out.send(errorOf(failure))
 }
 
 // copyTo sends the answer as it grows, and signs of life in between.
