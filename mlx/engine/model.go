@@ -31,6 +31,7 @@ type Spec struct {
 	Layers      []blockfile.Layer // kind and shape of each layer's KV
 	Storable    bool              // whether KV has a form at rest; full precision has none
 	AnyThread   bool              // whether NewBlock, Block.Free, Export and Import may be called from any goroutine
+	Notes       []string          // what an operator should know of how the model was loaded, a line each
 }
 
 // Chunk is a run of prompt tokens of one sequence.

@@ -26,8 +26,9 @@ type fusedDecoder struct {
 	layers    []fusedLayer
 	ropes     []*array.RopeTable // as Config.Ropes
 
-	digest [32]byte
-	bits   int // of KV at rest
+	digest  [32]byte
+	bits    int      // of KV at rest
+	widened *widened // what was loaded in more bits than the file has
 
 	step *array.Scope // of the last call: its logits live until the next
 
@@ -54,7 +55,7 @@ func openFused(c Config) (Model, error) {
 	w := c.Weights.Config
 	m := &fusedDecoder{
 		config: w, kernels: k, constants: array.NewScope(), step: array.NewScope(),
-		heads: headsOf(w), digest: c.Digest, bits: c.atRest(),
+		heads: headsOf(w), digest: c.Digest, bits: c.atRest(), widened: &widened{},
 	}
 	if err := (fusedLoader{m}).load(c); err != nil {
 		_ = m.Close() // the first error tells
@@ -66,7 +67,7 @@ func openFused(c Config) (Model, error) {
 // Spec implements engine.Model.
 func (m *fusedDecoder) Spec() engine.Spec {
 	s := spec(m.config, m.digest, m.bits, m.Class(), 2*int64(m.heads.BlockElements(len(m.layers))))
-	s.AnyThread = true
+	s.AnyThread, s.Notes = true, m.widened.notes()
 	return s
 }
 

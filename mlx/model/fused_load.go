@@ -33,12 +33,12 @@ func (m fusedLoader) load(c Config) (err error) {
 // loadOuter loads what stands around the layers.
 func (m fusedLoader) loadOuter(w *weights.Model) (err error) {
 	c := m.config
-	if m.embed, err = pack(w, c.Vocabulary, c.Hidden, part{"embed", c.Vocabulary, columnsFrom(0)}); err != nil {
+	if m.embed, err = m.pack(w, c.Vocabulary, c.Hidden, part{"embed", c.Vocabulary, columnsFrom(0)}); err != nil {
 		return err
 	}
 	m.head = m.embed
 	if w.Has("head") {
-		if m.head, err = pack(w, c.Vocabulary, c.Hidden, part{"head", c.Vocabulary, columnsFrom(0)}); err != nil {
+		if m.head, err = m.pack(w, c.Vocabulary, c.Hidden, part{"head", c.Vocabulary, columnsFrom(0)}); err != nil {
 			return err
 		}
 	}
@@ -102,7 +102,7 @@ func (m fusedLoader) loadAttention(w *weights.Model, i int, l *fusedLayer) (err 
 func (m fusedLoader) loadFeedForward(w *weights.Model, i int, l *fusedLayer) (err error) {
 	prefix, hidden, inner := arch.LayerPrefix(i), m.config.Hidden, m.config.Layers[i].Intermediate
 	padded := (inner + array.PanelColumns - 1) / array.PanelColumns * array.PanelColumns
-	if l.gateUp, err = pack(w, 2*padded, hidden, part{prefix + "gate", inner, gateUp(0)},
+	if l.gateUp, err = m.pack(w, 2*padded, hidden, part{prefix + "gate", inner, gateUp(0)},
 		part{prefix + "up", inner, gateUp(halfPanel)}); err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (m fusedLoader) loadFeedForward(w *weights.Model, i int, l *fusedLayer) (er
 // linear loads the product of n outputs that the parts make up, with the biases that the model has for them:
 // for all or for none.
 func (m fusedLoader) linear(w *weights.Model, n, k int, parts ...part) (l array.Linear, err error) {
-	if l.Weight, err = pack(w, n, k, parts...); err != nil || !m.config.HasBias(parts[0].name) {
+	if l.Weight, err = m.pack(w, n, k, parts...); err != nil || !m.config.HasBias(parts[0].name) {
 		return l, err
 	}
 	l.Bias, err = biases(m.constants, w, n, parts...)

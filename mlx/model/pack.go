@@ -3,9 +3,7 @@
 package model
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/agent-memory/agent-memory/mlx/array"
 	"github.com/agent-memory/agent-memory/mlx/weights"
@@ -40,7 +38,7 @@ func gateUp(offset int) func(int) int {
 	return func(r int) int { return r/halfPanel*array.PanelColumns + r%halfPanel + offset }
 }
 
-// bitsOf is the number of bits that a type is packed into.
+// bitsOf is the number of bits that rows of a type are packed into.
 func bitsOf(t weights.Type) int {
 	switch t {
 	case weights.Q8_0:
@@ -51,49 +49,53 @@ func bitsOf(t weights.Type) int {
 	return 16
 }
 
-// pack builds an n x k matrix from tensors with k inputs. Tensors of different families meet in bf16.
-func pack(m *weights.Model, n, k int, parts ...part) (*array.Matrix, error) {
-	tensors, isMixed := make([]weights.Tensor, len(parts)), false
+// pack builds an n x k matrix from tensors with k inputs. Tensors whose panels differ meet in bf16.
+func (m fusedLoader) pack(w *weights.Model, n, k int, parts ...part) (*array.Matrix, error) {
+	tensors, kinds := make([]weights.Tensor, len(parts)), make([]weights.Type, len(parts))
+	isMixed := false
 	for i, p := range parts {
-		t, err := m.Tensor(p.name, p.rows, k)
+		t, err := w.Tensor(p.name, p.rows, k)
 		if err != nil {
 			return nil, err
 		}
-		tensors[i] = t
-		isMixed = isMixed || bitsOf(t.Type) != bitsOf(tensors[0].Type)
+		tensors[i], kinds[i] = t, t.PanelType()
+		isMixed = isMixed || bitsOf(kinds[i]) != bitsOf(kinds[0])
 	}
-	source := array.Source(tensors[0].Type)
 	if isMixed {
-		source = array.FromF32
+		for i := range kinds {
+			kinds[i] = weights.F32
+		}
 	}
-	out, err := array.NewMatrix(n, k, source)
+	out, err := array.NewMatrix(n, k, array.Source(kinds[0]))
 	if err != nil {
 		return nil, err
 	}
 	for i, p := range parts {
-		if err := packTensor(out, tensors[i], p, isMixed); err != nil {
+		if err := packTensor(out, tensors[i], p, kinds[i]); err != nil {
 			out.Free()
 			return nil, fmt.Errorf("pack %s: %w", p.name, err)
 		}
 	}
+	if bitsOf(kinds[0]) == 16 {
+		m.widened.add(out, tensors)
+	}
 	return out, nil
 }
 
-func packTensor(m *array.Matrix, t weights.Tensor, p part, asFloats bool) error {
+// packedRows are as many rows as are brought into another type at once.
+const packedRows = 1024
+
+// packTensor packs a tensor's rows as those of a type that weights.Tensor.PanelRows gives.
+func packTensor(m *array.Matrix, t weights.Tensor, p part, kind weights.Type) error {
 	columns := make([]int32, p.rows)
 	for r := range columns {
 		columns[r] = int32(p.column(r))
 	}
-	if asFloats {
-		return m.Pack(array.FromF32, floatBytes(t.Floats()), columns)
+	for from := 0; from < p.rows; from += packedRows {
+		to := min(from+packedRows, p.rows)
+		if err := m.Pack(array.Source(kind), t.PanelRows(kind, from, to), columns[from:to]); err != nil {
+			return err
+		}
 	}
-	return m.Pack(array.Source(t.Type), t.Data, columns)
-}
-
-func floatBytes(v []float32) []byte {
-	out := make([]byte, 0, 4*len(v))
-	for _, f := range v {
-		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(f))
-	}
-	return out
+	return nil
 }

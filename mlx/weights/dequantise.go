@@ -9,40 +9,20 @@ import (
 func (t Tensor) Floats() []float32 {
 	elements, bytes := t.Type.block()
 	out := make([]float32, 0, len(t.Data)/bytes*elements)
+	var b block
 	for at := 0; at < len(t.Data); at += bytes {
-		out = t.Type.appendBlock(out, t.Data[at:at+bytes])
-	}
-	return out
-}
-
-// appendBlock appends one block's elements; layouts as in ggml's block_q8_0, block_q4_0 and block_q4_1.
-func (t Type) appendBlock(out []float32, b []byte) []float32 {
-	switch t {
-	case F32:
-		return append(out, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-	case F16:
-		return append(out, half(b))
-	case BF16:
-		return append(out, math.Float32frombits(uint32(binary.LittleEndian.Uint16(b))<<16))
-	case Q8_0:
-		d := half(b)
-		for _, q := range b[2:34] {
-			out = append(out, d*float32(int8(q)))
+		raw := t.Data[at : at+bytes]
+		switch t.Type {
+		case F32, U32:
+			out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(raw)))
+		case F16:
+			out = append(out, half(raw))
+		case BF16:
+			out = append(out, math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw))<<16))
+		default:
+			b.read(t.Type, raw)
+			out = b.appendFloats(out)
 		}
-		return out
-	case Q4_0:
-		d := half(b)
-		return appendNibbles(out, b[2:18], d, -8*d)
-	}
-	return appendNibbles(out, b[4:20], half(b), half(b[2:]))
-}
-
-func appendNibbles(out []float32, q []byte, d, m float32) []float32 {
-	for _, v := range q {
-		out = append(out, d*float32(v&15)+m)
-	}
-	for _, v := range q {
-		out = append(out, d*float32(v>>4)+m)
 	}
 	return out
 }

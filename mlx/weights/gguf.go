@@ -148,12 +148,6 @@ func integer(v any) int64 {
 	return 0
 }
 
-// ggmlTypes maps ggml's type numbers to ours, and names the known others.
-var (
-	ggmlTypes = map[uint64]Type{0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 8: Q8_0, 30: BF16}
-	ggmlNames = map[uint64]string{6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K"}
-)
-
 // ParseGGUF reads the header of a GGUF file; tensors' data are slices of data.
 func ParseGGUF(data []byte) (*GGUF, error) {
 	r := &reader{data: data}
@@ -250,17 +244,15 @@ func (g *GGUF) checkOverlap(infos []tensorInfo) error {
 	return nil
 }
 
+// tensor cuts a tensor out of the data section at base. What a type that is not read holds is left alone: such
+// a tensor may be one that the model does not use.
 func (info tensorInfo) tensor(data []byte, base uint64) (Tensor, error) {
-	kind, ok := ggmlTypes[info.kind]
-	if !ok {
-		name := ggmlNames[info.kind]
-		if name == "" {
-			name = fmt.Sprint("number ", info.kind)
-		}
-		return Tensor{}, fmt.Errorf("tensor %s has the ggml type %s, which is %w; F32, F16, BF16, Q8_0, Q4_0 and Q4_1 are", info.name, name, ErrUnsupported)
+	t := Tensor{Name: info.name, Type: Unread}
+	if kind, isRead := ggmlTypes[info.kind]; isRead {
+		t.Type = kind
+	} else {
+		t.Foreign = ggmlName(info.kind)
 	}
-	t := Tensor{Name: info.name, Type: kind}
-	elements, bytes := kind.block()
 	total := uint64(1)
 	for i := len(info.dims) - 1; i >= 0; i-- {
 		d := info.dims[i]
@@ -270,6 +262,10 @@ func (info tensorInfo) tensor(data []byte, base uint64) (Tensor, error) {
 		total *= d
 		t.Shape = append(t.Shape, int(d))
 	}
+	if t.Type == Unread {
+		return t, nil
+	}
+	elements, bytes := t.Type.block()
 	size := total / uint64(elements) * uint64(bytes)
 	if begin, n := base+info.offset, uint64(len(data)); begin >= base && begin <= n && size <= n-begin {
 		t.Data = data[begin : begin+size : begin+size]

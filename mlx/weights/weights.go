@@ -18,47 +18,14 @@ import (
 // ErrUnsupported marks a well-formed model that this server does not run.
 var ErrUnsupported = arch.ErrUnsupported
 
-// Type is how a tensor's elements are stored.
-type Type int
-
-// The types that are read; the quantised ones are ggml's blocks of 32 along the last axis. U32 holds the
-// packed words of MLX's quantised matrices, which Model.Tensor returns as Q4_1 or F32.
-const (
-	F32 Type = iota
-	F16
-	BF16
-	Q8_0
-	Q4_0
-	Q4_1
-	U32
-)
-
-var typeNames = [...]string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "U32"}
-
-func (t Type) String() string { return typeNames[t] }
-
-// block returns the elements and bytes of one block of the type.
-func (t Type) block() (elements, bytes int) {
-	switch t {
-	case F32, U32:
-		return 1, 4
-	case F16, BF16:
-		return 1, 2
-	case Q8_0:
-		return 32, 34
-	case Q4_0:
-		return 32, 18
-	}
-	return 32, 20
-}
-
 // Tensor is one named array of a model; Shape has the outermost axis first and Data lies in the file's
 // mapping.
 type Tensor struct {
-	Name  string
-	Type  Type
-	Shape []int
-	Data  []byte
+	Name    string
+	Type    Type
+	Shape   []int
+	Data    []byte // nil for Unread
+	Foreign string // ggml's name of the type, for Unread
 }
 
 // RowBytes is the length of one row of the last axis.
@@ -108,7 +75,8 @@ type Model struct {
 	close   func() error
 }
 
-// Tensor finds a tensor by its canonical name and checks its shape.
+// Tensor finds a tensor by its canonical name and checks its shape. One of a type that is not read is an error
+// here, where it is used, and not before.
 func (m *Model) Tensor(name string, shape ...int) (Tensor, error) {
 	if a := m.affine[name]; a != nil {
 		return a.tensor(shape)
@@ -116,6 +84,9 @@ func (m *Model) Tensor(name string, shape ...int) (Tensor, error) {
 	t, ok := m.tensors[name]
 	if !ok {
 		return Tensor{}, fmt.Errorf("the model has no tensor %s", name)
+	}
+	if err := t.checkRead(); err != nil {
+		return Tensor{}, err
 	}
 	return t, t.checkShape(shape)
 }

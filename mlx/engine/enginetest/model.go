@@ -43,6 +43,8 @@ type Config struct {
 	Vocabulary int
 	// End is the token that ends an answer, EndToken if it is 0.
 	End int32
+	// Notes are those of its Spec.
+	Notes []string
 }
 
 // Call describes a call of the model to Config.Before.
@@ -95,7 +97,7 @@ func (m *Model) Spec() engine.Spec {
 		Name: "memory", Vocabulary: m.cfg.Vocabulary, Context: m.cfg.Context, BlockBytes: BlockBytes,
 		StopTokens: []int32{m.cfg.End}, Fingerprint: kv.NewFingerprint(sha256.Sum256([]byte("memory")), kv.AtRest(16)),
 		Class: "memory", Bits: 16, Layers: []blockfile.Layer{{Kind: blockfile.FullLayer, KVHeads: 1, HeadDim: 1}},
-		Storable: true, AnyThread: true,
+		Storable: true, AnyThread: true, Notes: m.cfg.Notes,
 	}
 }
 

@@ -16,6 +16,13 @@ import (
 // tensors, Llama's queries and keys in pairs, Gemma's norms with one added. It returns the file.
 func WriteGGUF(t testing.TB, s Tiny) string {
 	t.Helper()
+	return WriteMixedGGUF(t, s, nil)
+}
+
+// WriteMixedGGUF is WriteGGUF with random blocks of ggml's types instead of some tensors: types has those of the
+// matrices whose names in the GGUF contain a part.
+func WriteMixedGGUF(t testing.TB, s Tiny, types map[string]string) string {
+	t.Helper()
 	var data []byte
 	var index bytes.Buffer
 	r, tensors := rand.New(rand.NewPCG(s.Seed, 0)), s.tensors()
@@ -25,8 +32,12 @@ func WriteGGUF(t testing.TB, s Tiny) string {
 		for _, d := range slices.Backward(x.shape) {
 			put(&index, uint64(d))
 		}
-		put(&index, uint32(0), uint64(len(data)))
-		data = append(data, floatBytes(values)...)
+		kind, raw := uint32(0), floatBytes(values)
+		if blocks := blocksFor(s.ggufName(x.name), types); blocks != nil && len(x.shape) == 2 {
+			kind, raw = blocks.number, blocks.random(r, len(values), x.shape[1])
+		}
+		put(&index, kind, uint64(len(data)))
+		data = append(data, raw...)
 		data = append(data, make([]byte, (32-len(data)%32)%32)...)
 	}
 	settings := s.ggufSettings()

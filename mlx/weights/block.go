@@ -1,0 +1,70 @@
+package weights
+
+import "encoding/binary"
+
+// block is one of ggml's quantised blocks, unpacked: each weight is the scale of its group times a small
+// number, plus the group's minimum where the type has one. The layouts are those of ggml's block_q8_0 and
+// others; the order of operations is that of the Python package gguf, bit for bit.
+type block struct {
+	numbers        [superblockLength]int8
+	scales, minima [superblockLength / 16]float32
+	length, group  int // weights of the block, and of each group
+	hasMinima      bool
+}
+
+// read unpacks a block of a quantised type.
+func (b *block) read(t Type, raw []byte) {
+	if elements, _ := t.block(); elements == superblockLength {
+		b.readSuperblock(t, raw)
+		return
+	}
+	b.length, b.group, b.hasMinima = blockLength, blockLength, t == Q4_1 || t == Q5_1
+	b.scales[0] = half(raw)
+	rest := raw[2:]
+	if b.hasMinima {
+		b.minima[0], rest = half(rest), rest[2:]
+	}
+	switch t {
+	case Q8_0:
+		for i, q := range rest {
+			b.numbers[i] = int8(q)
+		}
+	case Q4_0:
+		b.readNibbles(rest, 0, 8)
+	case Q4_1:
+		b.readNibbles(rest, 0, 0)
+	case Q5_0:
+		b.readNibbles(rest[4:], binary.LittleEndian.Uint32(rest), 16)
+	case Q5_1:
+		b.readNibbles(rest[4:], binary.LittleEndian.Uint32(rest), 0)
+	case IQ4_NL:
+		b.readNibbles(rest, 0, 0)
+		for i, q := range b.numbers[:blockLength] {
+			b.numbers[i] = unevenSteps[q]
+		}
+	}
+}
+
+// unevenSteps are the sixteen numbers of IQ4_NL.
+var unevenSteps = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+// readNibbles unpacks 32 numbers: the low halves of 16 bytes, then the high ones, with a fifth bit each, less
+// the number that stands for zero.
+func (b *block) readNibbles(nibbles []byte, fifth uint32, zero int8) {
+	for i, v := range nibbles[:16] {
+		b.numbers[i] = int8(uint32(v&15)|fifth>>i&1<<4) - zero
+		b.numbers[16+i] = int8(uint32(v>>4)|fifth>>(16+i)&1<<4) - zero
+	}
+}
+
+// appendFloats appends the block's weights. The conversions keep compilers from fusing product and sum.
+func (b *block) appendFloats(out []float32) []float32 {
+	for i, q := range b.numbers[:b.length] {
+		f := float32(b.scales[i/b.group] * float32(q))
+		if b.hasMinima {
+			f += b.minima[i/b.group]
+		}
+		out = append(out, f)
+	}
+	return out
+}

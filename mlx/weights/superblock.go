@@ -1,0 +1,97 @@
+package weights
+
+// readSuperblock unpacks a block of 256 of a K type.
+func (b *block) readSuperblock(t Type, raw []byte) {
+	b.length, b.group, b.hasMinima = superblockLength, 16, false
+	switch t {
+	case Q2_K:
+		b.readQ2K(raw)
+	case Q3_K:
+		b.readQ3K(raw)
+	case Q4_K:
+		b.readSixBitScales(raw)
+		b.readSuperNibbles(raw[16:], nil)
+	case Q5_K:
+		b.readSixBitScales(raw)
+		b.readSuperNibbles(raw[48:], raw[16:48])
+	case Q6_K:
+		b.readQ6K(raw)
+	}
+}
+
+// readSixBitScales reads the head of Q4_K and Q5_K: the scales of scales and of minima in f16, and then eight
+// of each in 6 bits. The first four of them lie in the lower six bits of four bytes each, which hold in their
+// upper two bits those of the last four; the lower four bits of these are in the last four bytes.
+func (b *block) readSixBitScales(raw []byte) {
+	b.group, b.hasMinima = blockLength, true
+	d, minimum, packed := half(raw), half(raw[2:]), raw[4:16]
+	for g := range 8 {
+		scale, low := packed[g&3]&63, packed[4+g&3]&63
+		if g >= 4 {
+			scale = packed[4+g]&15 | packed[g-4]>>2&0x30
+			low = packed[4+g]>>4 | packed[g]>>2&0x30
+		}
+		b.scales[g], b.minima[g] = d*float32(scale), -(minimum * float32(low))
+	}
+}
+
+// readSuperNibbles unpacks 256 numbers of 4 bits, and of a fifth where there are high bits: each 32 bytes hold
+// one group in their low halves and the next one in their high halves, and bit g of byte i of the high bits
+// belongs to number i of group g.
+func (b *block) readSuperNibbles(nibbles, high []byte) {
+	for i := range superblockLength {
+		g, at := i/blockLength, i%blockLength
+		q := nibbles[g/2*blockLength+at] >> (g % 2 * 4) & 15
+		if high != nil {
+			q |= high[at] >> g & 1 << 4
+		}
+		b.numbers[i] = int8(q)
+	}
+}
+
+// twoBits is number i of 256 in 2 bits: 32 bytes hold four runs of 32 numbers, the first in the lowest bits.
+func twoBits(packed []byte, i int) byte {
+	return packed[i/128*blockLength+i%blockLength] >> (i % 128 / blockLength * 2) & 3
+}
+
+// readQ2K unpacks 16 bytes of scales and minima in 4 bits each, 64 of numbers, and their scales in f16.
+func (b *block) readQ2K(raw []byte) {
+	b.hasMinima = true
+	d, minimum := half(raw[80:]), half(raw[82:])
+	for g, v := range raw[:16] {
+		b.scales[g], b.minima[g] = d*float32(v&15), -(minimum * float32(v>>4))
+	}
+	for i := range superblockLength {
+		b.numbers[i] = int8(twoBits(raw[16:80], i))
+	}
+}
+
+// readQ3K unpacks 32 bytes of third bits, 64 of the lower two, 12 of scales in 6 bits, and their scale in f16.
+// A number whose third bit is 0 is 4 less.
+func (b *block) readQ3K(raw []byte) {
+	packed, d := raw[96:108], half(raw[108:])
+	for g := range 16 {
+		scale := packed[g%8]>>(g/8*4)&15 | packed[8+g%4]>>(g/4*2)&3<<4
+		b.scales[g] = d * float32(int8(scale)-32)
+	}
+	for i := range superblockLength {
+		q := int8(twoBits(raw[32:96], i))
+		if raw[i%blockLength]>>(i/blockLength)&1 == 0 {
+			q -= 4
+		}
+		b.numbers[i] = q
+	}
+}
+
+// readQ6K unpacks 128 bytes of lower nibbles, 64 of the upper two bits, 16 scales in 8 bits, and their scale in
+// f16. 64 bytes of nibbles hold 64 numbers in their low halves, and the next 64 in their high ones.
+func (b *block) readQ6K(raw []byte) {
+	d := half(raw[208:])
+	for g, v := range raw[192:208] {
+		b.scales[g] = d * float32(int8(v))
+	}
+	for i := range superblockLength {
+		low := raw[i/128*64+i%64] >> (i % 128 / 64 * 4) & 15
+		b.numbers[i] = int8(low|twoBits(raw[128:192], i)<<4) - 32
+	}
+}
