@@ -36,7 +36,7 @@ def windowed(window):
 def load(folder):
     model, config = load_model(folder)
     model.update(tree_map(lambda a: a.astype(mx.float32) if mx.issubdtype(a.dtype, mx.floating) else a, model.parameters()))
-    window = config.get("sliding_window")
+    window = config.get("sliding_window") if config["model_type"] == "gemma2" else None
     if window and window < max(LENGTHS):
         for layer in model.layers[::2]:
             layer.__class__ = windowed(window)

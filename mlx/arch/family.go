@@ -3,6 +3,7 @@ package arch
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -16,6 +17,8 @@ type Family struct {
 	// Activation is the gate's function, by the names that config.json may give it.
 	Activation      Activation
 	ActivationNames []string
+	Nest            Nest           // zero: the family is no part of larger models
+	Defaults        map[string]any // config.json's settings that files leave out; nil: they leave out none
 	// Shape adds what the family has beyond the plain form, to a description whose layers are plain and
 	// equal.
 	Shape func(s *settings, c *Config)
@@ -24,8 +27,30 @@ type Family struct {
 // Name is the name of a tensor of a layer: here, as a module of a folder, and in a GGUF.
 type Name struct{ Part, Module, GGUF string }
 
+// Nest is how a folder of a model of several parts, such as one that sees, holds the family's.
+type Nest struct {
+	ModelType string   // config.json's model_type
+	Settings  string   // config.json's key of the family's settings
+	Module    string   // stands in front of, or within, the names of the family's modules
+	Others    []string // parts of the names of the other parts' modules
+}
+
+// settings of a folder are config.json's, those of a nest instead of what stands around it, and the defaults.
+func (f Family) settings(all map[string]any) map[string]any {
+	out := map[string]any{}
+	maps.Copy(out, f.Defaults)
+	maps.Copy(out, all)
+	if nested, ok := all[f.Nest.Settings].(map[string]any); ok && all["model_type"] == f.Nest.ModelType {
+		maps.Copy(out, nested)
+	}
+	return out
+}
+
 // Describe turns a file's settings into the model's description, which Config.Check has yet to look at.
 func (f Family) Describe(file File) (Config, error) {
+	if file.Kind == Folder {
+		file.Settings = f.settings(file.Settings)
+	}
 	s := &settings{file: file, prefix: f.GGUF}
 	c := f.outer(s)
 	layer := f.plainLayer(s, c.Hidden)

@@ -39,13 +39,14 @@ type Names struct {
 	kind         Kind
 	prefix       string // of a layer
 	outer, layer map[string]string
+	nest         Nest
 }
 
 // NamesIn are the family's names in a kind of file.
 func (f Family) NamesIn(kind Kind) Names {
-	n := Names{kind: kind, prefix: "model.layers.", outer: map[string]string{}, layer: map[string]string{}}
+	n := Names{kind: kind, prefix: "model.layers.", outer: map[string]string{}, layer: map[string]string{}, nest: f.Nest}
 	if kind == GGUF {
-		n.prefix = "blk."
+		n.prefix, n.nest = "blk.", Nest{}
 	}
 	for _, x := range outerNames() {
 		n.outer[x.of(kind)] = x.Part
@@ -59,6 +60,7 @@ func (f Family) NamesIn(kind Kind) Names {
 // Canonical is the name here of a module, which is a tensor's name without its last part: layers.3.q of
 // model.layers.3.self_attn.q_proj and of blk.3.attn_q. Empty: the family has no such module.
 func (n Names) Canonical(module string) string {
+	module = strings.Replace(module, n.nest.Module, "", 1)
 	if name := n.outer[module]; name != "" {
 		return name
 	}
@@ -68,6 +70,11 @@ func (n Names) Canonical(module string) string {
 		return ""
 	}
 	return "layers." + layer + "." + n.layer[part]
+}
+
+// OfAnotherPart reports whether a module belongs to a part of the model that the family does not describe.
+func (n Names) OfAnotherPart(module string) bool {
+	return slices.ContainsFunc(n.nest.Others, func(part string) bool { return strings.Contains(module, part) })
 }
 
 // HasBias reports whether the model adds a bias to what a canonical name computes.

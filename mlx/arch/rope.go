@@ -56,6 +56,25 @@ func (s *settings) scaledFolder(r *Rope, context int) error {
 	if object == nil {
 		return nil
 	}
+	return scaledBy(object, r, context)
+}
+
+// ropeOf reads the part of rope_parameters for a kind of layers, which the newest config.json have where kinds
+// differ. Without one, r stays as it is.
+func (s *settings) ropeOf(kind string, r *Rope, context int) {
+	kinds := &settings{file: File{Kind: Folder, Settings: s.nested(key{"rope_parameters", ""})}}
+	object := kinds.nested(key{kind, ""})
+	err := kinds.err
+	if object != nil {
+		err = scaledBy(object, r, context)
+	}
+	if s.err == nil && err != nil {
+		s.err = fmt.Errorf("rope_parameters for %s: %w", kind, err)
+	}
+}
+
+// scaledBy reads an object of rope_scaling's form.
+func scaledBy(object map[string]any, r *Rope, context int) error {
 	in := &settings{file: File{Kind: Folder, Settings: object}}
 	in.scaled(r, context)
 	if in.err != nil {

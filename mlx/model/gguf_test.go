@@ -15,7 +15,9 @@ func TestAGGUFAnswersAsItsFolderDoes(t *testing.T) {
 	biased, gemma := weightstest.Default(), weightstest.DefaultGemma2()
 	biased.Bias = true
 	gemma.Family = weightstest.Gemma2{Window: 48, QueryScalar: 32, AttentionCap: 2, FinalCap: 3} // a GGUF has the head's dimension
-	models["llama with biases"], models["gemma2"] = biased, gemma
+	stretched := weightstest.DefaultGemma3()
+	stretched.Family = weightstest.Gemma3{Window: 100, Pattern: 2, LocalTheta: 100, QueryScalar: 32, Factor: 8}
+	models["llama with biases"], models["gemma2"], models["gemma3 stretched"] = biased, gemma, stretched
 	prompt, answer := tinyTokens(300, 21), tinyTokens(3, 22)
 	for name, tiny := range models {
 		for _, dtype := range []string{"auto", "float32"} {

@@ -122,6 +122,9 @@ func (m *Model) addShard(data []byte, names arch.Names) error {
 	}
 	for name, t := range tensors {
 		module, part := splitLast(name)
+		if names.OfAnotherPart(module) {
+			continue
+		}
 		if err := m.addFolder(names.Canonical(module), part, t); err != nil {
 			return err
 		}

@@ -46,3 +46,10 @@ func (g Gemma2) normMean(name string) float64 {
 	}
 	return 0
 }
+
+func (g Gemma2) ggufSettings(prefix string) []any {
+	return []any{
+		prefix + ".attn_logit_softcapping", float32(g.AttentionCap), prefix + ".final_logit_softcapping", float32(g.FinalCap),
+		prefix + ".attention.sliding_window", uint32(g.Window),
+	}
+}

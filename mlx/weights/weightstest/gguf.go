@@ -79,10 +79,17 @@ func kindOf(v any) uint32 {
 	return 4
 }
 
+// gemma is a family of Gemma: llama.cpp's converter adds one to its norms, and calls the norm of what attention
+// returns by its own name.
+type gemma interface {
+	// ggufSettings are its pairs of key and value.
+	ggufSettings(prefix string) []any
+}
+
 // ggufSettings are pairs of key and value.
 func (s Tiny) ggufSettings() []any {
 	config := s.config()
-	name := config["model_type"].(string)
+	name := strings.TrimSuffix(config["model_type"].(string), "_text")
 	all := []any{
 		"general.architecture", name, name + ".block_count", uint32(s.Layers), name + ".embedding_length", uint32(s.Hidden),
 		name + ".feed_forward_length", uint32(s.Intermediate), name + ".attention.head_count", uint32(s.Heads),
@@ -91,9 +98,8 @@ func (s Tiny) ggufSettings() []any {
 		name + ".attention.layer_norm_rms_epsilon", float32(config["rms_norm_eps"].(float64)),
 		"tokenizer.ggml.eos_token_id", uint32(2),
 	}
-	if g, ok := s.Family.(Gemma2); ok {
-		all = append(all, name+".attn_logit_softcapping", float32(g.AttentionCap), name+".final_logit_softcapping", float32(g.FinalCap),
-			name+".attention.sliding_window", uint32(g.Window))
+	if g, ok := s.Family.(gemma); ok {
+		all = append(all, g.ggufSettings(name)...)
 	}
 	return all
 }
@@ -105,7 +111,7 @@ func (s Tiny) ggufName(name string) string {
 	if outer[module] != "" {
 		return outer[module] + kind
 	}
-	if _, gemma := s.Family.(Gemma2); gemma && strings.HasSuffix(module, ".post_attention_layernorm") {
+	if _, isGemma := s.Family.(gemma); isGemma && strings.HasSuffix(module, ".post_attention_layernorm") {
 		return "blk." + strings.Split(module, ".")[2] + ".post_attention_norm" + kind
 	}
 	p := strings.SplitN(module, ".", 4) // model.layers.N.part
@@ -119,9 +125,9 @@ func (s Tiny) ggufName(name string) string {
 
 // ggufValues returns a tensor's values as llama.cpp's converter changes them.
 func (s Tiny) ggufValues(x tensor, values []float32) []float32 {
-	_, gemma := s.Family.(Gemma2)
+	_, isGemma := s.Family.(gemma)
 	switch {
-	case gemma && strings.HasSuffix(x.name, "norm.weight"):
+	case isGemma && strings.HasSuffix(x.name, "norm.weight"):
 		for i := range values {
 			values[i]++
 		}

@@ -60,11 +60,18 @@ func (s Tiny) writeShard(path string, r *rand.Rand, tensors []tensor) error {
 	f := file{header: map[string]any{}}
 	for _, x := range tensors {
 		values := s.values(r, x)
+		if s.isNested() {
+			x.name = "language_model." + x.name
+		}
 		if s.Bits > 0 && len(x.shape) == 2 {
 			f.addQuantised(x, values, s.Bits, s.Group)
 			continue
 		}
 		f.add(x.name, "F32", x.shape, floatBytes(values))
+	}
+	if s.isNested() {
+		f.add("vision_tower.vision_model.post_layernorm.bias", "F32", []int{2}, floatBytes([]float32{1, 2}))
+		f.add("multi_modal_projector.mm_input_projection_weight", "F32", []int{1, 2}, floatBytes([]float32{1, 2}))
 	}
 	raw, err := json.Marshal(f.header)
 	if err != nil {

@@ -50,6 +50,7 @@ func Golden() map[string]Tiny {
 	bias.Bias = true
 	all := map[string]Tiny{"llama-4bit": llama, "llama-bias": bias}
 	maps.Copy(all, goldenGemma2())
+	maps.Copy(all, goldenGemma3())
 	maps.Copy(all, goldenQwen3())
 	return all
 }
@@ -59,7 +60,7 @@ func Golden() map[string]Tiny {
 func Families() map[string]Tiny {
 	normed := DefaultQwen3()
 	normed.Bias = true
-	return map[string]Tiny{"llama": Default(), "gemma2": DefaultGemma2(), "qwen3": normed}
+	return map[string]Tiny{"llama": Default(), "gemma2": DefaultGemma2(), "gemma3": DefaultGemma3(), "qwen3": normed}
 }
 
 type tensor struct {
@@ -110,6 +111,12 @@ func (s Tiny) config() map[string]any {
 	}
 	if s.Bits > 0 {
 		config["quantization"] = map[string]any{"group_size": s.Group, "bits": s.Bits}
+	}
+	if s.isNested() {
+		return map[string]any{
+			"model_type": "gemma3", "text_config": config, "vision_config": map[string]any{}, "vocab_size": s.Vocabulary,
+			"eos_token_id": config["eos_token_id"], "quantization": config["quantization"],
+		}
 	}
 	return config
 }
