@@ -11,7 +11,7 @@ OASDIFF ?= $(GO) run github.com/oasdiff/oasdiff@v1.37.0
 QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
-.PHONY: run build deps test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
+.PHONY: run build deps models test-models test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
 	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
@@ -31,6 +31,10 @@ build: deps
 deps:
 	@./deps/fetch.sh
 
+## models: fetch the pinned real models of test-models (240 MB): Gemma 3 270M, to serve by SEMANTIC_MLX_MODEL_ID=.models/gemma-3-270m-q4_k_m.gguf
+models:
+	@./deps/models.sh
+
 ## test: everything that needs no more than the README says
 test: deps test-deps
 	$(GO) vet ./...
@@ -48,6 +52,11 @@ test-go: deps
 test-postgres:
 	$(GO) vet -tags postgres $(POSTGRES_TESTS)
 	$(GO) test -tags postgres -timeout 15m $(GOTESTFLAGS) $(POSTGRES_TESTS)
+
+## test-models: the tests on the real models, which they fetch once
+test-models: deps models
+	$(GO) vet -tags models ./mlx/model ./e2e
+	$(GO) test -tags models -timeout 30m -run TestGemma3 $(GOTESTFLAGS) ./mlx/model ./e2e
 
 ## test-race: the Go tests under the race detector
 test-race: deps
@@ -113,8 +122,8 @@ openapi:
 oracle: deps
 	./oracle/run.sh
 
-## golden: make the model's golden tokens again with mlx-lm (minutes)
-golden: deps
+## golden: make the models' golden tokens again with mlx-lm and NumPy (minutes)
+golden: deps models
 	./oracle/model.sh
 
 ## sdk: Anthropic's and OpenAI's SDKs, Claude Code and the OpenAPI document against a served model (needs Node, npm and PyPI)

