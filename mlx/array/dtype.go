@@ -25,7 +25,7 @@ func (d Dtype) Size() int {
 	return 1
 }
 
-// Source is the layout of weight rows as a file has them; quantised ones are ggml's blocks of 32.
+// Source is the layout of weight rows: as a file has them, quantised ones in ggml's blocks of 32; but FromQ6.
 type Source int
 
 // The layouts that matrices are packed from.
@@ -36,6 +36,8 @@ const (
 	FromQ8
 	FromQ4
 	FromQ41
+	FromQ51
+	FromQ6 // 32 signed bytes of six bits behind a scale in f16 for each 16
 )
 
 // Phase tells a kernel whether its rows are computed in a prefill or in a decode.
@@ -107,6 +109,10 @@ func (s Source) RowBytes(k int) int {
 		return k / group * (half + group)
 	case FromQ4:
 		return k / group * (half + group/2)
+	case FromQ51:
+		return k / group * (2*half + group/8 + group/2)
+	case FromQ6:
+		return k / group * (2*half + group)
 	}
 	return k / group * (2*half + group/2)
 }

@@ -142,7 +142,7 @@ const char* am_kernels_name(const void* k) { return am::in(k).name; }
 
 am_matrix* am_matrix_new(int n, int k, int source) {
   return guard((am_matrix*)nullptr, "new matrix", {}, [&] {
-    expect(n > 0 && k > 0 && source >= kFromF32 && source <= kFromQ4_1, "no such shape or source");
+    expect(n > 0 && k > 0 && source >= kFromF32 && source < kSources, "no such shape or source");
     auto m = std::make_shared<OwnedMatrix>();
     m->n = n, m->k = k, m->format = format_for((Source)source);
     expect(m->format == kBF16 || k % kGroup == 0, "quantised rows must be a multiple of 32 long, not " + std::to_string(k));

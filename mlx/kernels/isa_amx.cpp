@@ -18,6 +18,7 @@ namespace amx_isa {
 #define AM_OWN_TILE
 #include "simd_avx512.inl"
 #include "math.inl"
+#include "split.inl"
 #include "tile_amx.inl"
 #include "matmul.inl"
 #include "attention.inl"

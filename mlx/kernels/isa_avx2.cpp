@@ -13,6 +13,7 @@ namespace am {
 namespace avx2_isa {
 #include "simd_avx2.inl"
 #include "math.inl"
+#include "split.inl"
 #include "matmul.inl"
 #include "attention.inl"
 }  // namespace avx2_isa

@@ -13,6 +13,7 @@ namespace am {
 namespace avx512_isa {
 #include "simd_avx512.inl"
 #include "math.inl"
+#include "split.inl"
 #include "matmul.inl"
 #include "attention.inl"
 }  // namespace avx512_isa

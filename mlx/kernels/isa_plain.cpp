@@ -12,6 +12,7 @@ namespace am {
 namespace plain_isa {
 #include "simd_plain.inl"
 #include "math.inl"
+#include "split.inl"
 #include "matmul.inl"
 #include "attention.inl"
 }  // namespace plain_isa

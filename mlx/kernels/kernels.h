@@ -21,7 +21,7 @@ constexpr int kReadAhead = 4096;   // bytes behind weights and KV that a prefetc
 inline int round_up(int x, int to) { return (x + to - 1) / to * to; }
 
 // How a matrix keeps its weights, in tiles of 16 columns x 32 inputs.
-enum Format : int { kQ4 = 4, kQ8 = 8, kBF16 = 16 };
+enum Format : int { kQ4 = 4, kQ5 = 5, kQ6 = 6, kQ8 = 8, kBF16 = 16 };
 
 constexpr int kTileColumns = kLanes;                // of one group's inputs
 constexpr int kPanelTiles = kPanel / kTileColumns;  // tiles of one group in a panel
@@ -35,6 +35,21 @@ struct Q4Tile {
   uint16_t nibbles[kTileValues / kNibbles];
   uint16_t scale[kTileColumns], minimum[kTileColumns];
 };
+// weight = scale * number + minimum with numbers of five bits: bit p of a word of high belongs to the word's
+// inputs in pair p.
+struct Q5Tile {
+  uint16_t nibbles[kTileValues / kNibbles];
+  uint16_t high[kPairValues];
+  uint16_t scale[kTileColumns], minimum[kTileColumns];
+};
+// weight = scale * (number - kQ6Zero) with numbers of six bits and a scale for each half of the inputs: bits
+// 2 p and 2 p + 1 of a word of a half's high belong to the word's inputs in the half's pair p.
+struct Q6Tile {
+  uint16_t nibbles[kTileValues / kNibbles];
+  uint16_t high[2][kPairValues];
+  uint16_t scale[2][kTileColumns];
+};
+constexpr int kQ6Zero = 32;
 // weight = scale * value; scales are f16.
 struct Q8Tile {
   uint8_t values[kTileValues];  // signed
@@ -43,10 +58,12 @@ struct Q8Tile {
 struct BF16Tile {
   uint16_t values[kTileValues];
 };
-static_assert(sizeof(Q4Tile) == 320 && sizeof(Q8Tile) == 544 && sizeof(BF16Tile) == 1024, "tiles lie one behind the other");
+static_assert(sizeof(Q4Tile) == 320 && sizeof(Q5Tile) == 384 && sizeof(Q6Tile) == 448 && sizeof(Q8Tile) == 544 &&
+                  sizeof(BF16Tile) == 1024,
+              "tiles lie one behind the other");
 
 // A weight matrix of n outputs x k inputs in panels of 32 columns.
-// q4 and q8: panel p holds for each group of 32 inputs two tiles (columns 0-15, 16-31).
+// All but bf16: panel p holds for each group of 32 inputs two tiles (columns 0-15, 16-31).
 // bf16:      panel p holds two column tiles, each [k/2 pairs][16 columns][2].
 struct Matrix {
   int n = 0, k = 0;
@@ -56,7 +73,16 @@ struct Matrix {
   int panels() const { return (n + kPanel - 1) / kPanel; }
   int groups() const { return (k + kGroup - 1) / kGroup; }
   int k_padded() const { return groups() * kGroup; }
-  size_t tile_bytes() const { return format == kQ4 ? sizeof(Q4Tile) : format == kQ8 ? sizeof(Q8Tile) : sizeof(BF16Tile); }
+  size_t tile_bytes() const {
+    switch (format) {
+      case kQ4: return sizeof(Q4Tile);
+      case kQ5: return sizeof(Q5Tile);
+      case kQ6: return sizeof(Q6Tile);
+      case kQ8: return sizeof(Q8Tile);
+      case kBF16: break;
+    }
+    return sizeof(BF16Tile);
+  }
   size_t panel_bytes() const { return tile_bytes() * kPanelTiles * groups(); }
   size_t bytes() const { return panel_bytes() * panels(); }
 };
@@ -176,8 +202,11 @@ Isa isa_best();
 const Kernels& kernels(Isa isa);  // isa must be supported
 
 // Packing, in portable code. dst rows are output columns; map gives the column of source row r.
-// Source rows come in GGUF's block layouts, or as float / bf16 / f16 rows.
-enum Source : int { kFromF32 = 0, kFromF16 = 1, kFromBF16 = 2, kFromQ8_0 = 3, kFromQ4_0 = 4, kFromQ4_1 = 5 };
+// Source rows come in GGUF's block layouts, or as float / bf16 / f16 rows, or, as Q6, in blocks of 32 signed
+// bytes from -32 to 31 behind a scale in f16 for each 16 of them.
+enum Source : int {
+  kFromF32 = 0, kFromF16 = 1, kFromBF16 = 2, kFromQ8_0 = 3, kFromQ4_0 = 4, kFromQ4_1 = 5, kFromQ5_1 = 6, kFromQ6 = 7, kSources
+};
 size_t source_row_bytes(Source source, int k);
 Format format_for(Source source);
 // Writes source row r of `rows` rows into column columns[r].

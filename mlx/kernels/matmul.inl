@@ -78,6 +78,8 @@ static void dequantise(const Matrix& w, int panel, int g0, int g1, uint16_t* out
       uint16_t* o = out + n * column_tile + (size_t)g * kTileValues;
       for (size_t i = 0; i < sizeof(Q4Tile); i += kCacheLine) __builtin_prefetch(t + kTilesAhead * bytes + i);
       if (w.format == kQ4) dequantise_q4(*(const Q4Tile*)t, o);
+      else if (w.format == kQ5) dequantise_split(*(const Q5Tile*)t, o);
+      else if (w.format == kQ6) dequantise_split(*(const Q6Tile*)t, o);
       else dequantise_q8(*(const Q8Tile*)t, o);
     }
   }
@@ -226,6 +228,8 @@ static inline void panel_rows(const Matrix& w, int panel, const QuantisedRow* x,
   F c[B][2];
   for (int b = 0; b < B; b++) c[b][0] = c[b][1] = set1(0);
   if (w.format == kQ4) panel_q4<B>(w, t, x, c);
+  else if (w.format == kQ5) panel_split<B, Q5Tile>(w, t, x, c);
+  else if (w.format == kQ6) panel_split<B, Q6Tile>(w, t, x, c);
   else if (w.format == kQ8) panel_q8<B>(w, t, x, c);
   else panel_bf16<B>(w, t, x, c);
   for (int b = 0; b < B; b++) {

@@ -50,12 +50,22 @@ size_t source_row_bytes(Source source, int k) {
     case kFromQ8_0: return (size_t)(k / kGroup) * (kHalf + kGroup);
     case kFromQ4_0: return (size_t)(k / kGroup) * (kHalf + kGroup / 2);
     case kFromQ4_1: return (size_t)(k / kGroup) * (2 * kHalf + kGroup / 2);
+    case kFromQ5_1: return (size_t)(k / kGroup) * (2 * kHalf + kGroup / 8 + kGroup / 2);
+    case kFromQ6: return (size_t)(k / kGroup) * (2 * kHalf + kGroup);
+    case kSources: break;
   }
   return 0;
 }
 
 Format format_for(Source source) {
-  return source == kFromQ8_0 ? kQ8 : source == kFromQ4_0 || source == kFromQ4_1 ? kQ4 : kBF16;
+  switch (source) {
+    case kFromQ4_0:
+    case kFromQ4_1: return kQ4;
+    case kFromQ5_1: return kQ5;
+    case kFromQ6: return kQ6;
+    case kFromQ8_0: return kQ8;
+    default: return kBF16;
+  }
 }
 
 namespace {
@@ -77,14 +87,35 @@ int in_pairs(int k, int c) { return k / 2 * kPairValues + c * 2 + (k & 1); }
 // Nibble of pair p = 4z + j, column c, parity b lies in word z * kPairValues + 2c + b at bits 4j.
 int nibble_word(int k, int c) { return k / (2 * kNibbles) * kPairValues + c * 2 + (k & 1); }
 
+// Sets the bits of mask of a word, shifted.
+void set_bits(uint16_t& word, int mask, int value, int shift) {
+  word = (uint16_t)((word & ~(mask << shift)) | (value & mask) << shift);
+}
+
+void store_nibbles(uint16_t* nibbles, int c, const uint8_t* q) {
+  for (int k = 0; k < kGroup; k++) set_bits(nibbles[nibble_word(k, c)], 15, q[k], k / 2 % kNibbles * 4);
+}
+
 void store_q4(Q4Tile& tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
-  for (int k = 0; k < kGroup; k++) {
-    int j = k / 2 % kNibbles;
-    uint16_t& word = tile.nibbles[nibble_word(k, c)];
-    word = (uint16_t)((word & ~(15 << 4 * j)) | (q[k] & 15) << 4 * j);
-  }
+  store_nibbles(tile.nibbles, c, q);
   tile.scale[c] = d;
   tile.minimum[c] = min;
+}
+
+void store_q5(Q5Tile& tile, int c, const uint8_t* q, uint16_t d, uint16_t min) {
+  store_nibbles(tile.nibbles, c, q);
+  for (int k = 0; k < kGroup; k++) set_bits(tile.high[c * 2 + (k & 1)], 1, q[k] >> 4, k / 2);
+  tile.scale[c] = d;
+  tile.minimum[c] = min;
+}
+
+constexpr int kHalfPairs = kTilePairs / 2;  // of a half's inputs of a Q6 tile
+
+void store_q6(Q6Tile& tile, int c, const uint8_t* q, uint16_t d, uint16_t second) {
+  store_nibbles(tile.nibbles, c, q);
+  for (int k = 0; k < kGroup; k++) set_bits(tile.high[k / kTilePairs][c * 2 + (k & 1)], 3, q[k] >> 4, k / 2 % kHalfPairs * 2);
+  tile.scale[0][c] = d;
+  tile.scale[1][c] = second;
 }
 
 void store_q8(Q8Tile& tile, int c, const uint8_t* q, uint16_t d) {
@@ -105,6 +136,12 @@ void unpack_nibbles(const uint8_t* src, uint8_t* q) {
   }
 }
 
+// Four bytes of fifth bits, and the nibbles.
+void unpack_fifths(const uint8_t* src, uint8_t* q) {
+  unpack_nibbles(src + kGroup / 8, q);
+  for (int i = 0; i < kGroup; i++) q[i] |= (uint8_t)((src[i / 8] >> i % 8 & 1) << 4);
+}
+
 uint16_t source_bf16(Source source, const uint8_t* row, int k) {
   if (source == kFromBF16) return load16(row + 2 * k);
   if (source == kFromF16) return float_to_bf16(half_to_float(load16(row + 2 * k)));
@@ -122,6 +159,12 @@ void pack_quantised(const Matrix& m, Source source, const uint8_t* row, int colu
     uint16_t d = load16(block);
     if (source == kFromQ8_0) {
       store_q8(*(Q8Tile*)tile, c, block + kHalf, d);
+    } else if (source == kFromQ5_1) {
+      unpack_fifths(block + 2 * kHalf, q);
+      store_q5(*(Q5Tile*)tile, c, q, d, load16(block + kHalf));
+    } else if (source == kFromQ6) {
+      for (int i = 0; i < kGroup; i++) q[i] = (uint8_t)((int8_t)block[2 * kHalf + i] + kQ6Zero);
+      store_q6(*(Q6Tile*)tile, c, q, d, load16(block + kHalf));
     } else if (source == kFromQ4_1) {
       unpack_nibbles(block + 2 * kHalf, q);
       store_q4(*(Q4Tile*)tile, c, q, d, load16(block + kHalf));
@@ -146,19 +189,39 @@ void pack_rows(const Matrix& m, Source source, const uint8_t* rows_data, int row
   }
 }
 
+namespace {
+
+// Number k of a tile's column c.
+int nibble_at(const uint16_t* nibbles, int k, int c) { return nibbles[nibble_word(k, c)] >> 4 * (k / 2 % kNibbles) & 15; }
+
+float weight_at(const Q4Tile& t, int k, int c) {
+  return half_to_float(t.scale[c]) * (float)nibble_at(t.nibbles, k, c) + half_to_float(t.minimum[c]);
+}
+
+float weight_at(const Q5Tile& t, int k, int c) {
+  int q = nibble_at(t.nibbles, k, c) | (t.high[c * 2 + (k & 1)] >> k / 2 & 1) << 4;
+  return half_to_float(t.scale[c]) * (float)q + half_to_float(t.minimum[c]);
+}
+
+float weight_at(const Q6Tile& t, int k, int c) {
+  int half = k / kTilePairs, q = nibble_at(t.nibbles, k, c) | (t.high[half][c * 2 + (k & 1)] >> k / 2 % kHalfPairs * 2 & 3) << 4;
+  return half_to_float(t.scale[half][c]) * (float)(q - kQ6Zero);
+}
+
+float weight_at(const Q8Tile& t, int k, int c) { return half_to_float(t.scale[c]) * (float)(int8_t)t.values[in_pairs(k, c)]; }
+
+}  // namespace
+
 void unpack_column(const Matrix& m, int n, float* out) {
   for (int k = 0; k < m.k; k++) {
     const uint8_t* tile = tile_at(m, n, k / kGroup);
     int i = k % kGroup, c = n % kTileColumns;
-    if (m.format == kBF16) {
-      out[k] = bf16_to_float(*bf16_at(m, n, k));
-    } else if (m.format == kQ8) {
-      auto& q8 = *(const Q8Tile*)tile;
-      out[k] = half_to_float(q8.scale[c]) * (float)(int8_t)q8.values[in_pairs(i, c)];
-    } else {
-      auto& q4 = *(const Q4Tile*)tile;
-      int q = q4.nibbles[nibble_word(i, c)] >> 4 * (i / 2 % kNibbles) & 15;
-      out[k] = half_to_float(q4.scale[c]) * (float)q + half_to_float(q4.minimum[c]);
+    switch (m.format) {
+      case kQ4: out[k] = weight_at(*(const Q4Tile*)tile, i, c); break;
+      case kQ5: out[k] = weight_at(*(const Q5Tile*)tile, i, c); break;
+      case kQ6: out[k] = weight_at(*(const Q6Tile*)tile, i, c); break;
+      case kQ8: out[k] = weight_at(*(const Q8Tile*)tile, i, c); break;
+      case kBF16: out[k] = bf16_to_float(*bf16_at(m, n, k)); break;
     }
   }
 }

@@ -79,6 +79,17 @@ static inline I nibble(I w) {
   const __m256i m = _mm256_set1_epi16(15);
   return {_mm256_and_si256(_mm256_srli_epi16(w.l, S), m), _mm256_and_si256(_mm256_srli_epi16(w.h, S), m)};
 }
+template <int S, int M>
+static inline I field(I w) {
+  const __m256i m = _mm256_set1_epi16(M);
+  if constexpr (S < 0) return {_mm256_and_si256(_mm256_slli_epi16(w.l, -S), m), _mm256_and_si256(_mm256_slli_epi16(w.h, -S), m)};
+  else return {_mm256_and_si256(_mm256_srli_epi16(w.l, S), m), _mm256_and_si256(_mm256_srli_epi16(w.h, S), m)};
+}
+static inline I or_i(I a, I b) { return {_mm256_or_si256(a.l, b.l), _mm256_or_si256(a.h, b.h)}; }
+static inline I minus_i16(I a, int n) {
+  const __m256i m = _mm256_set1_epi16((int16_t)n);
+  return {_mm256_sub_epi16(a.l, m), _mm256_sub_epi16(a.h, m)};
+}
 static inline I widen_i8(const uint8_t* p) {
   return {_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p)), _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(p + 16)))};
 }

@@ -39,6 +39,14 @@ template <int S>
 static inline I nibble(I w) {
   return S == 12 ? _mm512_srli_epi16(w, 12) : _mm512_and_si512(_mm512_srli_epi16(w, S), _mm512_set1_epi16(15));
 }
+// The bits of M of each int16, shifted right by S, or left by -S.
+template <int S, int M>
+static inline I field(I w) {
+  if constexpr (S < 0) return _mm512_and_si512(_mm512_slli_epi16(w, -S), _mm512_set1_epi16(M));
+  else return _mm512_and_si512(_mm512_srli_epi16(w, S), _mm512_set1_epi16(M));
+}
+static inline I or_i(I a, I b) { return _mm512_or_si512(a, b); }
+static inline I minus_i16(I a, int n) { return _mm512_sub_epi16(a, _mm512_set1_epi16((int16_t)n)); }
 // 32 signed bytes as 32 int16.
 static inline I widen_i8(const uint8_t* p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p)); }
 static inline void store_i16(int16_t* p, F a) { _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a))); }

@@ -74,6 +74,28 @@ static inline I nibble(I w) {
   for (int i = 0; i < kLanes; i++) w.v[i] = (int32_t)((uint32_t)w.v[i] >> S & 0x000f000f);
   return w;
 }
+// Fields lie within a half of each lane.
+template <int S, int M>
+static inline I field(I w) {
+  for (int i = 0; i < kLanes; i++) {
+    uint32_t u = (uint32_t)w.v[i];
+    if constexpr (S < 0) u <<= -S;
+    else u >>= S;
+    w.v[i] = (int32_t)(u & (uint32_t)(M | M << 16));
+  }
+  return w;
+}
+static inline I or_i(I a, I b) {
+  for (int i = 0; i < kLanes; i++) a.v[i] |= b.v[i];
+  return a;
+}
+static inline I minus_i16(I a, int n) {
+  for (int i = 0; i < kLanes; i++) {
+    uint32_t u = (uint32_t)a.v[i], low = (u - (uint32_t)n) & 0xffff, high = ((u >> 16) - (uint32_t)n) << 16;
+    a.v[i] = (int32_t)(low | high);
+  }
+  return a;
+}
 static inline I widen_i8(const uint8_t* p) {
   I r;
   for (int i = 0; i < kLanes; i++) r.v[i] = (int32_t)((uint32_t)(uint16_t)(int8_t)p[2 * i] | (uint32_t)(uint16_t)(int8_t)p[2 * i + 1] << 16);

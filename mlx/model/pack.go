@@ -4,6 +4,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/agent-memory/agent-memory/mlx/array"
 	"github.com/agent-memory/agent-memory/mlx/weights"
@@ -38,35 +39,69 @@ func gateUp(offset int) func(int) int {
 	return func(r int) int { return r/halfPanel*array.PanelColumns + r%halfPanel + offset }
 }
 
+// sourceOf is the kernels' name of a type of rows.
+func sourceOf(t weights.Type) array.Source {
+	return map[weights.Type]array.Source{
+		weights.F32: array.FromF32, weights.F16: array.FromF16, weights.BF16: array.FromBF16, weights.Q8_0: array.FromQ8,
+		weights.Q4_0: array.FromQ4, weights.Q4_1: array.FromQ41, weights.Q5_1: array.FromQ51, weights.Q6: array.FromQ6,
+	}[t]
+}
+
 // bitsOf is the number of bits that rows of a type are packed into.
 func bitsOf(t weights.Type) int {
 	switch t {
 	case weights.Q8_0:
 		return 8
+	case weights.Q6:
+		return 6
+	case weights.Q5_1:
+		return 5
 	case weights.Q4_0, weights.Q4_1:
 		return 4
 	}
 	return 16
 }
 
+// meet chooses the types that tensors are packed from, so that all have panels of the same bits: the fewest that
+// they have in common.
+func meet(tensors []weights.Tensor) []weights.Type {
+	options := make([][]weights.Type, len(tensors))
+	for i, t := range tensors {
+		options[i] = t.PanelTypes()
+	}
+	for _, kind := range options[0] {
+		if kinds := withBits(options, bitsOf(kind)); kinds != nil {
+			return kinds
+		}
+	}
+	return nil // not reached: all tensors may become floats
+}
+
+// withBits chooses of each option the type whose panels have so many bits; nil where one has none.
+func withBits(options [][]weights.Type, bits int) []weights.Type {
+	kinds := make([]weights.Type, len(options))
+	for i, all := range options {
+		at := slices.IndexFunc(all, func(kind weights.Type) bool { return bitsOf(kind) == bits })
+		if at < 0 {
+			return nil
+		}
+		kinds[i] = all[at]
+	}
+	return kinds
+}
+
 // pack builds an n x k matrix from tensors with k inputs. Tensors whose panels differ meet in bf16.
 func (m fusedLoader) pack(w *weights.Model, n, k int, parts ...part) (*array.Matrix, error) {
-	tensors, kinds := make([]weights.Tensor, len(parts)), make([]weights.Type, len(parts))
-	isMixed := false
+	tensors := make([]weights.Tensor, len(parts))
 	for i, p := range parts {
 		t, err := w.Tensor(p.name, p.rows, k)
 		if err != nil {
 			return nil, err
 		}
-		tensors[i], kinds[i] = t, t.PanelType()
-		isMixed = isMixed || bitsOf(kinds[i]) != bitsOf(kinds[0])
+		tensors[i] = t
 	}
-	if isMixed {
-		for i := range kinds {
-			kinds[i] = weights.F32
-		}
-	}
-	out, err := array.NewMatrix(n, k, array.Source(kinds[0]))
+	kinds := meet(tensors)
+	out, err := array.NewMatrix(n, k, sourceOf(kinds[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +128,7 @@ func packTensor(m *array.Matrix, t weights.Tensor, p part, kind weights.Type) er
 	}
 	for from := 0; from < p.rows; from += packedRows {
 		to := min(from+packedRows, p.rows)
-		if err := m.Pack(array.Source(kind), t.PanelRows(kind, from, to), columns[from:to]); err != nil {
+		if err := m.Pack(sourceOf(kind), t.PanelRows(kind, from, to), columns[from:to]); err != nil {
 			return err
 		}
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // TestEveryTypeIsPackedAsItReads holds the kernels' packing in C++ to the reader in Go: both widen the same
-// raw rows. A scale and a minimum of Q4_K are rounded to a half each, so that its error is one of the largest
-// weights.
+// raw rows. A scale and a minimum of the K types are rounded to a half each, so that their error is one of the
+// largest weights.
 func TestEveryTypeIsPackedAsItReads(t *testing.T) {
 	const rows, width = 40, 512
 	for kind := weights.F32; kind < weights.Unread; kind++ {
@@ -23,8 +23,8 @@ func TestEveryTypeIsPackedAsItReads(t *testing.T) {
 		}
 		tensor := weights.Tensor{Name: kind.String(), Type: kind, Shape: []int{rows, width}}
 		tensor.Data = randomRows(kind, rows*tensor.RowBytes())
-		panel := tensor.PanelType()
-		m, err := array.NewMatrix(rows, width, array.Source(panel))
+		panel := tensor.PanelTypes()[0]
+		m, err := array.NewMatrix(rows, width, sourceOf(panel))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestEveryTypeIsPackedAsItReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, slack := tensor.Floats(), 1e-7
-		if kind == weights.Q4_K {
+		if kind >= weights.Q3_K && kind <= weights.Q6_K {
 			slack = float64(slices.Max(want)) / 2048
 		}
 		for r := range rows {
@@ -47,6 +47,27 @@ func TestEveryTypeIsPackedAsItReads(t *testing.T) {
 					t.Fatalf("%s row %d input %d: packed as %g, read as %g", kind, r, i, x, w)
 				}
 			}
+		}
+	}
+}
+
+// TestPanelsAreHardlyLargerThanTheFile measures matrices against their rows in the file. Q3_K takes the panels of
+// Q6_K, IQ4_NL those of Q8_0, and Q2_K has none.
+func TestPanelsAreHardlyLargerThanTheFile(t *testing.T) {
+	const rows, width = 64, 512
+	for kind, most := range map[weights.Type]float64{
+		weights.Q8_0: 1.01, weights.Q4_0: 1.12, weights.Q4_1: 1.01, weights.Q5_0: 1.1, weights.Q5_1: 1.01, weights.Q4_K: 1.12,
+		weights.Q5_K: 1.1, weights.Q6_K: 1.07, weights.Q3_K: 2.04, weights.IQ4_NL: 1.89, weights.Q2_K: 6.1,
+	} {
+		tensor := weights.Tensor{Type: kind, Shape: []int{rows, width}}
+		tensor.Data = randomRows(kind, rows*tensor.RowBytes())
+		m, err := array.NewMatrix(rows, width, sourceOf(tensor.PanelTypes()[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Free()
+		if ratio := float64(m.Bytes()) / float64(len(tensor.Data)); ratio > most {
+			t.Errorf("%s: a matrix takes %.2f times its rows, expected %.2f at most", kind, ratio, most)
 		}
 	}
 }
@@ -80,6 +101,8 @@ func blocksOf(kind weights.Type) (l struct {
 		l.bytes = 2
 	case weights.Q8_0:
 		l.bytes = 34
+	case weights.Q6:
+		l.bytes, l.exponents = 36, []int{1, 3}
 	case weights.Q4_0, weights.IQ4_NL:
 		l.bytes = 18
 	case weights.Q4_1:

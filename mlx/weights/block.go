@@ -14,18 +14,17 @@ type block struct {
 
 // read unpacks a block of a quantised type.
 func (b *block) read(t Type, raw []byte) {
-	if elements, _ := t.block(); elements == superblockLength {
-		b.readSuperblock(t, raw)
+	b.readScales(t, raw)
+	if b.length == superblockLength {
+		b.readSuperNumbers(t, raw)
 		return
 	}
-	b.length, b.group, b.hasMinima = blockLength, blockLength, t == Q4_1 || t == Q5_1
-	b.scales[0] = half(raw)
 	rest := raw[2:]
-	if b.hasMinima {
-		b.minima[0], rest = half(rest), rest[2:]
+	if b.hasMinima || t == Q6 {
+		rest = rest[2:]
 	}
 	switch t {
-	case Q8_0:
+	case Q8_0, Q6:
 		for i, q := range rest {
 			b.numbers[i] = int8(q)
 		}
@@ -34,7 +33,7 @@ func (b *block) read(t Type, raw []byte) {
 	case Q4_1:
 		b.readNibbles(rest, 0, 0)
 	case Q5_0:
-		b.readNibbles(rest[4:], binary.LittleEndian.Uint32(rest), 16)
+		b.readNibbles(rest[4:], binary.LittleEndian.Uint32(rest), q5Zero)
 	case Q5_1:
 		b.readNibbles(rest[4:], binary.LittleEndian.Uint32(rest), 0)
 	case IQ4_NL:
@@ -42,6 +41,25 @@ func (b *block) read(t Type, raw []byte) {
 		for i, q := range b.numbers[:blockLength] {
 			b.numbers[i] = unevenSteps[q]
 		}
+	}
+}
+
+// q5Zero is the number of Q5_0 that stands for zero.
+const q5Zero = 16
+
+// readScales unpacks the scales and the minima.
+func (b *block) readScales(t Type, raw []byte) {
+	if b.length, _ = t.block(); b.length == superblockLength {
+		b.readSuperScales(t, raw)
+		return
+	}
+	b.group, b.hasMinima = blockLength, t == Q4_1 || t == Q5_1
+	b.scales[0] = half(raw)
+	switch {
+	case b.hasMinima:
+		b.minima[0] = half(raw[2:])
+	case t == Q6:
+		b.group, b.scales[1] = blockLength/2, half(raw[2:])
 	}
 }
 

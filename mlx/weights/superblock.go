@@ -1,21 +1,38 @@
 package weights
 
-// readSuperblock unpacks a block of 256 of a K type.
-func (b *block) readSuperblock(t Type, raw []byte) {
-	b.length, b.group, b.hasMinima = superblockLength, 16, false
+// readSuperScales unpacks the scales and the minima of a block of 256 of a K type.
+func (b *block) readSuperScales(t Type, raw []byte) {
+	b.group, b.hasMinima = 16, false
 	switch t {
 	case Q2_K:
-		b.readQ2K(raw)
+		b.readQ2KScales(raw)
 	case Q3_K:
-		b.readQ3K(raw)
-	case Q4_K:
+		b.readQ3KScales(raw)
+	case Q4_K, Q5_K:
 		b.readSixBitScales(raw)
+	case Q6_K:
+		d := half(raw[208:])
+		for g, v := range raw[192:208] {
+			b.scales[g] = d * float32(int8(v))
+		}
+	}
+}
+
+// readSuperNumbers unpacks the numbers of a block of 256.
+func (b *block) readSuperNumbers(t Type, raw []byte) {
+	switch t {
+	case Q2_K:
+		for i := range superblockLength {
+			b.numbers[i] = int8(twoBits(raw[16:80], i))
+		}
+	case Q3_K:
+		b.readQ3KNumbers(raw)
+	case Q4_K:
 		b.readSuperNibbles(raw[16:], nil)
 	case Q5_K:
-		b.readSixBitScales(raw)
 		b.readSuperNibbles(raw[48:], raw[16:48])
 	case Q6_K:
-		b.readQ6K(raw)
+		b.readQ6KNumbers(raw)
 	}
 }
 
@@ -54,26 +71,27 @@ func twoBits(packed []byte, i int) byte {
 	return packed[i/128*blockLength+i%blockLength] >> (i % 128 / blockLength * 2) & 3
 }
 
-// readQ2K unpacks 16 bytes of scales and minima in 4 bits each, 64 of numbers, and their scales in f16.
-func (b *block) readQ2K(raw []byte) {
+// readQ2KScales reads 16 bytes of scales and minima in 4 bits each, and behind the numbers their scales in f16.
+func (b *block) readQ2KScales(raw []byte) {
 	b.hasMinima = true
 	d, minimum := half(raw[80:]), half(raw[82:])
 	for g, v := range raw[:16] {
 		b.scales[g], b.minima[g] = d*float32(v&15), -(minimum * float32(v>>4))
 	}
-	for i := range superblockLength {
-		b.numbers[i] = int8(twoBits(raw[16:80], i))
-	}
 }
 
-// readQ3K unpacks 32 bytes of third bits, 64 of the lower two, 12 of scales in 6 bits, and their scale in f16.
-// A number whose third bit is 0 is 4 less.
-func (b *block) readQ3K(raw []byte) {
+// readQ3KScales reads 12 bytes of scales in 6 bits and their scale in f16, behind the numbers.
+func (b *block) readQ3KScales(raw []byte) {
 	packed, d := raw[96:108], half(raw[108:])
 	for g := range 16 {
 		scale := packed[g%8]>>(g/8*4)&15 | packed[8+g%4]>>(g/4*2)&3<<4
 		b.scales[g] = d * float32(int8(scale)-32)
 	}
+}
+
+// readQ3KNumbers unpacks 32 bytes of third bits and 64 of the lower two. A number whose third bit is 0 is 4
+// less.
+func (b *block) readQ3KNumbers(raw []byte) {
 	for i := range superblockLength {
 		q := int8(twoBits(raw[32:96], i))
 		if raw[i%blockLength]>>(i/blockLength)&1 == 0 {
@@ -83,13 +101,9 @@ func (b *block) readQ3K(raw []byte) {
 	}
 }
 
-// readQ6K unpacks 128 bytes of lower nibbles, 64 of the upper two bits, 16 scales in 8 bits, and their scale in
-// f16. 64 bytes of nibbles hold 64 numbers in their low halves, and the next 64 in their high ones.
-func (b *block) readQ6K(raw []byte) {
-	d := half(raw[208:])
-	for g, v := range raw[192:208] {
-		b.scales[g] = d * float32(int8(v))
-	}
+// readQ6KNumbers unpacks 128 bytes of lower nibbles and 64 of the upper two bits. 64 bytes of nibbles hold 64
+// numbers in their low halves, and the next 64 in their high ones.
+func (b *block) readQ6KNumbers(raw []byte) {
 	for i := range superblockLength {
 		low := raw[i/128*64+i%64] >> (i % 128 / 64 * 4) & 15
 		b.numbers[i] = int8(low|twoBits(raw[128:192], i)<<4) - 32

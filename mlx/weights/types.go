@@ -26,6 +26,7 @@ const (
 	Q5_K
 	Q6_K
 	IQ4_NL
+	Q6     // of panels only: 32 signed bytes of six bits behind a scale for each 16, a half each
 	Unread // a type of ggml's that is not read; Tensor.Foreign names it
 )
 
@@ -47,7 +48,7 @@ var layouts = [...]layout{
 	Q5_0: {"Q5_0", blockLength, 22}, Q5_1: {"Q5_1", blockLength, 24}, IQ4_NL: {"IQ4_NL", blockLength, 18},
 	Q2_K: {"Q2_K", superblockLength, 84}, Q3_K: {"Q3_K", superblockLength, 110}, Q4_K: {"Q4_K", superblockLength, 144},
 	Q5_K: {"Q5_K", superblockLength, 176}, Q6_K: {"Q6_K", superblockLength, 210},
-	Unread: {"unread", 1, 1},
+	Q6: {"Q6", blockLength, 36}, Unread: {"unread", 1, 1},
 }
 
 func (t Type) String() string { return layouts[t].name }
@@ -82,7 +83,7 @@ func (t Tensor) checkRead() error {
 	}
 	var read []string
 	for kind := F32; kind < Unread; kind++ {
-		if kind != U32 {
+		if kind != U32 && kind != Q6 {
 			read = append(read, kind.String())
 		}
 	}

@@ -55,9 +55,13 @@ struct OwnedMatrix : Matrix {
     for (auto& b : raw) b = (uint8_t)generator();
     size_t block = source_row_bytes(source, kGroup);
     for (size_t i = 0; i < raw.size(); i += block) {
-      uint16_t d = float_to_half(source == kFromQ8_0 ? 0.0005f : 0.008f), m = float_to_half(-0.06f);
+      uint16_t d = float_to_half(source == kFromQ8_0 ? 0.0005f : source == kFromQ4_0 || source == kFromQ4_1 ? 0.008f : 0.004f);
+      uint16_t m = float_to_half(-0.06f), second = float_to_half(-0.002f);
       memcpy(&raw[i], &d, 2);
-      if (source == kFromQ4_1) memcpy(&raw[i + 2], &m, 2);
+      if (source == kFromQ4_1 || source == kFromQ5_1) memcpy(&raw[i + 2], &m, 2);
+      if (source != kFromQ6) continue;
+      memcpy(&raw[i + 2], &second, 2);
+      for (int j = 4; j < 4 + kGroup; j++) raw[i + j] = (uint8_t)((raw[i + j] & 63) - kQ6Zero);
     }
     return raw;
   }

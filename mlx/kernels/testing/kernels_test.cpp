@@ -173,7 +173,7 @@ static void test_isa(Isa isa, int threads) {
   const Kernels& k = kernels(isa);
   context = std::string(k.name) + " threads " + std::to_string(threads);
   test_soft_cap(k);
-  for (Source source : {kFromQ4_1, kFromQ4_0, kFromQ8_0, kFromF32}) {
+  for (Source source : {kFromQ4_1, kFromQ4_0, kFromQ5_1, kFromQ6, kFromQ8_0, kFromF32}) {
     context = std::string(k.name) + " source " + std::to_string(source) + " threads " + std::to_string(threads);
     bool quantised = source != kFromF32;
     for (auto [rows, n, kk] : {std::array{1, 32, 32}, {5, 48, 64}, {13, 100, 96}, {37, 576, 576}, {70, 33, 704}, {300, 64, 1536}})
@@ -203,7 +203,7 @@ static void test_isa(Isa isa, int threads) {
 // What only some families have: biases, and norms of queries and keys, each alone and together.
 static void test_optional_parts(const Kernels& k, int threads) {
   generator.seed(11);
-  for (Source source : {kFromQ4_1, kFromQ8_0, kFromF32}) {
+  for (Source source : {kFromQ4_1, kFromQ5_1, kFromQ6, kFromQ8_0, kFromF32}) {
     context = std::string(k.name) + " optional parts, source " + std::to_string(source) + " threads " + std::to_string(threads);
     Floats bias = random_floats(128, 1);
     for (auto [rows, n, kk] : {std::array{1, 32, 32}, {13, 100, 96}, {70, 33, 704}}) {
