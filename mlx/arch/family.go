@@ -10,7 +10,7 @@ import (
 // Family is one architecture of models. Its file gives a value of it.
 type Family struct {
 	ModelType string // config.json's model_type
-	GGUF      string // a GGUF's general.architecture, and the prefix of its keys
+	GGUF      string // a GGUF's general.architecture, and the prefix of its keys; empty: GGUFs have it as another
 	Names     []Name // of its layers' tensors, beside those that every family has
 	HeadDim   int    // of a config.json that tells none; 0: the hidden size shared among the heads
 	PairedQK  bool   // llama.cpp's converter stores the rows of Q and K in pairs

@@ -17,15 +17,5 @@ func shapeQwen3(s *settings, c *Config) {
 	for i := range c.Layers {
 		c.Layers[i].QKNorm = true
 	}
-	if !s.flag(key{"use_sliding_window", ""}) {
-		return
-	}
-	window := s.optionalWhole(key{"sliding_window", ""}, 4096)
-	if kinds := s.texts(key{"layer_types", ""}); len(kinds) > 0 {
-		s.windows(c, kinds, window)
-		return
-	}
-	for i := max(0, s.whole(key{"max_window_layers", ""}, 28)); i < len(c.Layers); i++ {
-		c.Layers[i].Window = window
-	}
+	s.lateWindows(c)
 }

@@ -8,7 +8,7 @@ import (
 
 // Families are the architectures that are run, in the order in which messages name them.
 func Families() []Family {
-	return []Family{llama(), gemma2(), gemma3(), qwen3()}
+	return []Family{llama(), mistral(), gemma2(), gemma3(), qwen2(), qwen3()}
 }
 
 // Find is the family of a file: by config.json's model_type, or by a GGUF's general.architecture.
@@ -20,6 +20,9 @@ func Find(file File) (Family, error) {
 	name, _ := file.Settings[setting].(string)
 	var families []string
 	for _, f := range Families() {
+		if f.nameIn(file.Kind) == "" {
+			continue // the family is another one in such files
+		}
 		if name == f.nameIn(file.Kind) || name != "" && file.Kind == Folder && name == f.Nest.ModelType {
 			return f, nil
 		}

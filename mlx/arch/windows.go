@@ -20,3 +20,19 @@ func (s *settings) windows(c *Config, kinds []string, window int) {
 		}
 	}
 }
+
+// lateWindows gives a window, where config.json wants them, to the layers that layer_types names, or else from
+// max_window_layers on.
+func (s *settings) lateWindows(c *Config) {
+	if !s.flag(key{"use_sliding_window", ""}) {
+		return
+	}
+	window := s.optionalWhole(key{"sliding_window", ""}, 4096)
+	if kinds := s.texts(key{"layer_types", ""}); len(kinds) > 0 {
+		s.windows(c, kinds, window)
+		return
+	}
+	for i := max(0, s.whole(key{"max_window_layers", ""}, 28)); i < len(c.Layers); i++ {
+		c.Layers[i].Window = window
+	}
+}

@@ -52,6 +52,7 @@ func Golden() map[string]Tiny {
 	maps.Copy(all, goldenGemma2())
 	maps.Copy(all, goldenGemma3())
 	maps.Copy(all, goldenQwen3())
+	all["qwen2"], all["mistral"] = DefaultQwen2(), DefaultMistral()
 	return all
 }
 
