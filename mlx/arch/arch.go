@@ -61,7 +61,7 @@ const (
 type Rope struct {
 	Theta    float64
 	Dims     int       // rotated dimensions of a head
-	Type     string    // default, linear, llama3, yarn, factors
+	Type     string    // default, linear, llama3, yarn, factors, none
 	Factor   float64   // linear, llama3, yarn
 	Low      float64   // llama3: low_freq_factor
 	High     float64   // llama3: high_freq_factor

@@ -161,6 +161,21 @@ func (s *settings) texts(k key) []string {
 	return slices.Clip(out)
 }
 
+// wholes is a list of whole numbers, nil when the file has none or null.
+func (s *settings) wholes(k key) []int {
+	list := valueOf[[]any](s, k, "a list of whole numbers")
+	out := make([]int, len(list))
+	for i, v := range list {
+		number, ok := v.(float64)
+		if !ok || number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
+			s.fail(k, list, "a list of whole numbers")
+			return nil
+		}
+		out[i] = int(number)
+	}
+	return out
+}
+
 // has reports whether a GGUF holds a tensor.
 func (s *settings) has(tensor string) bool {
 	return s.file.HasTensor != nil && s.file.HasTensor(tensor)

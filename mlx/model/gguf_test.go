@@ -18,7 +18,7 @@ func TestAGGUFAnswersAsItsFolderDoes(t *testing.T) {
 	stretched := weightstest.DefaultGemma3()
 	stretched.Family = weightstest.Gemma3{Window: 100, Pattern: 2, LocalTheta: 100, QueryScalar: 32, Factor: 8}
 	models["llama with biases"], models["gemma2"], models["gemma3 stretched"] = biased, gemma, stretched
-	models["qwen2"] = weightstest.DefaultQwen2()
+	models["qwen2"], models["smollm3"] = weightstest.DefaultQwen2(), weightstest.DefaultSmolLM3()
 	prompt, answer := tinyTokens(300, 21), tinyTokens(3, 22)
 	for name, tiny := range models {
 		for _, dtype := range []string{"auto", "float32"} {

@@ -20,6 +20,8 @@ func RopeFrequencies(r arch.Rope) (frequencies []float64, scale float64, err err
 	}
 	switch r.Type {
 	case "default":
+	case "none":
+		clear(frequencies)
 	case "linear":
 		for i := range frequencies {
 			frequencies[i] /= r.Factor

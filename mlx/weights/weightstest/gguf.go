@@ -131,10 +131,16 @@ func (s Tiny) ggufValues(x tensor, values []float32) []float32 {
 		for i := range values {
 			values[i]++
 		}
-	case s.Family == nil && (strings.Contains(x.name, "q_proj") || strings.Contains(x.name, "k_proj")):
+	case s.isPaired() && (strings.Contains(x.name, "q_proj") || strings.Contains(x.name, "k_proj")):
 		return s.pairRows(values, x.shape[0])
 	}
 	return values
+}
+
+// isPaired reports whether llama.cpp's converter puts rows of queries and keys in pairs.
+func (s Tiny) isPaired() bool {
+	_, isSmolLM3 := s.Family.(SmolLM3)
+	return s.Family == nil || isSmolLM3
 }
 
 // pairRows puts the two halves of each head's rows one into the other: row i of the first half to 2 i, of the
