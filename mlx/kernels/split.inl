@@ -1,5 +1,6 @@
 // Tiles of five and six bits: nibbles as in a Q4 tile, and the higher bits apart. A quarter of a tile is the
-// nibbles of one register, which are four pairs of inputs.
+// nibbles of one register, which are four pairs of inputs. What is called for a tile or a panel stays a function of
+// its own, so that the loops over the other formats are compiled as they were without it.
 
 constexpr int kQuarters = kTilePairs / kNibbles;
 
@@ -39,7 +40,7 @@ static inline void dequantise_quarter(const T& t, uint16_t* o) {
 }
 
 template <class T>
-static inline void dequantise_split(const T& t, uint16_t* o) {
+[[gnu::noinline]] static void dequantise_split(const T& t, uint16_t* o) {
   dequantise_quarter<0>(t, o);
   dequantise_quarter<1>(t, o);
   dequantise_quarter<2>(t, o);
@@ -72,7 +73,7 @@ static inline F finish_sums(const Q6Tile&, F d, F, F second, const I (&acc)[2], 
 
 // As panel_q4 for the tiles of this file.
 template <int B, class T>
-static inline void panel_split(const Matrix& w, const uint8_t* t, const QuantisedRow* x, F (*c)[2]) {
+[[gnu::noinline]] static void panel_split(const Matrix& w, const uint8_t* t, const QuantisedRow* x, F (*c)[2]) {
   constexpr int kBytes = kPanelTiles * sizeof(T), kGroupsAhead = 4;
   for (int g = 0; g < w.groups(); g++, t += kBytes) {
     for (int i = 0; i < kBytes; i += kCacheLine) __builtin_prefetch(t + kGroupsAhead * kBytes + i);
