@@ -200,7 +200,7 @@ func TestTextThatIsNoneIsRefusedWithItsPlace(t *testing.T) {
 	if status, answer := s.ask(t, "/v1/agents", `{"id":"x\ud800"}`); status != http.StatusBadRequest {
 		t.Errorf("an agent: %d %v", status, answer)
 	}
-	for _, path := range []string{"/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/chat/completions/x"} {
+	for _, path := range []string{"/v1/completions/x", "/v1/responses/resp_x", "/v1/embeddings", "/v1/chat/completions/x"} {
 		status, answer := s.ask(t, path, `{}`)
 		inner, _ := answer["error"].(map[string]any)
 		if _, hasCode := inner["code"]; status != http.StatusNotFound || !hasCode || inner["message"] == nil || answer["type"] != nil {

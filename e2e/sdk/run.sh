@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python, the real
-# Claude Code and a program over the TypeScript client of the OpenAPI document against bin/agent-memory with the embedded
+# Claude Code and Codex, and a program over the TypeScript client of the OpenAPI document against bin/agent-memory with the embedded
 # model, and schemathesis, which holds what the server answers to the OpenAPI document.
 # Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a line per suite; ends with the total, and with 0 only when nothing failed.
 set -uo pipefail
@@ -71,7 +71,8 @@ thesis="$(venv_of openapi)" || install_failed Python "PyPI"
 SDK_NODE_ROOT="$(node_root typescript)" || install_failed TypeScript "the npm registry"
 client_root="$(node_root typescript-client)" || install_failed "generated TypeScript" "the npm registry"
 SDK_CLAUDE_ROOT="$(node_root claude-code)" || install_failed "Claude Code" "the npm registry"
-export SDK_NODE_ROOT SDK_CLAUDE_ROOT
+SDK_CODEX_ROOT="$(node_root codex)" || install_failed "Codex" "the npm registry"
+export SDK_NODE_ROOT SDK_CLAUDE_ROOT SDK_CODEX_ROOT
 (cd e2e/sdk/go && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-suite" .) || install_failed Go "the Go module proxy"
 
 # The server.
@@ -133,11 +134,12 @@ suite "TypeScript client of the OpenAPI document" generated_client
 suite "Go anthropic-sdk-go v1.84.0 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 timeout 300 "$work/go-suite"
 suite "Python openai 3.57.0" env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$other/bin/python" e2e/sdk/python/openai_suite.py
 # The real Claude Code does a task against the whole server with a model that follows a script.
-claude_code() {
-  go test -tags clients -count=1 -v -run '^TestClaudeCode' ./cmd/agent-memory |
-    sed -nE '/^ok[[:space:]]/ { s/.*/done/p; d }; s/^ *--- PASS: (\S+) .*/ok \1/p; s/^ *--- FAIL: (\S+) .*/FAIL \1: see above/p; /^ +claude_code_test.go/p'
+program() { # pattern of its tests
+  go test -tags clients -count=1 -v -run "$1" ./cmd/agent-memory |
+    sed -nE '/^ok[[:space:]]/ { s/.*/done/p; d }; s/^ *--- PASS: (\S+) .*/ok \1/p; s/^ *--- FAIL: (\S+) .*/FAIL \1: see above/p; /^ +(claude_code|codex)_test.go/p'
 }
-suite "Claude Code 2.1.197" claude_code
+suite "Claude Code 2.1.197" program '^TestClaudeCode'
+suite "Codex 0.171.0" program '^TestCodex'
 
 # Requests made from the OpenAPI document, right ones and wrong ones: each answer has a status, a type and a form that the
 # document tells of, and none is a failure of the server.

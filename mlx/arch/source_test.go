@@ -23,6 +23,7 @@ func otherMeanings() map[string][]string {
 		"modules/messages/messagestest/text.go": {"llama"},          // the same BPE
 		"mlx/chat/families.go":                  {"mistral"},        // a template, by the marks of turns
 		"mlx/toolcall/toolcall.go":              {"mistral"},        // a syntax of calls, by the template's text
+		"mlx/toolcall/form.go":                  {"mistral"},
 		"mlx/toolcall/parser.go":                {"mistral"},
 		"mlx/toolcall/match.go":                 {"mistral"},
 		"mlx/prompt/calls.go":                   {"mistral"},

@@ -545,6 +545,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a conversation, as OpenAI's Responses API does; nothing is stored */
+        post: operations["createResponse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -684,6 +701,25 @@ export interface components {
             type: "ephemeral";
         } & {
             [key: string]: unknown;
+        };
+        CallEvent: {
+            /** @description The whole of a function's arguments, when they are done */
+            arguments?: string;
+            delta?: string;
+            /** @description The whole of a custom tool's input, when it is done */
+            input?: string;
+            item_id: string;
+            /** @description Of the function, when its arguments are done */
+            name?: string;
+            /** Format: int64 */
+            output_index: number;
+            /** Format: int64 */
+            sequence_number: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "response.custom_tool_call_input.delta" | "response.custom_tool_call_input.done" | "response.function_call_arguments.delta" | "response.function_call_arguments.done";
         };
         ChatChoice: {
             /** @enum {string} */
@@ -964,6 +1000,44 @@ export interface components {
              */
             input_tokens: number;
         };
+        CustomCallItem: {
+            /** @description By which its custom_tool_call_output names it */
+            call_id: string;
+            id: string;
+            input: string;
+            name: string;
+            /** @enum {string} */
+            status: "in_progress" | "completed" | "incomplete";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "custom_tool_call";
+        };
+        CustomCallItemParam: {
+            call_id: string;
+            input: string;
+            name: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "custom_tool_call";
+        } & {
+            [key: string]: unknown;
+        };
+        CustomOutputItemParam: {
+            /** @description Of a call before it */
+            call_id: string;
+            output: string | components["schemas"]["ResponsePartParam"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "custom_tool_call_output";
+        } & {
+            [key: string]: unknown;
+        };
         Delta: components["schemas"]["InputJSONDelta"] | components["schemas"]["TextDelta"];
         DeveloperMessageParam: {
             content: string | components["schemas"]["TextPartParam"][];
@@ -1073,8 +1147,48 @@ export interface components {
             /** @description Whether the cached tokens spell the same text otherwise than the tokenizer does */
             respelled: boolean;
         };
+        FunctionCallItem: {
+            /** @description A JSON object */
+            arguments: string;
+            /** @description By which its function_call_output names it */
+            call_id: string;
+            id: string;
+            name: string;
+            /** @enum {string} */
+            status: "in_progress" | "completed" | "incomplete";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "function_call";
+        };
+        FunctionCallItemParam: {
+            /** @description A JSON object */
+            arguments: string;
+            call_id: string;
+            name: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "function_call";
+        } & {
+            [key: string]: unknown;
+        };
         FunctionNameParam: {
             name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        FunctionOutputItemParam: {
+            /** @description Of a call before it */
+            call_id: string;
+            output: string | components["schemas"]["ResponsePartParam"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "function_call_output";
         } & {
             [key: string]: unknown;
         };
@@ -1125,6 +1239,18 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        ItemEvent: {
+            item: components["schemas"]["ResponseOutputItem"];
+            /** Format: int64 */
+            output_index: number;
+            /** Format: int64 */
+            sequence_number: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "response.output_item.added" | "response.output_item.done";
+        };
         Liveness: {
             status: string;
         };
@@ -1150,6 +1276,31 @@ export interface components {
              */
             type: "message_delta";
             usage: components["schemas"]["Usage"];
+        };
+        MessageItem: {
+            content: components["schemas"]["OutputText"][];
+            id: string;
+            /** @enum {string} */
+            role: "assistant";
+            /** @enum {string} */
+            status: "in_progress" | "completed" | "incomplete";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message";
+        };
+        MessageItemParam: {
+            content: string | components["schemas"]["ResponsePartParam"][];
+            /** @enum {string} */
+            role: "system" | "developer" | "user" | "assistant";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message";
+        } & {
+            [key: string]: unknown;
         };
         MessageParam: {
             content: string | components["schemas"]["ContentBlockParam"][];
@@ -1382,6 +1533,28 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        OutputText: {
+            /** @description Always empty */
+            annotations: string[];
+            text: string;
+            /** @enum {string} */
+            type: "output_text";
+        };
+        PartEvent: {
+            /** Format: int64 */
+            content_index: number;
+            item_id: string;
+            /** Format: int64 */
+            output_index: number;
+            part: components["schemas"]["OutputText"];
+            /** Format: int64 */
+            sequence_number: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "response.content_part.added" | "response.content_part.done";
+        };
         PingEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1439,6 +1612,16 @@ export interface components {
             /** @enum {string} */
             status: "ready" | "not_ready";
         };
+        ReasoningItemParam: {
+            content?: string | components["schemas"]["ResponsePartParam"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "reasoning";
+        } & {
+            [key: string]: unknown;
+        };
         RedactedThinkingBlockParam: {
             data: string;
             /**
@@ -1449,7 +1632,144 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Response: {
+            /**
+             * Format: int64
+             * @description In seconds since 1970
+             */
+            created_at: number;
+            error?: components["schemas"]["ResponseError"];
+            id: string;
+            incomplete_details?: components["schemas"]["ResponseIncomplete"];
+            model: string;
+            /** @enum {string} */
+            object: "response";
+            output: components["schemas"]["ResponseOutputItem"][];
+            parallel_tool_calls: boolean;
+            /** @enum {string} */
+            status: "in_progress" | "completed" | "incomplete" | "failed";
+            /** @description Always auto: the request says it, and is not sent back */
+            tool_choice: string;
+            /** @description Always empty, for the same reason */
+            tools: string[];
+            /** @description Missing while it is in progress */
+            usage?: components["schemas"]["ResponseUsage"];
+        };
+        ResponseError: {
+            code: string;
+            message: string;
+        };
         ResponseFormatParam: components["schemas"]["ObjectFormatParam"] | components["schemas"]["SchemaFormatParam"] | components["schemas"]["TextFormatParam"];
+        ResponseIncomplete: {
+            /** @enum {string} */
+            reason: "max_output_tokens";
+        };
+        ResponseInputDetails: {
+            /**
+             * Format: int64
+             * @description Of the input's tokens those that were read from a tier of the cache
+             */
+            cached_tokens: number;
+        };
+        ResponseInputItem: components["schemas"]["CustomCallItemParam"] | components["schemas"]["CustomOutputItemParam"] | components["schemas"]["FunctionCallItemParam"] | components["schemas"]["FunctionOutputItemParam"] | components["schemas"]["MessageItemParam"] | components["schemas"]["ReasoningItemParam"];
+        ResponseOutputDetails: {
+            /**
+             * Format: int64
+             * @description Always 0: they are not told apart
+             */
+            reasoning_tokens: number;
+        };
+        ResponseOutputItem: components["schemas"]["CustomCallItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["MessageItem"];
+        ResponsePartParam: {
+            text: string;
+            /** @enum {string} */
+            type: "input_text" | "output_text" | "text" | "reasoning_text" | "summary_text";
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseRequest: {
+            /** @description What the user says, or all that was said */
+            input: string | components["schemas"]["ResponseInputItem"][];
+            /** @description A system prompt before the input */
+            instructions?: string;
+            /** Format: int64 */
+            max_output_tokens?: number;
+            /** Format: double */
+            min_p?: number;
+            /** @description The loaded model, or an alias of it */
+            model: string;
+            /** @description false: one call at most */
+            parallel_tool_calls?: boolean;
+            /** @description Names the agent if neither a header nor user does */
+            prompt_cache_key?: string;
+            /** Format: int64 */
+            seed?: number;
+            stream?: boolean;
+            /** Format: double */
+            temperature?: number;
+            text?: components["schemas"]["ResponseTextParam"];
+            tool_choice?: ("auto" | "none" | "required") | ({
+                name?: string;
+                /** @enum {string} */
+                type: "function" | "custom" | "allowed_tools";
+            } & {
+                [key: string]: unknown;
+            });
+            tools?: components["schemas"]["ResponseToolParam"][];
+            /** Format: int64 */
+            top_k?: number;
+            /** Format: double */
+            top_p?: number;
+            /** @description Names the agent if no header does */
+            user?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseSchemaFormatParam: {
+            name?: string;
+            /** @description A JSON schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "json_schema";
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseStreamEvent: components["schemas"]["StateEvent"] | components["schemas"]["PartEvent"] | components["schemas"]["CallEvent"] | components["schemas"]["ItemEvent"] | components["schemas"]["TextEvent"];
+        ResponseTextFormatParam: components["schemas"]["ObjectFormatParam"] | components["schemas"]["ResponseSchemaFormatParam"] | components["schemas"]["TextFormatParam"];
+        ResponseTextParam: {
+            format?: components["schemas"]["ResponseTextFormatParam"];
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseToolParam: {
+            description?: string;
+            name?: string;
+            /** @description A JSON schema */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /** @description The arguments of calls are held to the schema */
+            strict?: boolean;
+            /** @description function, or custom for a tool that takes a text; tools of other types are left out */
+            type: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseUsage: {
+            /** Format: int64 */
+            input_tokens: number;
+            input_tokens_details: components["schemas"]["ResponseInputDetails"];
+            /** Format: int64 */
+            output_tokens: number;
+            output_tokens_details: components["schemas"]["ResponseOutputDetails"];
+            /** Format: int64 */
+            total_tokens: number;
+        };
         SchemaFormatParam: {
             json_schema: components["schemas"]["NamedSchemaParam"];
             /**
@@ -1470,6 +1790,16 @@ export interface components {
             progress: number;
             /** @enum {string} */
             status: "started" | "starting";
+        };
+        StateEvent: {
+            response: components["schemas"]["Response"];
+            /** Format: int64 */
+            sequence_number: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "response.completed" | "response.created" | "response.failed" | "response.in_progress" | "response.incomplete";
         };
         StopFields: {
             stop_reason: string | null;
@@ -1589,6 +1919,24 @@ export interface components {
              * @enum {string}
              */
             type: "text_delta";
+        };
+        TextEvent: {
+            /** Format: int64 */
+            content_index: number;
+            /** @description What the text grows by */
+            delta?: string;
+            item_id: string;
+            /** Format: int64 */
+            output_index: number;
+            /** Format: int64 */
+            sequence_number: number;
+            /** @description The whole text, when it is done */
+            text?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "response.output_text.delta" | "response.output_text.done";
         };
         TextFormatParam: {
             /**
@@ -3473,6 +3821,130 @@ export interface operations {
             };
             /** @description Too many requests; see retry-after */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description No room, still loading, shutting down, or the API key can't be checked while the database is away; see retry-after */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+        };
+    };
+    createResponse: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The agent whose conversation this is */
+                "X-Agent-ID"?: string;
+                /** @description The same, if X-Agent-ID is absent */
+                "X-Session-ID"?: string;
+                /** @description An id for this request; it is on the answer and in the log */
+                "X-Request-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "input": "What is the capital of France?",
+                 *       "max_output_tokens": 16,
+                 *       "model": "memory"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description The response, or with stream its events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                    "text/event-stream": {
+                        data: string;
+                        /** @description The type of the data */
+                        event: string;
+                    };
+                };
+            };
+            /** @description The request is not valid, or too long for the model */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The API key is missing, unknown, revoked or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The API key lacks the scope messages; or there are no API keys, and only this machine is answered */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The model is not loaded here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The body is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description Too many requests; see retry-after */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatError"];
+                };
+            };
+            /** @description The model failed */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

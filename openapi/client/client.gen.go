@@ -141,6 +141,30 @@ func (e CacheControlParamType) Valid() bool {
 	}
 }
 
+// Defines values for CallEventType.
+const (
+	ResponseCustomToolCallInputDelta   CallEventType = "response.custom_tool_call_input.delta"
+	ResponseCustomToolCallInputDone    CallEventType = "response.custom_tool_call_input.done"
+	ResponseFunctionCallArgumentsDelta CallEventType = "response.function_call_arguments.delta"
+	ResponseFunctionCallArgumentsDone  CallEventType = "response.function_call_arguments.done"
+)
+
+// Valid indicates whether the value is a known member of the CallEventType enum.
+func (e CallEventType) Valid() bool {
+	switch e {
+	case ResponseCustomToolCallInputDelta:
+		return true
+	case ResponseCustomToolCallInputDone:
+		return true
+	case ResponseFunctionCallArgumentsDelta:
+		return true
+	case ResponseFunctionCallArgumentsDone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChatChoiceFinishReason.
 const (
 	ChatChoiceFinishReasonLength    ChatChoiceFinishReason = "length"
@@ -260,13 +284,13 @@ func (e ChosenToolParamType) Valid() bool {
 
 // Defines values for ChosenToolsParamType.
 const (
-	AllowedTools ChosenToolsParamType = "allowed_tools"
+	ChosenToolsParamTypeAllowedTools ChosenToolsParamType = "allowed_tools"
 )
 
 // Valid indicates whether the value is a known member of the ChosenToolsParamType enum.
 func (e ChosenToolsParamType) Valid() bool {
 	switch e {
-	case AllowedTools:
+	case ChosenToolsParamTypeAllowedTools:
 		return true
 	default:
 		return false
@@ -369,15 +393,81 @@ func (e ContentBlockStopEventType) Valid() bool {
 	}
 }
 
+// Defines values for CustomCallItemStatus.
+const (
+	CustomCallItemStatusCompleted  CustomCallItemStatus = "completed"
+	CustomCallItemStatusInProgress CustomCallItemStatus = "in_progress"
+	CustomCallItemStatusIncomplete CustomCallItemStatus = "incomplete"
+)
+
+// Valid indicates whether the value is a known member of the CustomCallItemStatus enum.
+func (e CustomCallItemStatus) Valid() bool {
+	switch e {
+	case CustomCallItemStatusCompleted:
+		return true
+	case CustomCallItemStatusInProgress:
+		return true
+	case CustomCallItemStatusIncomplete:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CustomCallItemType.
+const (
+	CustomCallItemTypeCustomToolCall CustomCallItemType = "custom_tool_call"
+)
+
+// Valid indicates whether the value is a known member of the CustomCallItemType enum.
+func (e CustomCallItemType) Valid() bool {
+	switch e {
+	case CustomCallItemTypeCustomToolCall:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CustomCallItemParamType.
+const (
+	CustomCallItemParamTypeCustomToolCall CustomCallItemParamType = "custom_tool_call"
+)
+
+// Valid indicates whether the value is a known member of the CustomCallItemParamType enum.
+func (e CustomCallItemParamType) Valid() bool {
+	switch e {
+	case CustomCallItemParamTypeCustomToolCall:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CustomOutputItemParamType.
+const (
+	CustomToolCallOutput CustomOutputItemParamType = "custom_tool_call_output"
+)
+
+// Valid indicates whether the value is a known member of the CustomOutputItemParamType enum.
+func (e CustomOutputItemParamType) Valid() bool {
+	switch e {
+	case CustomToolCallOutput:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeveloperMessageParamRole.
 const (
-	Developer DeveloperMessageParamRole = "developer"
+	DeveloperMessageParamRoleDeveloper DeveloperMessageParamRole = "developer"
 )
 
 // Valid indicates whether the value is a known member of the DeveloperMessageParamRole enum.
 func (e DeveloperMessageParamRole) Valid() bool {
 	switch e {
-	case Developer:
+	case DeveloperMessageParamRoleDeveloper:
 		return true
 	default:
 		return false
@@ -396,6 +486,72 @@ func (e ExplainedGapWhy) Valid() bool {
 	case Damaged:
 		return true
 	case Gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunctionCallItemStatus.
+const (
+	FunctionCallItemStatusCompleted  FunctionCallItemStatus = "completed"
+	FunctionCallItemStatusInProgress FunctionCallItemStatus = "in_progress"
+	FunctionCallItemStatusIncomplete FunctionCallItemStatus = "incomplete"
+)
+
+// Valid indicates whether the value is a known member of the FunctionCallItemStatus enum.
+func (e FunctionCallItemStatus) Valid() bool {
+	switch e {
+	case FunctionCallItemStatusCompleted:
+		return true
+	case FunctionCallItemStatusInProgress:
+		return true
+	case FunctionCallItemStatusIncomplete:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunctionCallItemType.
+const (
+	FunctionCallItemTypeFunctionCall FunctionCallItemType = "function_call"
+)
+
+// Valid indicates whether the value is a known member of the FunctionCallItemType enum.
+func (e FunctionCallItemType) Valid() bool {
+	switch e {
+	case FunctionCallItemTypeFunctionCall:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunctionCallItemParamType.
+const (
+	FunctionCallItemParamTypeFunctionCall FunctionCallItemParamType = "function_call"
+)
+
+// Valid indicates whether the value is a known member of the FunctionCallItemParamType enum.
+func (e FunctionCallItemParamType) Valid() bool {
+	switch e {
+	case FunctionCallItemParamTypeFunctionCall:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunctionOutputItemParamType.
+const (
+	FunctionCallOutput FunctionOutputItemParamType = "function_call_output"
+)
+
+// Valid indicates whether the value is a known member of the FunctionOutputItemParamType enum.
+func (e FunctionOutputItemParamType) Valid() bool {
+	switch e {
+	case FunctionCallOutput:
 		return true
 	default:
 		return false
@@ -426,6 +582,24 @@ const (
 func (e InputSchemaParamType) Valid() bool {
 	switch e {
 	case InputSchemaParamTypeObject:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ItemEventType.
+const (
+	ResponseOutputItemAdded ItemEventType = "response.output_item.added"
+	ResponseOutputItemDone  ItemEventType = "response.output_item.done"
+)
+
+// Valid indicates whether the value is a known member of the ItemEventType enum.
+func (e ItemEventType) Valid() bool {
+	switch e {
+	case ResponseOutputItemAdded:
+		return true
+	case ResponseOutputItemDone:
 		return true
 	default:
 		return false
@@ -498,6 +672,96 @@ const (
 func (e MessageDeltaEventType) Valid() bool {
 	switch e {
 	case MessageDelta:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageItemRole.
+const (
+	MessageItemRoleAssistant MessageItemRole = "assistant"
+)
+
+// Valid indicates whether the value is a known member of the MessageItemRole enum.
+func (e MessageItemRole) Valid() bool {
+	switch e {
+	case MessageItemRoleAssistant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageItemStatus.
+const (
+	MessageItemStatusCompleted  MessageItemStatus = "completed"
+	MessageItemStatusInProgress MessageItemStatus = "in_progress"
+	MessageItemStatusIncomplete MessageItemStatus = "incomplete"
+)
+
+// Valid indicates whether the value is a known member of the MessageItemStatus enum.
+func (e MessageItemStatus) Valid() bool {
+	switch e {
+	case MessageItemStatusCompleted:
+		return true
+	case MessageItemStatusInProgress:
+		return true
+	case MessageItemStatusIncomplete:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageItemType.
+const (
+	MessageItemTypeMessage MessageItemType = "message"
+)
+
+// Valid indicates whether the value is a known member of the MessageItemType enum.
+func (e MessageItemType) Valid() bool {
+	switch e {
+	case MessageItemTypeMessage:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageItemParamRole.
+const (
+	MessageItemParamRoleAssistant MessageItemParamRole = "assistant"
+	MessageItemParamRoleDeveloper MessageItemParamRole = "developer"
+	MessageItemParamRoleSystem    MessageItemParamRole = "system"
+	MessageItemParamRoleUser      MessageItemParamRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the MessageItemParamRole enum.
+func (e MessageItemParamRole) Valid() bool {
+	switch e {
+	case MessageItemParamRoleAssistant:
+		return true
+	case MessageItemParamRoleDeveloper:
+		return true
+	case MessageItemParamRoleSystem:
+		return true
+	case MessageItemParamRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageItemParamType.
+const (
+	MessageItemParamTypeMessage MessageItemParamType = "message"
+)
+
+// Valid indicates whether the value is a known member of the MessageItemParamType enum.
+func (e MessageItemParamType) Valid() bool {
+	switch e {
+	case MessageItemParamTypeMessage:
 		return true
 	default:
 		return false
@@ -741,6 +1005,39 @@ func (e OutputFormatParamType) Valid() bool {
 	}
 }
 
+// Defines values for OutputTextType.
+const (
+	OutputTextTypeOutputText OutputTextType = "output_text"
+)
+
+// Valid indicates whether the value is a known member of the OutputTextType enum.
+func (e OutputTextType) Valid() bool {
+	switch e {
+	case OutputTextTypeOutputText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PartEventType.
+const (
+	ResponseContentPartAdded PartEventType = "response.content_part.added"
+	ResponseContentPartDone  PartEventType = "response.content_part.done"
+)
+
+// Valid indicates whether the value is a known member of the PartEventType enum.
+func (e PartEventType) Valid() bool {
+	switch e {
+	case ResponseContentPartAdded:
+		return true
+	case ResponseContentPartDone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PingEventType.
 const (
 	Ping PingEventType = "ping"
@@ -774,6 +1071,21 @@ func (e ReadinessStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReasoningItemParamType.
+const (
+	Reasoning ReasoningItemParamType = "reasoning"
+)
+
+// Valid indicates whether the value is a known member of the ReasoningItemParamType enum.
+func (e ReasoningItemParamType) Valid() bool {
+	switch e {
+	case Reasoning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RedactedThinkingBlockParamType.
 const (
 	RedactedThinking RedactedThinkingBlockParamType = "redacted_thinking"
@@ -783,6 +1095,144 @@ const (
 func (e RedactedThinkingBlockParamType) Valid() bool {
 	switch e {
 	case RedactedThinking:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResponseObject.
+const (
+	ResponseObjectResponse ResponseObject = "response"
+)
+
+// Valid indicates whether the value is a known member of the ResponseObject enum.
+func (e ResponseObject) Valid() bool {
+	switch e {
+	case ResponseObjectResponse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResponseStatus.
+const (
+	ResponseStatusCompleted  ResponseStatus = "completed"
+	ResponseStatusFailed     ResponseStatus = "failed"
+	ResponseStatusInProgress ResponseStatus = "in_progress"
+	ResponseStatusIncomplete ResponseStatus = "incomplete"
+)
+
+// Valid indicates whether the value is a known member of the ResponseStatus enum.
+func (e ResponseStatus) Valid() bool {
+	switch e {
+	case ResponseStatusCompleted:
+		return true
+	case ResponseStatusFailed:
+		return true
+	case ResponseStatusInProgress:
+		return true
+	case ResponseStatusIncomplete:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResponseIncompleteReason.
+const (
+	MaxOutputTokens ResponseIncompleteReason = "max_output_tokens"
+)
+
+// Valid indicates whether the value is a known member of the ResponseIncompleteReason enum.
+func (e ResponseIncompleteReason) Valid() bool {
+	switch e {
+	case MaxOutputTokens:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResponsePartParamType.
+const (
+	ResponsePartParamTypeInputText     ResponsePartParamType = "input_text"
+	ResponsePartParamTypeOutputText    ResponsePartParamType = "output_text"
+	ResponsePartParamTypeReasoningText ResponsePartParamType = "reasoning_text"
+	ResponsePartParamTypeSummaryText   ResponsePartParamType = "summary_text"
+	ResponsePartParamTypeText          ResponsePartParamType = "text"
+)
+
+// Valid indicates whether the value is a known member of the ResponsePartParamType enum.
+func (e ResponsePartParamType) Valid() bool {
+	switch e {
+	case ResponsePartParamTypeInputText:
+		return true
+	case ResponsePartParamTypeOutputText:
+		return true
+	case ResponsePartParamTypeReasoningText:
+		return true
+	case ResponsePartParamTypeSummaryText:
+		return true
+	case ResponsePartParamTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResponseRequestToolChoice0.
+const (
+	ResponseRequestToolChoice0Auto     ResponseRequestToolChoice0 = "auto"
+	ResponseRequestToolChoice0None     ResponseRequestToolChoice0 = "none"
+	ResponseRequestToolChoice0Required ResponseRequestToolChoice0 = "required"
+)
+
+// Valid indicates whether the value is a known member of the ResponseRequestToolChoice0 enum.
+func (e ResponseRequestToolChoice0) Valid() bool {
+	switch e {
+	case ResponseRequestToolChoice0Auto:
+		return true
+	case ResponseRequestToolChoice0None:
+		return true
+	case ResponseRequestToolChoice0Required:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResponseRequestToolChoice1Type.
+const (
+	ResponseRequestToolChoice1TypeAllowedTools ResponseRequestToolChoice1Type = "allowed_tools"
+	ResponseRequestToolChoice1TypeCustom       ResponseRequestToolChoice1Type = "custom"
+	ResponseRequestToolChoice1TypeFunction     ResponseRequestToolChoice1Type = "function"
+)
+
+// Valid indicates whether the value is a known member of the ResponseRequestToolChoice1Type enum.
+func (e ResponseRequestToolChoice1Type) Valid() bool {
+	switch e {
+	case ResponseRequestToolChoice1TypeAllowedTools:
+		return true
+	case ResponseRequestToolChoice1TypeCustom:
+		return true
+	case ResponseRequestToolChoice1TypeFunction:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResponseSchemaFormatParamType.
+const (
+	ResponseSchemaFormatParamTypeJsonSchema ResponseSchemaFormatParamType = "json_schema"
+)
+
+// Valid indicates whether the value is a known member of the ResponseSchemaFormatParamType enum.
+func (e ResponseSchemaFormatParamType) Valid() bool {
+	switch e {
+	case ResponseSchemaFormatParamTypeJsonSchema:
 		return true
 	default:
 		return false
@@ -816,6 +1266,33 @@ func (e StartProgressStatus) Valid() bool {
 	case Started:
 		return true
 	case Starting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StateEventType.
+const (
+	StateEventTypeResponseCompleted  StateEventType = "response.completed"
+	StateEventTypeResponseCreated    StateEventType = "response.created"
+	StateEventTypeResponseFailed     StateEventType = "response.failed"
+	StateEventTypeResponseInProgress StateEventType = "response.in_progress"
+	StateEventTypeResponseIncomplete StateEventType = "response.incomplete"
+)
+
+// Valid indicates whether the value is a known member of the StateEventType enum.
+func (e StateEventType) Valid() bool {
+	switch e {
+	case StateEventTypeResponseCompleted:
+		return true
+	case StateEventTypeResponseCreated:
+		return true
+	case StateEventTypeResponseFailed:
+		return true
+	case StateEventTypeResponseInProgress:
+		return true
+	case StateEventTypeResponseIncomplete:
 		return true
 	default:
 		return false
@@ -927,6 +1404,24 @@ const (
 func (e TextDeltaType) Valid() bool {
 	switch e {
 	case TextDeltaTypeTextDelta:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TextEventType.
+const (
+	ResponseOutputTextDelta TextEventType = "response.output_text.delta"
+	ResponseOutputTextDone  TextEventType = "response.output_text.done"
+)
+
+// Valid indicates whether the value is a known member of the TextEventType enum.
+func (e TextEventType) Valid() bool {
+	switch e {
+	case ResponseOutputTextDelta:
+		return true
+	case ResponseOutputTextDone:
 		return true
 	default:
 		return false
@@ -1103,13 +1598,13 @@ func (e ToolMessageParamRole) Valid() bool {
 
 // Defines values for ToolParamType.
 const (
-	Custom ToolParamType = "custom"
+	ToolParamTypeCustom ToolParamType = "custom"
 )
 
 // Valid indicates whether the value is a known member of the ToolParamType enum.
 func (e ToolParamType) Valid() bool {
 	switch e {
-	case Custom:
+	case ToolParamTypeCustom:
 		return true
 	default:
 		return false
@@ -1362,6 +1857,26 @@ type CacheControlParamTtl string
 
 // CacheControlParamType defines model for CacheControlParam.Type.
 type CacheControlParamType string
+
+// CallEvent defines model for CallEvent.
+type CallEvent struct {
+	// Arguments The whole of a function's arguments, when they are done
+	Arguments *string `json:"arguments,omitempty"`
+	Delta     *string `json:"delta,omitempty"`
+
+	// Input The whole of a custom tool's input, when it is done
+	Input  *string `json:"input,omitempty"`
+	ItemId string  `json:"item_id"`
+
+	// Name Of the function, when its arguments are done
+	Name           *string       `json:"name,omitempty"`
+	OutputIndex    int64         `json:"output_index"`
+	SequenceNumber int64         `json:"sequence_number"`
+	Type           CallEventType `json:"type"`
+}
+
+// CallEventType defines model for CallEvent.Type.
+type CallEventType string
 
 // ChatChoice defines model for ChatChoice.
 type ChatChoice struct {
@@ -1711,6 +2226,56 @@ type Counted struct {
 	InputTokens int64 `json:"input_tokens"`
 }
 
+// CustomCallItem defines model for CustomCallItem.
+type CustomCallItem struct {
+	// CallId By which its custom_tool_call_output names it
+	CallId string               `json:"call_id"`
+	Id     string               `json:"id"`
+	Input  string               `json:"input"`
+	Name   string               `json:"name"`
+	Status CustomCallItemStatus `json:"status"`
+	Type   CustomCallItemType   `json:"type"`
+}
+
+// CustomCallItemStatus defines model for CustomCallItem.Status.
+type CustomCallItemStatus string
+
+// CustomCallItemType defines model for CustomCallItem.Type.
+type CustomCallItemType string
+
+// CustomCallItemParam defines model for CustomCallItemParam.
+type CustomCallItemParam struct {
+	CallId string                  `json:"call_id"`
+	Input  string                  `json:"input"`
+	Name   string                  `json:"name"`
+	Type   CustomCallItemParamType `json:"type"`
+}
+
+// CustomCallItemParamType defines model for CustomCallItemParam.Type.
+type CustomCallItemParamType string
+
+// CustomOutputItemParam defines model for CustomOutputItemParam.
+type CustomOutputItemParam struct {
+	// CallId Of a call before it
+	CallId string                       `json:"call_id"`
+	Output CustomOutputItemParam_Output `json:"output"`
+	Type   CustomOutputItemParamType    `json:"type"`
+}
+
+// CustomOutputItemParamOutput0 defines model for CustomOutputItemParam.Output.0.
+type CustomOutputItemParamOutput0 = string
+
+// CustomOutputItemParamOutput1 defines model for CustomOutputItemParam.Output.1.
+type CustomOutputItemParamOutput1 = []ResponsePartParam
+
+// CustomOutputItemParam_Output defines model for CustomOutputItemParam.Output.
+type CustomOutputItemParam_Output struct {
+	union json.RawMessage
+}
+
+// CustomOutputItemParamType defines model for CustomOutputItemParam.Type.
+type CustomOutputItemParamType string
+
 // Delta defines model for Delta.
 type Delta struct {
 	union json.RawMessage
@@ -1838,10 +2403,63 @@ type Explanation struct {
 	Respelled bool `json:"respelled"`
 }
 
+// FunctionCallItem defines model for FunctionCallItem.
+type FunctionCallItem struct {
+	// Arguments A JSON object
+	Arguments string `json:"arguments"`
+
+	// CallId By which its function_call_output names it
+	CallId string                 `json:"call_id"`
+	Id     string                 `json:"id"`
+	Name   string                 `json:"name"`
+	Status FunctionCallItemStatus `json:"status"`
+	Type   FunctionCallItemType   `json:"type"`
+}
+
+// FunctionCallItemStatus defines model for FunctionCallItem.Status.
+type FunctionCallItemStatus string
+
+// FunctionCallItemType defines model for FunctionCallItem.Type.
+type FunctionCallItemType string
+
+// FunctionCallItemParam defines model for FunctionCallItemParam.
+type FunctionCallItemParam struct {
+	// Arguments A JSON object
+	Arguments string                    `json:"arguments"`
+	CallId    string                    `json:"call_id"`
+	Name      string                    `json:"name"`
+	Type      FunctionCallItemParamType `json:"type"`
+}
+
+// FunctionCallItemParamType defines model for FunctionCallItemParam.Type.
+type FunctionCallItemParamType string
+
 // FunctionNameParam defines model for FunctionNameParam.
 type FunctionNameParam struct {
 	Name string `json:"name"`
 }
+
+// FunctionOutputItemParam defines model for FunctionOutputItemParam.
+type FunctionOutputItemParam struct {
+	// CallId Of a call before it
+	CallId string                         `json:"call_id"`
+	Output FunctionOutputItemParam_Output `json:"output"`
+	Type   FunctionOutputItemParamType    `json:"type"`
+}
+
+// FunctionOutputItemParamOutput0 defines model for FunctionOutputItemParam.Output.0.
+type FunctionOutputItemParamOutput0 = string
+
+// FunctionOutputItemParamOutput1 defines model for FunctionOutputItemParam.Output.1.
+type FunctionOutputItemParamOutput1 = []ResponsePartParam
+
+// FunctionOutputItemParam_Output defines model for FunctionOutputItemParam.Output.
+type FunctionOutputItemParam_Output struct {
+	union json.RawMessage
+}
+
+// FunctionOutputItemParamType defines model for FunctionOutputItemParam.Type.
+type FunctionOutputItemParamType string
 
 // FunctionParam defines model for FunctionParam.
 type FunctionParam struct {
@@ -1888,6 +2506,17 @@ type InputSchemaParam struct {
 // InputSchemaParamType defines model for InputSchemaParam.Type.
 type InputSchemaParamType string
 
+// ItemEvent defines model for ItemEvent.
+type ItemEvent struct {
+	Item           ResponseOutputItem `json:"item"`
+	OutputIndex    int64              `json:"output_index"`
+	SequenceNumber int64              `json:"sequence_number"`
+	Type           ItemEventType      `json:"type"`
+}
+
+// ItemEventType defines model for ItemEvent.Type.
+type ItemEventType string
+
 // Liveness defines model for Liveness.
 type Liveness struct {
 	Status string `json:"status"`
@@ -1925,6 +2554,48 @@ type MessageDeltaEvent struct {
 
 // MessageDeltaEventType defines model for MessageDeltaEvent.Type.
 type MessageDeltaEventType string
+
+// MessageItem defines model for MessageItem.
+type MessageItem struct {
+	Content []OutputText      `json:"content"`
+	Id      string            `json:"id"`
+	Role    MessageItemRole   `json:"role"`
+	Status  MessageItemStatus `json:"status"`
+	Type    MessageItemType   `json:"type"`
+}
+
+// MessageItemRole defines model for MessageItem.Role.
+type MessageItemRole string
+
+// MessageItemStatus defines model for MessageItem.Status.
+type MessageItemStatus string
+
+// MessageItemType defines model for MessageItem.Type.
+type MessageItemType string
+
+// MessageItemParam defines model for MessageItemParam.
+type MessageItemParam struct {
+	Content MessageItemParam_Content `json:"content"`
+	Role    MessageItemParamRole     `json:"role"`
+	Type    MessageItemParamType     `json:"type"`
+}
+
+// MessageItemParamContent0 defines model for MessageItemParam.Content.0.
+type MessageItemParamContent0 = string
+
+// MessageItemParamContent1 defines model for MessageItemParam.Content.1.
+type MessageItemParamContent1 = []ResponsePartParam
+
+// MessageItemParam_Content defines model for MessageItemParam.Content.
+type MessageItemParam_Content struct {
+	union json.RawMessage
+}
+
+// MessageItemParamRole defines model for MessageItemParam.Role.
+type MessageItemParamRole string
+
+// MessageItemParamType defines model for MessageItemParam.Type.
+type MessageItemParamType string
 
 // MessageParam defines model for MessageParam.
 type MessageParam struct {
@@ -2186,6 +2857,30 @@ type OutputFormatParam struct {
 // OutputFormatParamType defines model for OutputFormatParam.Type.
 type OutputFormatParamType string
 
+// OutputText defines model for OutputText.
+type OutputText struct {
+	// Annotations Always empty
+	Annotations []string       `json:"annotations"`
+	Text        string         `json:"text"`
+	Type        OutputTextType `json:"type"`
+}
+
+// OutputTextType defines model for OutputText.Type.
+type OutputTextType string
+
+// PartEvent defines model for PartEvent.
+type PartEvent struct {
+	ContentIndex   int64         `json:"content_index"`
+	ItemId         string        `json:"item_id"`
+	OutputIndex    int64         `json:"output_index"`
+	Part           OutputText    `json:"part"`
+	SequenceNumber int64         `json:"sequence_number"`
+	Type           PartEventType `json:"type"`
+}
+
+// PartEventType defines model for PartEvent.Type.
+type PartEventType string
+
 // PingEvent defines model for PingEvent.
 type PingEvent struct {
 	Type PingEventType `json:"type"`
@@ -2235,6 +2930,26 @@ type Readiness struct {
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// ReasoningItemParam defines model for ReasoningItemParam.
+type ReasoningItemParam struct {
+	Content *ReasoningItemParam_Content `json:"content,omitempty"`
+	Type    ReasoningItemParamType      `json:"type"`
+}
+
+// ReasoningItemParamContent0 defines model for ReasoningItemParam.Content.0.
+type ReasoningItemParamContent0 = string
+
+// ReasoningItemParamContent1 defines model for ReasoningItemParam.Content.1.
+type ReasoningItemParamContent1 = []ResponsePartParam
+
+// ReasoningItemParam_Content defines model for ReasoningItemParam.Content.
+type ReasoningItemParam_Content struct {
+	union json.RawMessage
+}
+
+// ReasoningItemParamType defines model for ReasoningItemParam.Type.
+type ReasoningItemParamType string
+
 // RedactedThinkingBlockParam defines model for RedactedThinkingBlockParam.
 type RedactedThinkingBlockParam struct {
 	Data string                         `json:"data"`
@@ -2244,9 +2959,192 @@ type RedactedThinkingBlockParam struct {
 // RedactedThinkingBlockParamType defines model for RedactedThinkingBlockParam.Type.
 type RedactedThinkingBlockParamType string
 
+// Response defines model for Response.
+type Response struct {
+	// CreatedAt In seconds since 1970
+	CreatedAt         int64                `json:"created_at"`
+	Error             *ResponseError       `json:"error,omitempty"`
+	Id                string               `json:"id"`
+	IncompleteDetails *ResponseIncomplete  `json:"incomplete_details,omitempty"`
+	Model             string               `json:"model"`
+	Object            ResponseObject       `json:"object"`
+	Output            []ResponseOutputItem `json:"output"`
+	ParallelToolCalls bool                 `json:"parallel_tool_calls"`
+	Status            ResponseStatus       `json:"status"`
+
+	// ToolChoice Always auto: the request says it, and is not sent back
+	ToolChoice string `json:"tool_choice"`
+
+	// Tools Always empty, for the same reason
+	Tools []string       `json:"tools"`
+	Usage *ResponseUsage `json:"usage,omitempty"`
+}
+
+// ResponseObject defines model for Response.Object.
+type ResponseObject string
+
+// ResponseStatus defines model for Response.Status.
+type ResponseStatus string
+
+// ResponseError defines model for ResponseError.
+type ResponseError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
 // ResponseFormatParam defines model for ResponseFormatParam.
 type ResponseFormatParam struct {
 	union json.RawMessage
+}
+
+// ResponseIncomplete defines model for ResponseIncomplete.
+type ResponseIncomplete struct {
+	Reason ResponseIncompleteReason `json:"reason"`
+}
+
+// ResponseIncompleteReason defines model for ResponseIncomplete.Reason.
+type ResponseIncompleteReason string
+
+// ResponseInputDetails defines model for ResponseInputDetails.
+type ResponseInputDetails struct {
+	// CachedTokens Of the input's tokens those that were read from a tier of the cache
+	CachedTokens int64 `json:"cached_tokens"`
+}
+
+// ResponseInputItem defines model for ResponseInputItem.
+type ResponseInputItem struct {
+	union json.RawMessage
+}
+
+// ResponseOutputDetails defines model for ResponseOutputDetails.
+type ResponseOutputDetails struct {
+	// ReasoningTokens Always 0: they are not told apart
+	ReasoningTokens int64 `json:"reasoning_tokens"`
+}
+
+// ResponseOutputItem defines model for ResponseOutputItem.
+type ResponseOutputItem struct {
+	union json.RawMessage
+}
+
+// ResponsePartParam defines model for ResponsePartParam.
+type ResponsePartParam struct {
+	Text string                `json:"text"`
+	Type ResponsePartParamType `json:"type"`
+}
+
+// ResponsePartParamType defines model for ResponsePartParam.Type.
+type ResponsePartParamType string
+
+// ResponseRequest defines model for ResponseRequest.
+type ResponseRequest struct {
+	// Input What the user says, or all that was said
+	Input ResponseRequest_Input `json:"input"`
+
+	// Instructions A system prompt before the input
+	Instructions    *string  `json:"instructions,omitempty"`
+	MaxOutputTokens *int64   `json:"max_output_tokens,omitempty"`
+	MinP            *float64 `json:"min_p,omitempty"`
+
+	// Model The loaded model, or an alias of it
+	Model string `json:"model"`
+
+	// ParallelToolCalls false: one call at most
+	ParallelToolCalls *bool `json:"parallel_tool_calls,omitempty"`
+
+	// PromptCacheKey Names the agent if neither a header nor user does
+	PromptCacheKey *string                     `json:"prompt_cache_key,omitempty"`
+	Seed           *int64                      `json:"seed,omitempty"`
+	Stream         *bool                       `json:"stream,omitempty"`
+	Temperature    *float64                    `json:"temperature,omitempty"`
+	Text           *ResponseTextParam          `json:"text,omitempty"`
+	ToolChoice     *ResponseRequest_ToolChoice `json:"tool_choice,omitempty"`
+	Tools          *[]ResponseToolParam        `json:"tools,omitempty"`
+	TopK           *int64                      `json:"top_k,omitempty"`
+	TopP           *float64                    `json:"top_p,omitempty"`
+
+	// User Names the agent if no header does
+	User *string `json:"user,omitempty"`
+}
+
+// ResponseRequestInput0 defines model for ResponseRequest.Input.0.
+type ResponseRequestInput0 = string
+
+// ResponseRequestInput1 defines model for ResponseRequest.Input.1.
+type ResponseRequestInput1 = []ResponseInputItem
+
+// ResponseRequest_Input What the user says, or all that was said
+type ResponseRequest_Input struct {
+	union json.RawMessage
+}
+
+// ResponseRequestToolChoice0 defines model for ResponseRequest.ToolChoice.0.
+type ResponseRequestToolChoice0 string
+
+// ResponseRequestToolChoice1 defines model for ResponseRequest.ToolChoice.1.
+type ResponseRequestToolChoice1 struct {
+	Name                 *string                        `json:"name,omitempty"`
+	Type                 ResponseRequestToolChoice1Type `json:"type"`
+	AdditionalProperties map[string]interface{}         `json:"-"`
+}
+
+// ResponseRequestToolChoice1Type defines model for ResponseRequest.ToolChoice.1.Type.
+type ResponseRequestToolChoice1Type string
+
+// ResponseRequest_ToolChoice defines model for ResponseRequest.ToolChoice.
+type ResponseRequest_ToolChoice struct {
+	union json.RawMessage
+}
+
+// ResponseSchemaFormatParam defines model for ResponseSchemaFormatParam.
+type ResponseSchemaFormatParam struct {
+	Name *string `json:"name,omitempty"`
+
+	// Schema A JSON schema
+	Schema map[string]interface{}        `json:"schema"`
+	Type   ResponseSchemaFormatParamType `json:"type"`
+}
+
+// ResponseSchemaFormatParamType defines model for ResponseSchemaFormatParam.Type.
+type ResponseSchemaFormatParamType string
+
+// ResponseStreamEvent defines model for ResponseStreamEvent.
+type ResponseStreamEvent struct {
+	union json.RawMessage
+}
+
+// ResponseTextFormatParam defines model for ResponseTextFormatParam.
+type ResponseTextFormatParam struct {
+	union json.RawMessage
+}
+
+// ResponseTextParam defines model for ResponseTextParam.
+type ResponseTextParam struct {
+	Format *ResponseTextFormatParam `json:"format,omitempty"`
+}
+
+// ResponseToolParam defines model for ResponseToolParam.
+type ResponseToolParam struct {
+	Description *string `json:"description,omitempty"`
+	Name        *string `json:"name,omitempty"`
+
+	// Parameters A JSON schema
+	Parameters *map[string]interface{} `json:"parameters,omitempty"`
+
+	// Strict The arguments of calls are held to the schema
+	Strict *bool `json:"strict,omitempty"`
+
+	// Type function, or custom for a tool that takes a text; tools of other types are left out
+	Type string `json:"type"`
+}
+
+// ResponseUsage defines model for ResponseUsage.
+type ResponseUsage struct {
+	InputTokens         int64                 `json:"input_tokens"`
+	InputTokensDetails  ResponseInputDetails  `json:"input_tokens_details"`
+	OutputTokens        int64                 `json:"output_tokens"`
+	OutputTokensDetails ResponseOutputDetails `json:"output_tokens_details"`
+	TotalTokens         int64                 `json:"total_tokens"`
 }
 
 // SchemaFormatParam defines model for SchemaFormatParam.
@@ -2270,6 +3168,16 @@ type StartProgress struct {
 
 // StartProgressStatus defines model for StartProgress.Status.
 type StartProgressStatus string
+
+// StateEvent defines model for StateEvent.
+type StateEvent struct {
+	Response       Response       `json:"response"`
+	SequenceNumber int64          `json:"sequence_number"`
+	Type           StateEventType `json:"type"`
+}
+
+// StateEventType defines model for StateEvent.Type.
+type StateEventType string
 
 // StopFields defines model for StopFields.
 type StopFields struct {
@@ -2408,6 +3316,24 @@ type TextDelta struct {
 
 // TextDeltaType defines model for TextDelta.Type.
 type TextDeltaType string
+
+// TextEvent defines model for TextEvent.
+type TextEvent struct {
+	ContentIndex int64 `json:"content_index"`
+
+	// Delta What the text grows by
+	Delta          *string `json:"delta,omitempty"`
+	ItemId         string  `json:"item_id"`
+	OutputIndex    int64   `json:"output_index"`
+	SequenceNumber int64   `json:"sequence_number"`
+
+	// Text The whole text, when it is done
+	Text *string       `json:"text,omitempty"`
+	Type TextEventType `json:"type"`
+}
+
+// TextEventType defines model for TextEvent.Type.
+type TextEventType string
 
 // TextFormatParam defines model for TextFormatParam.
 type TextFormatParam struct {
@@ -2797,6 +3723,18 @@ type CountTokensParams struct {
 	XRequestID *string `json:"X-Request-ID,omitempty"`
 }
 
+// CreateResponseParams defines parameters for CreateResponse.
+type CreateResponseParams struct {
+	// XAgentID The agent whose conversation this is
+	XAgentID *string `json:"X-Agent-ID,omitempty"`
+
+	// XSessionID The same, if X-Agent-ID is absent
+	XSessionID *string `json:"X-Session-ID,omitempty"`
+
+	// XRequestID An id for this request; it is on the answer and in the log
+	XRequestID *string `json:"X-Request-ID,omitempty"`
+}
+
 // AdminEvictAgentJSONRequestBody defines body for AdminEvictAgent for application/json ContentType.
 type AdminEvictAgentJSONRequestBody = AgentEviction
 
@@ -2826,6 +3764,9 @@ type CreateMessageJSONRequestBody = MessageRequest
 
 // CountTokensJSONRequestBody defines body for CountTokens for application/json ContentType.
 type CountTokensJSONRequestBody = CountRequest
+
+// CreateResponseJSONRequestBody defines body for CreateResponse for application/json ContentType.
+type CreateResponseJSONRequestBody = ResponseRequest
 
 // Getter for additional properties for InputSchemaParam. Returns the specified
 // element and whether it was found
@@ -2878,6 +3819,87 @@ func (a *InputSchemaParam) UnmarshalJSON(b []byte) error {
 func (a InputSchemaParam) MarshalJSON() ([]byte, error) {
 	var err error
 	object := make(map[string]json.RawMessage)
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ResponseRequestToolChoice1. Returns the specified
+// element and whether it was found
+func (a ResponseRequestToolChoice1) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ResponseRequestToolChoice1
+func (a *ResponseRequestToolChoice1) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ResponseRequestToolChoice1 to handle AdditionalProperties
+func (a *ResponseRequestToolChoice1) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["name"]; found {
+		err = json.Unmarshal(raw, &a.Name)
+		if err != nil {
+			return fmt.Errorf("error reading 'name': %w", err)
+		}
+		delete(object, "name")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ResponseRequestToolChoice1 to handle AdditionalProperties
+func (a ResponseRequestToolChoice1) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Name != nil {
+		object["name"], err = json.Marshal(a.Name)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'name': %w", err)
+		}
+	}
 
 	object["type"], err = json.Marshal(a.Type)
 	if err != nil {
@@ -3784,6 +4806,68 @@ func (t *CountRequest_System) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsCustomOutputItemParamOutput0 returns the union data inside the CustomOutputItemParam_Output as a CustomOutputItemParamOutput0
+func (t CustomOutputItemParam_Output) AsCustomOutputItemParamOutput0() (CustomOutputItemParamOutput0, error) {
+	var body CustomOutputItemParamOutput0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCustomOutputItemParamOutput0 overwrites any union data inside the CustomOutputItemParam_Output as the provided CustomOutputItemParamOutput0
+func (t *CustomOutputItemParam_Output) FromCustomOutputItemParamOutput0(v CustomOutputItemParamOutput0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeCustomOutputItemParamOutput0 performs a merge with any union data inside the CustomOutputItemParam_Output, using the provided CustomOutputItemParamOutput0
+func (t *CustomOutputItemParam_Output) MergeCustomOutputItemParamOutput0(v CustomOutputItemParamOutput0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCustomOutputItemParamOutput1 returns the union data inside the CustomOutputItemParam_Output as a CustomOutputItemParamOutput1
+func (t CustomOutputItemParam_Output) AsCustomOutputItemParamOutput1() (CustomOutputItemParamOutput1, error) {
+	var body CustomOutputItemParamOutput1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCustomOutputItemParamOutput1 overwrites any union data inside the CustomOutputItemParam_Output as the provided CustomOutputItemParamOutput1
+func (t *CustomOutputItemParam_Output) FromCustomOutputItemParamOutput1(v CustomOutputItemParamOutput1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeCustomOutputItemParamOutput1 performs a merge with any union data inside the CustomOutputItemParam_Output, using the provided CustomOutputItemParamOutput1
+func (t *CustomOutputItemParam_Output) MergeCustomOutputItemParamOutput1(v CustomOutputItemParamOutput1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CustomOutputItemParam_Output) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CustomOutputItemParam_Output) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // AsInputJSONDelta returns the union data inside the Delta as a InputJSONDelta
 func (t Delta) AsInputJSONDelta() (InputJSONDelta, error) {
 	var body InputJSONDelta
@@ -3943,6 +5027,130 @@ func (t DeveloperMessageParam_Content) MarshalJSON() ([]byte, error) {
 }
 
 func (t *DeveloperMessageParam_Content) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsFunctionOutputItemParamOutput0 returns the union data inside the FunctionOutputItemParam_Output as a FunctionOutputItemParamOutput0
+func (t FunctionOutputItemParam_Output) AsFunctionOutputItemParamOutput0() (FunctionOutputItemParamOutput0, error) {
+	var body FunctionOutputItemParamOutput0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunctionOutputItemParamOutput0 overwrites any union data inside the FunctionOutputItemParam_Output as the provided FunctionOutputItemParamOutput0
+func (t *FunctionOutputItemParam_Output) FromFunctionOutputItemParamOutput0(v FunctionOutputItemParamOutput0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFunctionOutputItemParamOutput0 performs a merge with any union data inside the FunctionOutputItemParam_Output, using the provided FunctionOutputItemParamOutput0
+func (t *FunctionOutputItemParam_Output) MergeFunctionOutputItemParamOutput0(v FunctionOutputItemParamOutput0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFunctionOutputItemParamOutput1 returns the union data inside the FunctionOutputItemParam_Output as a FunctionOutputItemParamOutput1
+func (t FunctionOutputItemParam_Output) AsFunctionOutputItemParamOutput1() (FunctionOutputItemParamOutput1, error) {
+	var body FunctionOutputItemParamOutput1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunctionOutputItemParamOutput1 overwrites any union data inside the FunctionOutputItemParam_Output as the provided FunctionOutputItemParamOutput1
+func (t *FunctionOutputItemParam_Output) FromFunctionOutputItemParamOutput1(v FunctionOutputItemParamOutput1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFunctionOutputItemParamOutput1 performs a merge with any union data inside the FunctionOutputItemParam_Output, using the provided FunctionOutputItemParamOutput1
+func (t *FunctionOutputItemParam_Output) MergeFunctionOutputItemParamOutput1(v FunctionOutputItemParamOutput1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t FunctionOutputItemParam_Output) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *FunctionOutputItemParam_Output) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsMessageItemParamContent0 returns the union data inside the MessageItemParam_Content as a MessageItemParamContent0
+func (t MessageItemParam_Content) AsMessageItemParamContent0() (MessageItemParamContent0, error) {
+	var body MessageItemParamContent0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMessageItemParamContent0 overwrites any union data inside the MessageItemParam_Content as the provided MessageItemParamContent0
+func (t *MessageItemParam_Content) FromMessageItemParamContent0(v MessageItemParamContent0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMessageItemParamContent0 performs a merge with any union data inside the MessageItemParam_Content, using the provided MessageItemParamContent0
+func (t *MessageItemParam_Content) MergeMessageItemParamContent0(v MessageItemParamContent0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMessageItemParamContent1 returns the union data inside the MessageItemParam_Content as a MessageItemParamContent1
+func (t MessageItemParam_Content) AsMessageItemParamContent1() (MessageItemParamContent1, error) {
+	var body MessageItemParamContent1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMessageItemParamContent1 overwrites any union data inside the MessageItemParam_Content as the provided MessageItemParamContent1
+func (t *MessageItemParam_Content) FromMessageItemParamContent1(v MessageItemParamContent1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMessageItemParamContent1 performs a merge with any union data inside the MessageItemParam_Content, using the provided MessageItemParamContent1
+func (t *MessageItemParam_Content) MergeMessageItemParamContent1(v MessageItemParamContent1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t MessageItemParam_Content) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *MessageItemParam_Content) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -4172,6 +5380,68 @@ func (t *NamedChoiceParam) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsReasoningItemParamContent0 returns the union data inside the ReasoningItemParam_Content as a ReasoningItemParamContent0
+func (t ReasoningItemParam_Content) AsReasoningItemParamContent0() (ReasoningItemParamContent0, error) {
+	var body ReasoningItemParamContent0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReasoningItemParamContent0 overwrites any union data inside the ReasoningItemParam_Content as the provided ReasoningItemParamContent0
+func (t *ReasoningItemParam_Content) FromReasoningItemParamContent0(v ReasoningItemParamContent0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeReasoningItemParamContent0 performs a merge with any union data inside the ReasoningItemParam_Content, using the provided ReasoningItemParamContent0
+func (t *ReasoningItemParam_Content) MergeReasoningItemParamContent0(v ReasoningItemParamContent0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsReasoningItemParamContent1 returns the union data inside the ReasoningItemParam_Content as a ReasoningItemParamContent1
+func (t ReasoningItemParam_Content) AsReasoningItemParamContent1() (ReasoningItemParamContent1, error) {
+	var body ReasoningItemParamContent1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReasoningItemParamContent1 overwrites any union data inside the ReasoningItemParam_Content as the provided ReasoningItemParamContent1
+func (t *ReasoningItemParam_Content) FromReasoningItemParamContent1(v ReasoningItemParamContent1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeReasoningItemParamContent1 performs a merge with any union data inside the ReasoningItemParam_Content, using the provided ReasoningItemParamContent1
+func (t *ReasoningItemParam_Content) MergeReasoningItemParamContent1(v ReasoningItemParamContent1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ReasoningItemParam_Content) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ReasoningItemParam_Content) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // AsObjectFormatParam returns the union data inside the ResponseFormatParam as a ObjectFormatParam
 func (t ResponseFormatParam) AsObjectFormatParam() (ObjectFormatParam, error) {
 	var body ObjectFormatParam
@@ -4305,6 +5575,838 @@ func (t ResponseFormatParam) MarshalJSON() ([]byte, error) {
 }
 
 func (t *ResponseFormatParam) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsCustomCallItemParam returns the union data inside the ResponseInputItem as a CustomCallItemParam
+func (t ResponseInputItem) AsCustomCallItemParam() (CustomCallItemParam, error) {
+	var body CustomCallItemParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCustomCallItemParam overwrites any union data inside the ResponseInputItem as the provided CustomCallItemParam
+func (t *ResponseInputItem) FromCustomCallItemParam(v CustomCallItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"custom_tool_call"}`))
+	t.union = b
+	return err
+}
+
+// MergeCustomCallItemParam performs a merge with any union data inside the ResponseInputItem, using the provided CustomCallItemParam
+func (t *ResponseInputItem) MergeCustomCallItemParam(v CustomCallItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"custom_tool_call"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCustomOutputItemParam returns the union data inside the ResponseInputItem as a CustomOutputItemParam
+func (t ResponseInputItem) AsCustomOutputItemParam() (CustomOutputItemParam, error) {
+	var body CustomOutputItemParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCustomOutputItemParam overwrites any union data inside the ResponseInputItem as the provided CustomOutputItemParam
+func (t *ResponseInputItem) FromCustomOutputItemParam(v CustomOutputItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"custom_tool_call_output"}`))
+	t.union = b
+	return err
+}
+
+// MergeCustomOutputItemParam performs a merge with any union data inside the ResponseInputItem, using the provided CustomOutputItemParam
+func (t *ResponseInputItem) MergeCustomOutputItemParam(v CustomOutputItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"custom_tool_call_output"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFunctionCallItemParam returns the union data inside the ResponseInputItem as a FunctionCallItemParam
+func (t ResponseInputItem) AsFunctionCallItemParam() (FunctionCallItemParam, error) {
+	var body FunctionCallItemParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunctionCallItemParam overwrites any union data inside the ResponseInputItem as the provided FunctionCallItemParam
+func (t *ResponseInputItem) FromFunctionCallItemParam(v FunctionCallItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"function_call"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunctionCallItemParam performs a merge with any union data inside the ResponseInputItem, using the provided FunctionCallItemParam
+func (t *ResponseInputItem) MergeFunctionCallItemParam(v FunctionCallItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"function_call"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFunctionOutputItemParam returns the union data inside the ResponseInputItem as a FunctionOutputItemParam
+func (t ResponseInputItem) AsFunctionOutputItemParam() (FunctionOutputItemParam, error) {
+	var body FunctionOutputItemParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunctionOutputItemParam overwrites any union data inside the ResponseInputItem as the provided FunctionOutputItemParam
+func (t *ResponseInputItem) FromFunctionOutputItemParam(v FunctionOutputItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"function_call_output"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunctionOutputItemParam performs a merge with any union data inside the ResponseInputItem, using the provided FunctionOutputItemParam
+func (t *ResponseInputItem) MergeFunctionOutputItemParam(v FunctionOutputItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"function_call_output"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMessageItemParam returns the union data inside the ResponseInputItem as a MessageItemParam
+func (t ResponseInputItem) AsMessageItemParam() (MessageItemParam, error) {
+	var body MessageItemParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMessageItemParam overwrites any union data inside the ResponseInputItem as the provided MessageItemParam
+func (t *ResponseInputItem) FromMessageItemParam(v MessageItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message"}`))
+	t.union = b
+	return err
+}
+
+// MergeMessageItemParam performs a merge with any union data inside the ResponseInputItem, using the provided MessageItemParam
+func (t *ResponseInputItem) MergeMessageItemParam(v MessageItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsReasoningItemParam returns the union data inside the ResponseInputItem as a ReasoningItemParam
+func (t ResponseInputItem) AsReasoningItemParam() (ReasoningItemParam, error) {
+	var body ReasoningItemParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReasoningItemParam overwrites any union data inside the ResponseInputItem as the provided ReasoningItemParam
+func (t *ResponseInputItem) FromReasoningItemParam(v ReasoningItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"reasoning"}`))
+	t.union = b
+	return err
+}
+
+// MergeReasoningItemParam performs a merge with any union data inside the ResponseInputItem, using the provided ReasoningItemParam
+func (t *ResponseInputItem) MergeReasoningItemParam(v ReasoningItemParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"reasoning"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ResponseInputItem) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"type"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t ResponseInputItem) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "custom_tool_call":
+		return t.AsCustomCallItemParam()
+	case "custom_tool_call_output":
+		return t.AsCustomOutputItemParam()
+	case "function_call":
+		return t.AsFunctionCallItemParam()
+	case "function_call_output":
+		return t.AsFunctionOutputItemParam()
+	case "message":
+		return t.AsMessageItemParam()
+	case "reasoning":
+		return t.AsReasoningItemParam()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t ResponseInputItem) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ResponseInputItem) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsCustomCallItem returns the union data inside the ResponseOutputItem as a CustomCallItem
+func (t ResponseOutputItem) AsCustomCallItem() (CustomCallItem, error) {
+	var body CustomCallItem
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCustomCallItem overwrites any union data inside the ResponseOutputItem as the provided CustomCallItem
+func (t *ResponseOutputItem) FromCustomCallItem(v CustomCallItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"custom_tool_call"}`))
+	t.union = b
+	return err
+}
+
+// MergeCustomCallItem performs a merge with any union data inside the ResponseOutputItem, using the provided CustomCallItem
+func (t *ResponseOutputItem) MergeCustomCallItem(v CustomCallItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"custom_tool_call"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFunctionCallItem returns the union data inside the ResponseOutputItem as a FunctionCallItem
+func (t ResponseOutputItem) AsFunctionCallItem() (FunctionCallItem, error) {
+	var body FunctionCallItem
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunctionCallItem overwrites any union data inside the ResponseOutputItem as the provided FunctionCallItem
+func (t *ResponseOutputItem) FromFunctionCallItem(v FunctionCallItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"function_call"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunctionCallItem performs a merge with any union data inside the ResponseOutputItem, using the provided FunctionCallItem
+func (t *ResponseOutputItem) MergeFunctionCallItem(v FunctionCallItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"function_call"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMessageItem returns the union data inside the ResponseOutputItem as a MessageItem
+func (t ResponseOutputItem) AsMessageItem() (MessageItem, error) {
+	var body MessageItem
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMessageItem overwrites any union data inside the ResponseOutputItem as the provided MessageItem
+func (t *ResponseOutputItem) FromMessageItem(v MessageItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message"}`))
+	t.union = b
+	return err
+}
+
+// MergeMessageItem performs a merge with any union data inside the ResponseOutputItem, using the provided MessageItem
+func (t *ResponseOutputItem) MergeMessageItem(v MessageItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ResponseOutputItem) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"type"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t ResponseOutputItem) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "custom_tool_call":
+		return t.AsCustomCallItem()
+	case "function_call":
+		return t.AsFunctionCallItem()
+	case "message":
+		return t.AsMessageItem()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t ResponseOutputItem) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ResponseOutputItem) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsResponseRequestInput0 returns the union data inside the ResponseRequest_Input as a ResponseRequestInput0
+func (t ResponseRequest_Input) AsResponseRequestInput0() (ResponseRequestInput0, error) {
+	var body ResponseRequestInput0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromResponseRequestInput0 overwrites any union data inside the ResponseRequest_Input as the provided ResponseRequestInput0
+func (t *ResponseRequest_Input) FromResponseRequestInput0(v ResponseRequestInput0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeResponseRequestInput0 performs a merge with any union data inside the ResponseRequest_Input, using the provided ResponseRequestInput0
+func (t *ResponseRequest_Input) MergeResponseRequestInput0(v ResponseRequestInput0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsResponseRequestInput1 returns the union data inside the ResponseRequest_Input as a ResponseRequestInput1
+func (t ResponseRequest_Input) AsResponseRequestInput1() (ResponseRequestInput1, error) {
+	var body ResponseRequestInput1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromResponseRequestInput1 overwrites any union data inside the ResponseRequest_Input as the provided ResponseRequestInput1
+func (t *ResponseRequest_Input) FromResponseRequestInput1(v ResponseRequestInput1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeResponseRequestInput1 performs a merge with any union data inside the ResponseRequest_Input, using the provided ResponseRequestInput1
+func (t *ResponseRequest_Input) MergeResponseRequestInput1(v ResponseRequestInput1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ResponseRequest_Input) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ResponseRequest_Input) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsResponseRequestToolChoice0 returns the union data inside the ResponseRequest_ToolChoice as a ResponseRequestToolChoice0
+func (t ResponseRequest_ToolChoice) AsResponseRequestToolChoice0() (ResponseRequestToolChoice0, error) {
+	var body ResponseRequestToolChoice0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromResponseRequestToolChoice0 overwrites any union data inside the ResponseRequest_ToolChoice as the provided ResponseRequestToolChoice0
+func (t *ResponseRequest_ToolChoice) FromResponseRequestToolChoice0(v ResponseRequestToolChoice0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeResponseRequestToolChoice0 performs a merge with any union data inside the ResponseRequest_ToolChoice, using the provided ResponseRequestToolChoice0
+func (t *ResponseRequest_ToolChoice) MergeResponseRequestToolChoice0(v ResponseRequestToolChoice0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsResponseRequestToolChoice1 returns the union data inside the ResponseRequest_ToolChoice as a ResponseRequestToolChoice1
+func (t ResponseRequest_ToolChoice) AsResponseRequestToolChoice1() (ResponseRequestToolChoice1, error) {
+	var body ResponseRequestToolChoice1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromResponseRequestToolChoice1 overwrites any union data inside the ResponseRequest_ToolChoice as the provided ResponseRequestToolChoice1
+func (t *ResponseRequest_ToolChoice) FromResponseRequestToolChoice1(v ResponseRequestToolChoice1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeResponseRequestToolChoice1 performs a merge with any union data inside the ResponseRequest_ToolChoice, using the provided ResponseRequestToolChoice1
+func (t *ResponseRequest_ToolChoice) MergeResponseRequestToolChoice1(v ResponseRequestToolChoice1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ResponseRequest_ToolChoice) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ResponseRequest_ToolChoice) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsStateEvent returns the union data inside the ResponseStreamEvent as a StateEvent
+func (t ResponseStreamEvent) AsStateEvent() (StateEvent, error) {
+	var body StateEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromStateEvent overwrites any union data inside the ResponseStreamEvent as the provided StateEvent
+func (t *ResponseStreamEvent) FromStateEvent(v StateEvent) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeStateEvent performs a merge with any union data inside the ResponseStreamEvent, using the provided StateEvent
+func (t *ResponseStreamEvent) MergeStateEvent(v StateEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPartEvent returns the union data inside the ResponseStreamEvent as a PartEvent
+func (t ResponseStreamEvent) AsPartEvent() (PartEvent, error) {
+	var body PartEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPartEvent overwrites any union data inside the ResponseStreamEvent as the provided PartEvent
+func (t *ResponseStreamEvent) FromPartEvent(v PartEvent) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergePartEvent performs a merge with any union data inside the ResponseStreamEvent, using the provided PartEvent
+func (t *ResponseStreamEvent) MergePartEvent(v PartEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCallEvent returns the union data inside the ResponseStreamEvent as a CallEvent
+func (t ResponseStreamEvent) AsCallEvent() (CallEvent, error) {
+	var body CallEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCallEvent overwrites any union data inside the ResponseStreamEvent as the provided CallEvent
+func (t *ResponseStreamEvent) FromCallEvent(v CallEvent) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeCallEvent performs a merge with any union data inside the ResponseStreamEvent, using the provided CallEvent
+func (t *ResponseStreamEvent) MergeCallEvent(v CallEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsItemEvent returns the union data inside the ResponseStreamEvent as a ItemEvent
+func (t ResponseStreamEvent) AsItemEvent() (ItemEvent, error) {
+	var body ItemEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromItemEvent overwrites any union data inside the ResponseStreamEvent as the provided ItemEvent
+func (t *ResponseStreamEvent) FromItemEvent(v ItemEvent) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeItemEvent performs a merge with any union data inside the ResponseStreamEvent, using the provided ItemEvent
+func (t *ResponseStreamEvent) MergeItemEvent(v ItemEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTextEvent returns the union data inside the ResponseStreamEvent as a TextEvent
+func (t ResponseStreamEvent) AsTextEvent() (TextEvent, error) {
+	var body TextEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTextEvent overwrites any union data inside the ResponseStreamEvent as the provided TextEvent
+func (t *ResponseStreamEvent) FromTextEvent(v TextEvent) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTextEvent performs a merge with any union data inside the ResponseStreamEvent, using the provided TextEvent
+func (t *ResponseStreamEvent) MergeTextEvent(v TextEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ResponseStreamEvent) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"type"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t ResponseStreamEvent) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "response.completed":
+		return t.AsStateEvent()
+	case "response.content_part.added":
+		return t.AsPartEvent()
+	case "response.content_part.done":
+		return t.AsPartEvent()
+	case "response.created":
+		return t.AsStateEvent()
+	case "response.custom_tool_call_input.delta":
+		return t.AsCallEvent()
+	case "response.custom_tool_call_input.done":
+		return t.AsCallEvent()
+	case "response.failed":
+		return t.AsStateEvent()
+	case "response.function_call_arguments.delta":
+		return t.AsCallEvent()
+	case "response.function_call_arguments.done":
+		return t.AsCallEvent()
+	case "response.in_progress":
+		return t.AsStateEvent()
+	case "response.incomplete":
+		return t.AsStateEvent()
+	case "response.output_item.added":
+		return t.AsItemEvent()
+	case "response.output_item.done":
+		return t.AsItemEvent()
+	case "response.output_text.delta":
+		return t.AsTextEvent()
+	case "response.output_text.done":
+		return t.AsTextEvent()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t ResponseStreamEvent) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ResponseStreamEvent) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsObjectFormatParam returns the union data inside the ResponseTextFormatParam as a ObjectFormatParam
+func (t ResponseTextFormatParam) AsObjectFormatParam() (ObjectFormatParam, error) {
+	var body ObjectFormatParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromObjectFormatParam overwrites any union data inside the ResponseTextFormatParam as the provided ObjectFormatParam
+func (t *ResponseTextFormatParam) FromObjectFormatParam(v ObjectFormatParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"json_object"}`))
+	t.union = b
+	return err
+}
+
+// MergeObjectFormatParam performs a merge with any union data inside the ResponseTextFormatParam, using the provided ObjectFormatParam
+func (t *ResponseTextFormatParam) MergeObjectFormatParam(v ObjectFormatParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"json_object"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsResponseSchemaFormatParam returns the union data inside the ResponseTextFormatParam as a ResponseSchemaFormatParam
+func (t ResponseTextFormatParam) AsResponseSchemaFormatParam() (ResponseSchemaFormatParam, error) {
+	var body ResponseSchemaFormatParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromResponseSchemaFormatParam overwrites any union data inside the ResponseTextFormatParam as the provided ResponseSchemaFormatParam
+func (t *ResponseTextFormatParam) FromResponseSchemaFormatParam(v ResponseSchemaFormatParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"json_schema"}`))
+	t.union = b
+	return err
+}
+
+// MergeResponseSchemaFormatParam performs a merge with any union data inside the ResponseTextFormatParam, using the provided ResponseSchemaFormatParam
+func (t *ResponseTextFormatParam) MergeResponseSchemaFormatParam(v ResponseSchemaFormatParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"json_schema"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTextFormatParam returns the union data inside the ResponseTextFormatParam as a TextFormatParam
+func (t ResponseTextFormatParam) AsTextFormatParam() (TextFormatParam, error) {
+	var body TextFormatParam
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTextFormatParam overwrites any union data inside the ResponseTextFormatParam as the provided TextFormatParam
+func (t *ResponseTextFormatParam) FromTextFormatParam(v TextFormatParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"text"}`))
+	t.union = b
+	return err
+}
+
+// MergeTextFormatParam performs a merge with any union data inside the ResponseTextFormatParam, using the provided TextFormatParam
+func (t *ResponseTextFormatParam) MergeTextFormatParam(v TextFormatParam) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"text"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ResponseTextFormatParam) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"type"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t ResponseTextFormatParam) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "json_object":
+		return t.AsObjectFormatParam()
+	case "json_schema":
+		return t.AsResponseSchemaFormatParam()
+	case "text":
+		return t.AsTextFormatParam()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t ResponseTextFormatParam) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ResponseTextFormatParam) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -5402,6 +7504,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/models/{id} (the `GetModel` operationId).
 	GetModel(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateResponseWithBody Answer a conversation, as OpenAI's Responses API does; nothing is stored
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+	CreateResponseWithBody(ctx context.Context, params *CreateResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateResponse Answer a conversation, as OpenAI's Responses API does; nothing is stored
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+	CreateResponse(ctx context.Context, params *CreateResponseParams, body CreateResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // Info What this server is
@@ -6136,6 +8252,40 @@ func (c *Client) ListModels(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Corresponds with GET /v1/models/{id} (the `GetModel` operationId).
 func (c *Client) GetModel(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetModelRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateResponseWithBody Answer a conversation, as OpenAI's Responses API does; nothing is stored
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+func (c *Client) CreateResponseWithBody(ctx context.Context, params *CreateResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateResponseRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateResponse Answer a conversation, as OpenAI's Responses API does; nothing is stored
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+func (c *Client) CreateResponse(ctx context.Context, params *CreateResponseParams, body CreateResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateResponseRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7893,6 +10043,83 @@ func NewGetModelRequest(server string, id string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewCreateResponseRequest calls the generic CreateResponse builder with application/json body
+func NewCreateResponseRequest(server string, params *CreateResponseParams, body CreateResponseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateResponseRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateResponseRequestWithBody constructs an http.Request for the CreateResponse method, with any body, and a specified content type
+func NewCreateResponseRequestWithBody(server string, params *CreateResponseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/responses")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAgentID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Agent-ID", *params.XAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Agent-ID", headerParam0)
+		}
+
+		if params.XSessionID != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Session-ID", *params.XSessionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Session-ID", headerParam1)
+		}
+
+		if params.XRequestID != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "X-Request-ID", *params.XRequestID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Request-ID", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -8270,6 +10497,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/models/{id} (the `GetModel` operationId).
 	GetModelWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetModelResponse, error)
+
+	// CreateResponseWithBodyWithResponse Answer a conversation, as OpenAI's Responses API does; nothing is stored
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+	CreateResponseWithBodyWithResponse(ctx context.Context, params *CreateResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateResponseResponse, error)
+
+	// CreateResponseWithResponse Answer a conversation, as OpenAI's Responses API does; nothing is stored
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+	CreateResponseWithResponse(ctx context.Context, params *CreateResponseParams, body CreateResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateResponseResponse, error)
 }
 
 type InfoResponse struct {
@@ -10294,6 +12535,110 @@ func (r GetModelResponse) ContentType() string {
 	return ""
 }
 
+type CreateResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *ChatError
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *ChatError
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *ChatError
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *ChatError
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *ChatError
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *ChatError
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *ChatError
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *ChatError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ChatError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateResponseResponse) GetJSON200() *Response {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateResponseResponse) GetJSON400() *ChatError {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateResponseResponse) GetJSON401() *ChatError {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateResponseResponse) GetJSON403() *ChatError {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateResponseResponse) GetJSON404() *ChatError {
+	return r.JSON404
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateResponseResponse) GetJSON413() *ChatError {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateResponseResponse) GetJSON415() *ChatError {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateResponseResponse) GetJSON429() *ChatError {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateResponseResponse) GetJSON500() *ChatError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateResponseResponse) GetJSON503() *ChatError {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // InfoWithResponse What this server is
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10902,6 +13247,32 @@ func (c *ClientWithResponses) GetModelWithResponse(ctx context.Context, id strin
 		return nil, err
 	}
 	return ParseGetModelResponse(rsp)
+}
+
+// CreateResponseWithBodyWithResponse Answer a conversation, as OpenAI's Responses API does; nothing is stored
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+func (c *ClientWithResponses) CreateResponseWithBodyWithResponse(ctx context.Context, params *CreateResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateResponseResponse, error) {
+	rsp, err := c.CreateResponseWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateResponseResponse(rsp)
+}
+
+// CreateResponseWithResponse Answer a conversation, as OpenAI's Responses API does; nothing is stored
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/responses (the `CreateResponse` operationId).
+func (c *ClientWithResponses) CreateResponseWithResponse(ctx context.Context, params *CreateResponseParams, body CreateResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateResponseResponse, error) {
+	rsp, err := c.CreateResponse(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateResponseResponse(rsp)
 }
 
 // ParseInfoResponse parses an HTTP response from a InfoWithResponse call
@@ -12389,6 +14760,98 @@ func ParseGetModelResponse(rsp *http.Response) (*GetModelResponse, error) {
 			return nil, err
 		}
 		response.JSON503 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateResponseResponse parses an HTTP response from a CreateResponseWithResponse call
+func ParseCreateResponseResponse(rsp *http.Response) (*CreateResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Response
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ChatError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/event-stream) unsupported
 
 	}
 

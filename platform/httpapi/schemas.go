@@ -25,7 +25,9 @@ func UnionSchema(r huma.Registry, name, field string, of Variants) *huma.Schema 
 		r.Map()[name] = s
 		for _, kind := range slices.Sorted(maps.Keys(of)) {
 			variant := r.Schema(of[kind], true, "")
-			s.OneOf = append(s.OneOf, variant)
+			if !slices.Contains(slices.Collect(maps.Values(s.Discriminator.Mapping)), variant.Ref) { // a type may have several names
+				s.OneOf = append(s.OneOf, variant)
+			}
 			s.Discriminator.Mapping[kind] = variant.Ref
 		}
 	}

@@ -140,6 +140,28 @@ def continuation():
     refused(openai.BadRequestError, 400, lambda: client.completions.create(**{**how, "prompt": ["a", "b"]}), words="prompt")
 
 
+def responses():
+    """A response, streamed and not, and a loop of forced calls over the Responses API."""
+    how = {"model": MODEL, "input": "What is the capital of France?", "max_output_tokens": 24, "temperature": 0}
+    whole = client.responses.create(**how)
+    assert whole.status in ("completed", "incomplete") and "Paris" in whole.output_text, whole
+    with client.responses.stream(**how) as stream:
+        deltas = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        final = stream.get_final_response()
+    same((deltas, final.output_text, final.usage.output_tokens), (whole.output_text, whole.output_text, whole.usage.output_tokens))
+    tool = {"type": "function", "name": "get_weather", "strict": True, "parameters": {
+        "type": "object", "properties": {"place": {"type": "string", "maxLength": 40}}, "required": ["place"], "additionalProperties": False}}
+    items, before = [{"role": "user", "content": "Compare the weather in Rome with that in Paris."}], 0
+    for _ in range(2):
+        answer = client.responses.create(model=MODEL, input=items, tools=[tool], tool_choice="required", parallel_tool_calls=False, max_output_tokens=300)
+        (call,) = answer.output
+        assert call.type == "function_call" and isinstance(json.loads(call.arguments)["place"], str), call
+        assert answer.usage.input_tokens_details.cached_tokens >= before, (before, answer.usage)
+        before = answer.usage.input_tokens
+        items += [call.model_dump(exclude_none=True), {"type": "function_call_output", "call_id": call.call_id, "output": "22 degrees"}]
+    refused(openai.BadRequestError, 400, lambda: client.responses.create(model=MODEL, input="Hi", previous_response_id="resp_1"), words="stores no responses")
+
+
 def errors():
     refused(openai.NotFoundError, 404, lambda: create(model="gpt-4o"), code="model_not_found", words="gpt-4o")
     refused(openai.BadRequestError, 400, lambda: create([]), words="messages")
@@ -166,7 +188,7 @@ def asynchronous():
 
 def main():
     failed = False
-    for check in (models, answer, streaming, memory, limits, tools, forced_tool, continuation, errors, asynchronous):
+    for check in (models, answer, streaming, memory, limits, tools, forced_tool, continuation, responses, errors, asynchronous):
         try:
             check()
             print(f"ok {check.__name__}", flush=True)

@@ -1,4 +1,4 @@
-// Package openai is the surface of OpenAI's API: chat completions, continuations of texts and the list of models, with its types, its form of errors,
+// Package openai is the surface of OpenAI's API: chat completions, responses, continuations of texts and the list of models, with its types, its form of errors,
 // its words for why an answer ended and its headers.
 package openai
 
@@ -35,6 +35,7 @@ func Register(cfg Config) {
 	schemas := cfg.Router.API().OpenAPI().Components.Schemas
 	cfg.Router.Handle(chatOperation(schemas), a.chat)
 	cfg.Router.Handle(completionOperation(schemas), a.goOn)
+	cfg.Router.Handle(responseOperation(schemas), a.respond)
 	cfg.Router.Handle(listModelsOperation(schemas), a.listModels)
 	one := getModelOperation(schemas)
 	cfg.Router.Handle(one, a.getModel)

@@ -81,8 +81,13 @@ func (b *chatBody) choice(tools []prompt.Tool) (messages.Choice, error) {
 		}
 		return choice, choice.Check(tools)
 	}
+	return choiceByMode(b.ToolChoice, choice, tools)
+}
+
+// choiceByMode reads a choice that names no tool.
+func choiceByMode(raw json.RawMessage, choice messages.Choice, tools []prompt.Tool) (messages.Choice, error) {
 	var mode string
-	if err := messages.Fill("tool_choice", b.ToolChoice, &mode); err != nil {
+	if err := messages.Fill("tool_choice", raw, &mode); err != nil {
 		return choice, err
 	}
 	switch mode {
