@@ -6,9 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,10 +16,9 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
 )
 
-// codex is the real client, as it comes from npm, with a home and a project of its own.
+// codex is the real client, as it comes from npm, with a home and a project of its own, started by launch.
 type codex struct {
 	t             *testing.T
-	binary        string
 	home, project string
 }
 
@@ -31,7 +28,13 @@ func newCodex(t *testing.T) *codex {
 	if root == "" {
 		t.Fatal("SDK_CODEX_ROOT names no folder with the client in node_modules; make sdk installs it")
 	}
-	return &codex{t: t, binary: filepath.Join(root, "node_modules", ".bin", "codex"), home: t.TempDir(), project: t.TempDir()}
+	c := &codex{t: t, home: t.TempDir(), project: t.TempDir()}
+	t.Setenv("PATH", filepath.Join(root, "node_modules", ".bin")+":"+os.Getenv("PATH"))
+	t.Setenv("HOME", c.home)
+	t.Setenv("CODEX_HOME", c.home)
+	t.Setenv("NO_PROXY", "*")
+	t.Chdir(c.project)
+	return c
 }
 
 // codexRun is how a run of the client ended.
@@ -45,29 +48,14 @@ type codexRun struct {
 // run has the client work on a prompt until it ends; with a thread it goes on with that one.
 func (c *codex) run(server *running, prompt, thread string) (r codexRun) {
 	c.t.Helper()
-	settings := fmt.Sprintf(`model = "memory"
-model_provider = "memory"
-model_context_window = 100000
-[model_providers.memory]
-name = "agent-memory"
-base_url = "%s/v1"
-wire_api = "responses"
-`, server.url)
-	if err := os.WriteFile(filepath.Join(c.home, "config.toml"), []byte(settings), 0o600); err != nil {
-		c.t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
 	defer cancel()
-	arguments := []string{"exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"}
+	arguments := []string{"launch", "--url", server.url, "codex", "exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"}
 	if thread != "" {
 		arguments = append(arguments, "resume", thread)
 	}
-	command := exec.CommandContext(ctx, c.binary, append(arguments, prompt)...)
-	command.Dir = c.project
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "CODEX_HOME=" + c.home, "NO_PROXY=*"}
 	var said, problems bytes.Buffer
-	command.Stdout, command.Stderr = &said, &problems
-	ended := command.Run()
+	ended := run(ctx, append(arguments, prompt), &said, &problems)
 	r.read(said.String())
 	if r.Thread == "" {
 		c.t.Fatalf("the client ended with %v: %s %s", ended, said.String(), problems.String())

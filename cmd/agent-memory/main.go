@@ -25,6 +25,7 @@ type cli struct {
 	Agents   agentsCommand   `cmd:"" help:"Look at agents of a running server and move their memory."`
 	Keys     keysCommand     `cmd:"" help:"Make, list and revoke the API keys of a running server."`
 	Tenants  tenantsCommand  `cmd:"" help:"Delete all of a tenant of a running server."`
+	Launch   launchCommand   `cmd:"" help:"Start Claude Code, Codex, opencode or aider so that it talks to a running server."`
 	Pool     poolCommand     `cmd:"" help:"Look at the pool of a running server and use its levers."`
 	Block    blockCommand    `cmd:"" help:"Look at block files."`
 	OpenAPI  openapiCommand  `cmd:"" name:"openapi" help:"Write the OpenAPI document."`
