@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"cmp"
 	"encoding/json"
 
 	"github.com/agent-memory/agent-memory/mlx/grammar"
@@ -67,11 +66,14 @@ func (b *responseBody) understand(temperature float64) (*messages.Request, error
 	}
 	shared := chatBody{ // what all requests have in common is checked in one place
 		Model: b.Model, MaxTokens: b.MaxOutputTokens, Temperature: b.Temperature, TopP: b.TopP, TopK: b.TopK, MinP: b.MinP, Seed: b.Seed,
-		User: cmp.Or(b.User, b.PromptCacheKey),
+		User: b.User,
 	}
 	r, err := shared.sampled(temperature)
 	if err != nil {
 		return nil, err
+	}
+	if r.Agent == "" && messages.CheckAgent(b.PromptCacheKey) == nil { // a hint: one that can't name an agent names none
+		r.Agent = b.PromptCacheKey
 	}
 	r.SingleCall = b.ParallelToolCalls != nil && !*b.ParallelToolCalls
 	if r.Conversation.Turns, err = b.turns(); err != nil {

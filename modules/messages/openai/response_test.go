@@ -165,6 +165,16 @@ func TestAResponseIsStreamed(t *testing.T) {
 	}
 }
 
+// A key that can't name an agent is no error: it is a hint.
+func TestACacheKeyIsAHint(t *testing.T) {
+	server := serve(t, messagestest.Setup{}.Saying(t, messagestest.HermesTemplate, "Well."))
+	for _, key := range []string{`"01a21a13-cf47"`, `""`, `"` + strings.Repeat("x", 300) + `"`, `"a\u0000b"`} {
+		if got := respond(t, server, http.StatusOK, "input", `"hi"`, "prompt_cache_key", key); got.Status != "completed" {
+			t.Errorf("%s: %+v", key, got)
+		}
+	}
+}
+
 // The answer has the form that was asked for.
 func TestAResponseHasTheFormThatWasAskedFor(t *testing.T) {
 	server := babbler(t)
