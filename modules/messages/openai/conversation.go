@@ -157,17 +157,33 @@ func (m *turnBody) toolTurn(place string, calls map[string]bool) (turn prompt.Tu
 		if err != nil {
 			return turn, err
 		}
-		var lines []string
-		for _, p := range said {
-			lines = append(lines, p.Text)
-		}
-		part.Text = strings.Join(lines, "\n") // each part is a thing of its own, such as a file
+		part.Text = inLines(said)
 	}
 	return prompt.Turn{Role: prompt.User, Parts: []prompt.Part{part}}, nil
 }
 
-// texts reads content: a string, or an array of parts. An empty text gives no part.
-func texts(place string, raw json.RawMessage) (parts []prompt.Part, err error) {
+// inLines joins what a tool answered: each part is a thing of its own, such as a file.
+func inLines(parts []prompt.Part) string {
+	var lines []string
+	for _, p := range parts {
+		lines = append(lines, p.Text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// texts reads content in the parts of chat completions.
+func texts(place string, raw json.RawMessage) ([]prompt.Part, error) {
+	return textsOf(place, raw, func(at string, raw json.RawMessage) (string, error) {
+		var part partBody
+		if err := messages.Fill(at, raw, &part); err != nil {
+			return "", err
+		}
+		return part.text(at)
+	})
+}
+
+// textsOf reads content: a string, or an array of parts, each of which one reads. An empty text gives no part.
+func textsOf(place string, raw json.RawMessage, one func(at string, raw json.RawMessage) (string, error)) (parts []prompt.Part, err error) {
 	if raw[0] == '"' {
 		var text string
 		if err := messages.Fill(place, raw, &text); err != nil || text == "" {
@@ -186,12 +202,7 @@ func texts(place string, raw json.RawMessage) (parts []prompt.Part, err error) {
 		return nil, invalid("%s: has %d parts; the most is %d", place, len(list), mostParts)
 	}
 	for i, each := range list {
-		var part partBody
-		at := messages.At(place, i)
-		if err := messages.Fill(at, each, &part); err != nil {
-			return nil, err
-		}
-		text, err := part.text(at)
+		text, err := one(messages.At(place, i), each)
 		if err != nil {
 			return nil, err
 		}

@@ -162,45 +162,20 @@ func (i *inputItem) answered(place string, calls map[string]bool) (turn prompt.T
 		if err != nil {
 			return turn, err
 		}
-		var lines []string
-		for _, p := range said {
-			lines = append(lines, p.Text)
-		}
-		part.Text = strings.Join(lines, "\n") // each part is a thing of its own, such as a file
+		part.Text = inLines(said)
 	}
 	return prompt.Turn{Role: prompt.User, Parts: []prompt.Part{part}}, nil
 }
 
-// readParts reads content: a string, or an array of parts. An empty text gives no part.
-func readParts(place string, raw json.RawMessage) (parts []prompt.Part, err error) {
-	var list []json.RawMessage
-	switch {
-	case raw[0] == '"':
-		return texts(place, raw)
-	case raw[0] != '[':
-		return nil, invalid("%s: must be a string or an array of parts", place)
-	}
-	if err := messages.Fill(place, raw, &list); err != nil {
-		return nil, err
-	}
-	if len(list) > mostParts {
-		return nil, invalid("%s: has %d parts; the most is %d", place, len(list), mostParts)
-	}
-	for i, each := range list {
+// readParts reads content in the parts of responses.
+func readParts(place string, raw json.RawMessage) ([]prompt.Part, error) {
+	return textsOf(place, raw, func(at string, raw json.RawMessage) (string, error) {
 		var part inputPart
-		at := messages.At(place, i)
-		if err := messages.Fill(at, each, &part); err != nil {
-			return nil, err
+		if err := messages.Fill(at, raw, &part); err != nil {
+			return "", err
 		}
-		text, err := part.text(at)
-		if err != nil {
-			return nil, err
-		}
-		if text != "" {
-			parts = append(parts, prompt.Part{Kind: prompt.Text, Text: text})
-		}
-	}
-	return parts, nil
+		return part.text(at)
+	})
 }
 
 func (p *inputPart) text(place string) (string, error) {
