@@ -3,6 +3,8 @@ package grammar_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -42,6 +44,11 @@ var schemas = []string{
 	`{"oneOf":[{"type":"object","properties":{"k":{"const":"a"},"n":{"type":"null"}},"required":["k","n"]},{"type":"object","properties":{"k":{"const":"b"}},"required":["k"]}]}`,
 	`{"type":"array","items":{"type":"string","minLength":1,"maxLength":40},"maxItems":3}`,
 	`{"allOf":[{"type":"boolean"}],"description":"d","title":"t"}`,
+	`{"type":"number","minimum":0,"maximum":1}`,
+	`{"type":"number","exclusiveMinimum":-1.25,"maximum":3.50}`,
+	`{"type":"number","minimum":2.05,"exclusiveMaximum":2.5}`,
+	`{"type":"number","exclusiveMinimum":0}`,
+	`{"type":"number","maximum":-7.9,"minimum":-120}`,
 }
 
 func compile(t *testing.T, schema string) *grammar.Grammar {
@@ -162,6 +169,11 @@ func TestDocumentsAreTakenAsTheSchemaSays(t *testing.T) {
 		{schemas[13], `{"v":255,"down":[{"v":0},{"v":1,"down":[]}]}`, `{"v":256}|{"down":[]}`},
 		{schemas[14], `{"k":"a","n":null}|{"k":"b"}`, `{"k":"a"}|{"k":"c"}`},
 		{schemas[16], `true|false`, `1|null`},
+		{schemas[17], `0|1|0.0|1.0|1.00|0.75|0.999`, `2|1.01|-0.1|10|01`},
+		{schemas[18], `-1.2|-1|-1.24|0|-0.5|3.5|3.49|2.75|3.500|3`, `-1.25|-1.250|-1.26|3.51|4|-2|3.5001`},
+		{schemas[19], `2.05|2.050|2.1|2.4999|2.06`, `2|2.0|2.04|2.049|2.5|2.50|3|2.6`},
+		{schemas[20], `0.1|1|12.5|0.0001|99`, `0|0.0|-1|0.000`},
+		{schemas[21], `-7.9|-8|-119.99|-120|-120.0|-10.5`, `-7.89|-7|-120.01|-121|8|0|-1200`},
 	} {
 		g := compile(t, c.schema)
 		for _, document := range strings.Split(c.valid, "|") {
@@ -184,7 +196,8 @@ func TestSchemasAreRefusedByPlace(t *testing.T) {
 		`{"type":"object","properties":{"a":{"not":{}}}}`:                    "$.properties.a.not",
 		`{"type":"string","pattern":"a"}`:                                    "$.pattern",
 		`{"type":"string","format":"date"}`:                                  "$.format",
-		`{"type":"number","maximum":3}`:                                      "$.maximum",
+		`{"type":"number","maximum":3e2}`:                                    "$.maximum",
+		`{"type":"number","maximum":3,"exclusiveMinimum":3}`:                 "$",
 		`{"type":"integer","maximum":1e999999999}`:                           "$.maximum",
 		`{"type":"text"}`:                                                    "$.type",
 		`{"items":{"uniqueItems":true}}`:                                     "$.items.uniqueItems",
@@ -259,4 +272,59 @@ func randomValue(random *rand.Rand, depth int) any {
 
 func randomName(random *rand.Rand) string {
 	return string([]rune{rune('a' + random.IntN(26)), rune(0xe0 + random.IntN(30))})
+}
+
+// A number can be written exactly if it lies between the bounds, whatever they are.
+func TestNumbersLieBetweenTheirBounds(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	draw := func() string {
+		text := fmt.Sprint(random.IntN(30))
+		if random.IntN(2) == 0 {
+			text += "." + fmt.Sprint(random.IntN(10)) + strings.Repeat("0", random.IntN(2)) + fmt.Sprint(random.IntN(10))
+		}
+		if random.IntN(2) == 0 {
+			text = "-" + text
+		}
+		return text
+	}
+	value := func(text string) *big.Rat {
+		v, ok := new(big.Rat).SetString(text)
+		if !ok {
+			t.Fatal(text)
+		}
+		return v
+	}
+	taken := 0
+	for range 150 {
+		low, high := draw(), draw()
+		lower, upper := []string{"minimum", "exclusiveMinimum"}[random.IntN(2)], []string{"maximum", "exclusiveMaximum"}[random.IntN(2)]
+		words, _ := vocabulary()
+		schema := fmt.Sprintf(`{"type":"number",%q:%s,%q:%s}`, lower, low, upper, high)
+		g, err := grammar.Compile([]byte(schema), words)
+		isIn := func(v *big.Rat) bool {
+			a, b := v.Cmp(value(low)), v.Cmp(value(high))
+			return (a > 0 || a == 0 && lower == "minimum") && (b < 0 || b == 0 && upper == "maximum")
+		}
+		if err != nil {
+			if isIn(new(big.Rat).Quo(new(big.Rat).Add(value(low), value(high)), big.NewRat(2, 1))) {
+				t.Errorf("%s: %v", schema, err)
+			}
+			continue
+		}
+		for range 60 {
+			text := draw()
+			if random.IntN(3) == 0 {
+				text = []string{low, high}[random.IntN(2)]
+			}
+			isZero := value(text).Sign() == 0 && strings.HasPrefix(text, "-") // it has a spelling without a sign
+			if want := isIn(value(text)); takes(t, g, text) != want && !isZero {
+				t.Errorf("%s: %s, want %v", schema, text, want)
+			} else if want {
+				taken++
+			}
+		}
+	}
+	if taken < 500 {
+		t.Errorf("only %d numbers were between their bounds", taken)
+	}
 }

@@ -71,23 +71,6 @@ func (f fields) counts(place, least, most string) (from, to int, err error) {
 	return from, to, nil
 }
 
-// number knows one bound: that a number is not negative.
-func (f fields) number(place string) (*node, error) {
-	for _, name := range []string{"maximum", "exclusiveMinimum", "exclusiveMaximum"} {
-		if _, ok := f[name]; ok {
-			return nil, refuse(place+"."+name, "this bound is supported for integers only")
-		}
-	}
-	least, ok := f["minimum"]
-	switch bound, valid := decimal(least); {
-	case !ok:
-		return number, nil
-	case !valid || bound.Sign() != 0:
-		return nil, refuse(place+".minimum", "a bound other than 0 is supported for integers only")
-	}
-	return join(whole, fraction, exponent), nil
-}
-
 // decimal reads a number as people write bounds; one with an exponent could be too large to compute with.
 func decimal(raw json.RawMessage) (*big.Rat, bool) {
 	if len(raw) == 0 || len(raw) > mostDigits-1 || bytes.ContainsAny(raw, "eE") {
