@@ -49,6 +49,11 @@ var schemas = []string{
 	`{"type":"number","minimum":2.05,"exclusiveMaximum":2.5}`,
 	`{"type":"number","exclusiveMinimum":0}`,
 	`{"type":"number","maximum":-7.9,"minimum":-120}`,
+	`{"type":"string","pattern":"^[a-cé-ü一-龥]{2,5}(-\\d+)?$"}`,
+	`{"type":"string","pattern":"x+[^a\"]"}`,
+	`{"type":"string","pattern":"^(a|b)$|^c.\\\\$"}`,
+	`{"type":"array","items":{"type":"string","format":"date-time"},"maxItems":2}`,
+	`{"type":"object","properties":{"id":{"type":"string","format":"uuid"},"at":{"type":"string","format":"ipv4"},"mail":{"type":"string","format":"email"},"u":{"type":"string","format":"uri"},"h":{"type":"string","format":"hostname"},"d":{"type":"string","format":"date"},"t":{"type":"string","format":"time"}},"required":["id","at","mail","u","h","d","t"],"additionalProperties":false}`,
 }
 
 func compile(t *testing.T, schema string) *grammar.Grammar {
@@ -66,6 +71,7 @@ func validator(t *testing.T, schema string) *jsonschema.Schema {
 	c := jsonschema.NewCompiler()
 	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(schema))
 	if err == nil {
+		c.AssertFormat()
 		err = c.AddResource("schema.json", parsed)
 	}
 	if err != nil {
@@ -173,6 +179,11 @@ func TestDocumentsAreTakenAsTheSchemaSays(t *testing.T) {
 		{schemas[18], `-1.2|-1|-1.24|0|-0.5|3.5|3.49|2.75|3.500|3`, `-1.25|-1.250|-1.26|3.51|4|-2|3.5001`},
 		{schemas[19], `2.05|2.050|2.1|2.4999|2.06`, `2|2.0|2.04|2.049|2.5|2.50|3|2.6`},
 		{schemas[20], `0.1|1|12.5|0.0001|99`, `0|0.0|-1|0.000`},
+		{schemas[22], `"ab"|"éü"|"中文-12"|"abcab"`, `"a"|"abcabc"|"ad"|"ab-"|"é"|"xab"|"abx"|"ab-1 "`},
+		{`{"type":"string","pattern":"^[\\u4e00-\\u9fa5\\x41]+$"}`, `"中A"`, `"a"|""`},
+		{schemas[23], `"xb"|"say xx!\n"|"axé\"\u0001"|"x\\"`, `"x"|"xa"|"x\""|"b"`},
+		{schemas[24], `"a"|"b"|"c.\\"|"c\"\\"`, `"c"|"ab"|"d"|"c.."`},
+		{schemas[25], `["2024-02-28T23:59:59Z"]|["1999-12-31T00:00:00.5+01:30","2000-01-01T00:00:00Z"]`, `["2024-02-30T00:00:00Z"]|["2024-13-01T00:00:00Z"]|["2024-01-01"]|["2024-01-01T24:00:00Z"]`},
 		{schemas[21], `-7.9|-8|-119.99|-120|-120.0|-10.5`, `-7.89|-7|-120.01|-121|8|0|-1200`},
 	} {
 		g := compile(t, c.schema)
@@ -194,8 +205,11 @@ func TestSchemasAreRefusedByPlace(t *testing.T) {
 	words, _ := vocabulary()
 	for schema, place := range map[string]string{
 		`{"type":"object","properties":{"a":{"not":{}}}}`:                    "$.properties.a.not",
-		`{"type":"string","pattern":"a"}`:                                    "$.pattern",
-		`{"type":"string","format":"date"}`:                                  "$.format",
+		`{"type":"string","pattern":"a(?=b)"}`:                               "$.pattern",
+		`{"type":"string","pattern":"a\\bc"}`:                                "$.pattern",
+		`{"type":"string","pattern":"a","maxLength":3}`:                      "$.maxLength",
+		`{"type":"string","format":"date","pattern":"a"}`:                    "$.format",
+		`{"type":"string","format":"iri"}`:                                   "$.format",
 		`{"type":"number","maximum":3e2}`:                                    "$.maximum",
 		`{"type":"number","maximum":3,"exclusiveMinimum":3}`:                 "$",
 		`{"type":"integer","maximum":1e999999999}`:                           "$.maximum",

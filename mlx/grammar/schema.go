@@ -35,7 +35,7 @@ var annotations = []string{
 
 // keywords are those that a schema is held to, beside $ref and those that choose between schemas.
 var keywords = []string{
-	"type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "minLength", "maxLength",
+	"type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "minLength", "maxLength", "pattern", "format",
 	"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
 }
 

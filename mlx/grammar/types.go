@@ -35,6 +35,9 @@ func (c *compiler) typed(f fields, place string, depth int) (*node, error) {
 func (c *compiler) ofType(t string, f fields, place string, depth int) (*node, error) {
 	switch t {
 	case "string":
+		if n, err := f.textual(place); err == nil && n != nil || err != nil && !c.loose {
+			return n, err
+		}
 		least, most, err := f.counts(place, "minLength", "maxLength")
 		return text(least, most), err
 	case "number":

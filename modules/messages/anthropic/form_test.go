@@ -38,7 +38,7 @@ func TestFormsAreRefusedByPlace(t *testing.T) {
 	server := serve(t, messagestest.Setup{}.Saying(t, messagestest.HermesTemplate, "Prose."))
 	config := `{"format":` + form + `}`
 	for mention, body := range map[string]string{
-		"output_config.format.schema.properties.a.pattern": with("output_config", `{"format":{"type":"json_schema","schema":{"properties":{"a":{"pattern":"x"}}}}}`),
+		"output_config.format.schema.properties.a.pattern": with("output_config", `{"format":{"type":"json_schema","schema":{"properties":{"a":{"pattern":"(?=x)"}}}}}`),
 		"output_config.format.type":                        with("output_config", `{"format":{"type":"xml"}}`),
 		"output_config.format.schema:":                     with("output_config", `{"format":{"type":"json_schema"}}`),
 		"an assistant's turn":                              with("output_config", config, "messages", `[{"role":"user","content":"hi"},{"role":"assistant","content":"{"}]`),

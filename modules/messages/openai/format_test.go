@@ -84,7 +84,7 @@ func TestFormsAreRefusedByPlace(t *testing.T) {
 	schema := func(s string) string { return `{"type":"json_schema","json_schema":{"name":"n","schema":` + s + `}}` }
 	for format, param := range map[string]string{
 		schema(`{"type":"object","properties":{"a":{"not":{}}}}`): "response_format.json_schema.schema.properties.a.not",
-		schema(`{"type":"string","pattern":"x"}`):                 "response_format.json_schema.schema.pattern",
+		schema(`{"type":"string","pattern":"(?=x)"}`):             "response_format.json_schema.schema.pattern",
 		schema(`7`):              "response_format.json_schema.schema",
 		`{"type":"json_schema"}`: "response_format.json_schema.schema",
 		`{"type":"grammar"}`:     "response_format.type",
