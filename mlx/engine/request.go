@@ -41,8 +41,13 @@ type Request struct {
 	Spelling   prefix.Spelling    // lets answers be found in the tokens in which they were sampled; may be nil
 }
 
-// Sampling tells how a token is chosen from the logits. The filters apply in the order of the fields.
+// Sampling tells how a token is chosen from the logits. What changes the logits comes first; the filters apply in the order
+// of the fields.
 type Sampling struct {
+	Bias      map[int32]float32 // is added to the logits of these tokens; others' ids have no effect
+	Presence  float64           // is taken from the logits of tokens that the answer has already
+	Frequency float64           // is taken from them for each time that it has them
+
 	Temperature float64 // 0 takes the first of the most likely tokens
 	TopK        int     // keep the k most likely tokens; 0 keeps all
 	MinP        float64 // keep tokens at least this likely relative to the most likely one; 0 keeps all

@@ -17,8 +17,9 @@ var errNotFinite = errors.New("the logits are not finite numbers")
 type sampler struct {
 	how        Sampling
 	random     *rand.Rand
-	constraint Constraint // nil: none
-	allowed    []float32  // the logits of the tokens that it allows
+	constraint Constraint    // nil: none
+	changed    []float32     // logits that were changed before a token is chosen
+	counts     map[int32]int // of the answer's tokens, while they are asked for
 }
 
 func newSampler(how Sampling, seed uint64) *sampler {
@@ -44,30 +45,62 @@ func (c candidate) before(d candidate) bool {
 
 // sample chooses a token. scratch is reused between calls and belongs to the loop.
 func (s *sampler) sample(logits []float32, scratch *[]candidate) (int32, error) {
-	if s.constraint == nil {
-		return s.choose(logits, scratch)
+	if s.changesLogits() {
+		logits = s.biased(logits)
 	}
-	mask, err := s.constraint.Allowed()
+	if s.constraint != nil {
+		mask, err := s.constraint.Allowed()
+		if err != nil {
+			return 0, err
+		}
+		logits = s.mask(logits, mask)
+	}
+	token, err := s.choose(logits, scratch)
 	if err != nil {
 		return 0, err
 	}
-	token, err := s.choose(s.mask(logits, mask), scratch)
-	if err != nil {
-		return 0, err
+	if s.counts != nil {
+		s.counts[token]++
 	}
-	return token, s.constraint.Advance(token)
+	if s.constraint != nil {
+		err = s.constraint.Advance(token)
+	}
+	return token, err
 }
 
-// mask copies the logits, with those of the tokens that are not allowed as low as can be.
-func (s *sampler) mask(logits []float32, mask []uint64) []float32 {
-	none := float32(math.Inf(-1))
-	s.allowed = append(s.allowed[:0], logits...)
-	for token := range s.allowed {
-		if token/64 >= len(mask) || mask[token/64]>>(token%64)&1 == 0 {
-			s.allowed[token] = none
+func (s *sampler) changesLogits() bool {
+	return len(s.how.Bias) > 0 || s.how.Presence != 0 || s.how.Frequency != 0
+}
+
+// biased copies the logits, changed by the biases and by what the answer has so far.
+func (s *sampler) biased(logits []float32) []float32 {
+	s.changed = append(s.changed[:0], logits...)
+	for token, bias := range s.how.Bias {
+		if token >= 0 && int(token) < len(s.changed) {
+			s.changed[token] += bias
 		}
 	}
-	return s.allowed
+	if s.counts == nil {
+		s.counts = map[int32]int{}
+	}
+	for token, count := range s.counts {
+		s.changed[token] -= float32(s.how.Presence + float64(count)*s.how.Frequency)
+	}
+	return s.changed
+}
+
+// mask changes the logits of the tokens that are not allowed to as low as can be, in a copy.
+func (s *sampler) mask(logits []float32, mask []uint64) []float32 {
+	none := float32(math.Inf(-1))
+	if len(s.changed) == 0 || &s.changed[0] != &logits[0] {
+		s.changed = append(s.changed[:0], logits...)
+	}
+	for token := range s.changed {
+		if token/64 >= len(mask) || mask[token/64]>>(token%64)&1 == 0 {
+			s.changed[token] = none
+		}
+	}
+	return s.changed
 }
 
 // choose chooses a token by its logit.

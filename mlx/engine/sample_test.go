@@ -32,6 +32,49 @@ func TestSamplerRefusesLogitsThatAreNoNumbers(t *testing.T) {
 	}
 }
 
+// Penalties count the answer's own tokens, biases hold for all of it, and both go before what a constraint allows.
+func TestLogitsAreChangedBeforeATokenIsChosen(t *testing.T) {
+	var scratch []candidate
+	for _, c := range []struct {
+		how  Sampling
+		only Constraint
+		want []int32
+	}{
+		{Sampling{}, nil, []int32{3, 3, 3, 3}},
+		{Sampling{Presence: 1.5}, nil, []int32{3, 2, 3, 3}},
+		{Sampling{Frequency: 0.6}, nil, []int32{3, 3, 2, 3}},
+		{Sampling{Frequency: -1, Bias: map[int32]float32{1: 2.5, 99: 7, -1: 7}}, nil, []int32{1, 1, 1, 1}},
+		{Sampling{Presence: 2, Bias: map[int32]float32{3: -100}}, nil, []int32{2, 1, 0, 2}},
+		{Sampling{Presence: 1.5, Bias: map[int32]float32{3: -100}}, noneBut{0, 1}, []int32{1, 0, 1, 1}},
+	} {
+		s := newSampler(c.how, 1).within(c.only)
+		var got []int32
+		for range c.want {
+			token, err := s.sample([]float32{0, 1, 2, 3}, &scratch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, token)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.how, got, c.want)
+		}
+	}
+}
+
+// noneBut allows some tokens, always.
+type noneBut []int32
+
+func (n noneBut) Allowed() ([]uint64, error) {
+	mask := make([]uint64, 1)
+	for _, token := range n {
+		mask[0] |= 1 << token
+	}
+	return mask, nil
+}
+
+func (noneBut) Advance(int32) error { return nil }
+
 // The filters keep just the tokens that a full sort keeps.
 func TestFiltersAgreeWithAFullSort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -7,6 +7,8 @@ import "github.com/agent-memory/agent-memory/mlx/engine"
 type SamplingFields struct {
 	Temperature, TopP, MinP *float64
 	TopK, Seed              *int64
+	Presence, Frequency     *float64
+	Bias                    map[int32]float32
 	MostTemperature         float64 // that the API knows
 }
 
@@ -27,6 +29,20 @@ func (f SamplingFields) Sampling(temperature float64) (engine.Sampling, error) {
 		}
 		*field.to = *field.from
 	}
+	for _, field := range []struct {
+		name string
+		from *float64
+		to   *float64
+	}{{"presence_penalty", f.Presence, &s.Presence}, {"frequency_penalty", f.Frequency, &s.Frequency}} {
+		if field.from == nil {
+			continue
+		}
+		if *field.from < -2 || *field.from > 2 {
+			return s, Refuse(Invalid, "%s: must be between -2 and 2", field.name)
+		}
+		*field.to = *field.from
+	}
+	s.Bias = f.Bias
 	if f.TopP != nil && *f.TopP == 0 {
 		s.Temperature = 0 // nothing but the most likely token is left
 	}

@@ -759,6 +759,15 @@ export interface components {
         };
         ChatCompletionRequest: {
             /**
+             * Format: double
+             * @description Is taken from them for each time that it has them
+             */
+            frequency_penalty?: number;
+            /** @description Is added to the logits of tokens, by their ids in the loaded model's vocabulary: -100 to 100 */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /**
              * Format: int64
              * @description Without it the answer may fill the context
              */
@@ -780,6 +789,11 @@ export interface components {
             n?: number;
             /** @description false: one call at most; what the model writes behind it is left out */
             parallel_tool_calls?: boolean;
+            /**
+             * Format: double
+             * @description Is taken from the logits of tokens that the answer has already
+             */
+            presence_penalty?: number;
             response_format?: components["schemas"]["ResponseFormatParam"];
             /**
              * Format: int64
@@ -907,6 +921,11 @@ export interface components {
         CompletionRequest: {
             /** @description The text begins with the prompt */
             echo?: boolean;
+            /** Format: double */
+            frequency_penalty?: number;
+            logit_bias?: {
+                [key: string]: number;
+            };
             /**
              * Format: int64
              * @default 16
@@ -916,6 +935,8 @@ export interface components {
             min_p?: number;
             /** @description The loaded model, or an alias of it */
             model: string;
+            /** Format: double */
+            presence_penalty?: number;
             /** @description The text to go on with; an array has one */
             prompt: string | string[];
             /**

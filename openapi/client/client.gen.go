@@ -1924,6 +1924,12 @@ type ChatCompletionChunkObject string
 
 // ChatCompletionRequest defines model for ChatCompletionRequest.
 type ChatCompletionRequest struct {
+	// FrequencyPenalty Is taken from them for each time that it has them
+	FrequencyPenalty *float64 `json:"frequency_penalty,omitempty"`
+
+	// LogitBias Is added to the logits of tokens, by their ids in the loaded model's vocabulary: -100 to 100
+	LogitBias *map[string]float64 `json:"logit_bias,omitempty"`
+
 	// MaxCompletionTokens Without it the answer may fill the context
 	MaxCompletionTokens *int64 `json:"max_completion_tokens,omitempty"`
 
@@ -1939,8 +1945,11 @@ type ChatCompletionRequest struct {
 	N     *int64 `json:"n,omitempty"`
 
 	// ParallelToolCalls false: one call at most; what the model writes behind it is left out
-	ParallelToolCalls *bool                `json:"parallel_tool_calls,omitempty"`
-	ResponseFormat    *ResponseFormatParam `json:"response_format,omitempty"`
+	ParallelToolCalls *bool `json:"parallel_tool_calls,omitempty"`
+
+	// PresencePenalty Is taken from the logits of tokens that the answer has already
+	PresencePenalty *float64             `json:"presence_penalty,omitempty"`
+	ResponseFormat  *ResponseFormatParam `json:"response_format,omitempty"`
 
 	// Seed Makes the answer repeatable
 	Seed *int64 `json:"seed,omitempty"`
@@ -2102,12 +2111,15 @@ type ChunkFunction struct {
 // CompletionRequest defines model for CompletionRequest.
 type CompletionRequest struct {
 	// Echo The text begins with the prompt
-	Echo      *bool    `json:"echo,omitempty"`
-	MaxTokens *int64   `json:"max_tokens,omitempty"`
-	MinP      *float64 `json:"min_p,omitempty"`
+	Echo             *bool               `json:"echo,omitempty"`
+	FrequencyPenalty *float64            `json:"frequency_penalty,omitempty"`
+	LogitBias        *map[string]float64 `json:"logit_bias,omitempty"`
+	MaxTokens        *int64              `json:"max_tokens,omitempty"`
+	MinP             *float64            `json:"min_p,omitempty"`
 
 	// Model The loaded model, or an alias of it
-	Model string `json:"model"`
+	Model           string   `json:"model"`
+	PresencePenalty *float64 `json:"presence_penalty,omitempty"`
 
 	// Prompt The text to go on with; an array has one
 	Prompt CompletionRequest_Prompt `json:"prompt"`

@@ -2,7 +2,8 @@ package openai
 
 import (
 	"encoding/json"
-	"strings"
+	"math"
+	"strconv"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/modules/messages"
@@ -90,18 +91,11 @@ func (b *chatBody) sampled(temperature float64) (*messages.Request, error) {
 
 // refuse refuses what this server can't do and what would make another answer if it were left aside.
 func (b *chatBody) refuse() error {
-	isSet := func(p *float64) bool { return p != nil && *p != 0 }
 	switch {
 	case b.N != nil && *b.N != 1:
 		return invalid("n: this server gives one choice; send 1 or leave it out")
 	case b.Logprobs != nil && *b.Logprobs || b.TopLogprobs != nil && *b.TopLogprobs != 0:
 		return invalid("logprobs: this server does not tell probabilities yet; leave it out")
-	case !messages.IsAbsent(b.LogitBias) && strings.Trim(string(b.LogitBias), "{} \t\r\n") != "":
-		return invalid("logit_bias: this server can't weight tokens yet; leave it out")
-	case isSet(b.PresencePenalty):
-		return invalid("presence_penalty: this server has no penalties yet; send 0 or leave it out")
-	case isSet(b.FrequencyPenalty):
-		return invalid("frequency_penalty: this server has no penalties yet; send 0 or leave it out")
 	case !messages.IsAbsent(b.Functions) || !messages.IsAbsent(b.FunctionCall):
 		return invalid("functions: these were replaced by tools; send tools and tool_choice")
 	}
@@ -133,9 +127,45 @@ func (b *chatBody) mostTokens() (int, error) {
 
 // sampling checks how tokens are to be chosen.
 func (b *chatBody) sampling(temperature float64) (engine.Sampling, error) {
+	bias, err := readBias(b.LogitBias)
+	if err != nil {
+		return engine.Sampling{}, err
+	}
 	return messages.SamplingFields{
 		Temperature: b.Temperature, TopP: b.TopP, MinP: b.MinP, TopK: b.TopK, Seed: b.Seed, MostTemperature: 2,
+		Presence: b.PresencePenalty, Frequency: b.FrequencyPenalty, Bias: bias,
 	}.Sampling(temperature)
+}
+
+const (
+	mostBiases = 1024
+	mostBias   = 100
+)
+
+// readBias reads logit_bias: what is added to the logits of tokens, by their ids in the loaded model's vocabulary.
+func readBias(raw json.RawMessage) (map[int32]float32, error) {
+	if messages.IsAbsent(raw) {
+		return nil, nil
+	}
+	var sent map[string]float64
+	if json.Unmarshal(raw, &sent) != nil {
+		return nil, invalid("logit_bias: must be an object of numbers by the ids of tokens")
+	}
+	if len(sent) > mostBiases {
+		return nil, invalid("logit_bias: has %d tokens; the most is %d", len(sent), mostBiases)
+	}
+	all := map[int32]float32{}
+	for name, bias := range sent {
+		token, err := strconv.ParseInt(name, 10, 32)
+		if err != nil || token < 0 {
+			return nil, invalid("logit_bias: its keys must be ids of tokens")
+		}
+		if math.Abs(bias) > mostBias {
+			return nil, invalid("logit_bias: its values must be between -%d and %d", mostBias, mostBias)
+		}
+		all[int32(token)] = float32(bias)
+	}
+	return all, nil
 }
 
 const (

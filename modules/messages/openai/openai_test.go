@@ -199,9 +199,11 @@ func TestWhatCannotBeIsRefusedByName(t *testing.T) {
 		turn(`{"role":"assistant","tool_calls":[{"id":"a","type":"other","function":{"name":"f"}}]}`):                           "messages.1.tool_calls.0.type",
 		with("n", "2"):                                               "n",
 		with("logprobs", "true"):                                     "logprobs",
-		with("logit_bias", `{"50256":-100}`):                         "logit_bias",
-		with("presence_penalty", "0.5"):                              "presence_penalty",
-		with("frequency_penalty", "-1"):                              "frequency_penalty",
+		with("logit_bias", `{"50256":-101}`):                         "logit_bias",
+		with("logit_bias", `{"the":1}`):                              "logit_bias",
+		with("logit_bias", `[1]`):                                    "logit_bias",
+		with("presence_penalty", "2.1"):                              "presence_penalty",
+		with("frequency_penalty", "-3"):                              "frequency_penalty",
 		with("response_format", `{"type":"json_object"}`):            "response_format",
 		with("functions", `[{"name":"f"}]`):                          "functions",
 		with("modalities", `["text","audio"]`):                       "modalities",
@@ -223,7 +225,7 @@ func TestWhatCannotBeIsRefusedByName(t *testing.T) {
 		}
 	}
 	for _, harmless := range []string{
-		with("n", "1", "logprobs", "false", "logit_bias", "{}", "presence_penalty", "0", "response_format", `{"type":"text"}`, "store", "true",
+		with("n", "1", "logprobs", "false", "logit_bias", "{}", "presence_penalty", "0.5", "frequency_penalty", "-2", "response_format", `{"type":"text"}`, "store", "true",
 			"service_tier", `"auto"`, "reasoning_effort", `"low"`, "metadata", `{"a":"b"}`, "modalities", `["text"]`, "tool_choice", `"none"`),
 		with("messages", `[{"role":"developer","content":"Be brief."},{"role":"user","name":"me","content":[{"type":"text","text":"hi"}]},{"role":"assistant","content":null,"refusal":"No."},{"role":"user","content":"why?"}]`),
 	} {
@@ -305,5 +307,16 @@ func TestModelsAreListedForClientsOfBothAPIs(t *testing.T) {
 	var failure completion
 	if status := get("/v1/models/mlx-community/other", &failure); status != http.StatusNotFound || *failure.Error.Code != "model_not_found" {
 		t.Errorf("%d %+v", status, failure.Error)
+	}
+}
+
+// What a bias excludes is not written, and the rest of the answer is what the model makes of that.
+func TestABiasChangesTheAnswer(t *testing.T) {
+	server := serve(t, messagestest.Setup{})
+	for bias, begins := range map[string]bool{`{}`: true, `{"1":100,"72":-100}`: false, `{"999999":5}`: true} {
+		got := parse(t, server.Post(t, chatPath, with("temperature", "0", "logit_bias", bias, "max_tokens", "4")), http.StatusOK)
+		if text := *got.Choices[0].Message.Content; strings.HasPrefix(text, "H") != begins {
+			t.Errorf("%s: %q", bias, text)
+		}
 	}
 }

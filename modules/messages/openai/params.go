@@ -24,6 +24,9 @@ type (
 		TopK                int                `json:"top_k,omitempty" minimum:"0" maximum:"2147483647" doc:"Keep the k most likely tokens"`
 		MinP                float64            `json:"min_p,omitempty" minimum:"0" maximum:"1" doc:"Keep tokens at least this likely relative to the most likely one"`
 		Seed                int                `json:"seed,omitempty" doc:"Makes the answer repeatable"`
+		PresencePenalty     float64            `json:"presence_penalty,omitempty" minimum:"-2" maximum:"2" doc:"Is taken from the logits of tokens that the answer has already"`
+		FrequencyPenalty    float64            `json:"frequency_penalty,omitempty" minimum:"-2" maximum:"2" doc:"Is taken from them for each time that it has them"`
+		LogitBias           map[string]float64 `json:"logit_bias,omitempty" doc:"Is added to the logits of tokens, by their ids in the loaded model's vocabulary: -100 to 100"`
 		Stop                stopParam          `json:"stop,omitempty"`
 		Tools               []chatToolParam    `json:"tools,omitempty" nullable:"false"`
 		ToolChoice          chatChoiceParam    `json:"tool_choice,omitempty"`

@@ -99,6 +99,9 @@ type (
 		TopK          int                `json:"top_k,omitempty" minimum:"0" maximum:"2147483647"`
 		MinP          float64            `json:"min_p,omitempty" minimum:"0" maximum:"1"`
 		Seed          int                `json:"seed,omitempty" doc:"Makes the text repeatable"`
+		Presence      float64            `json:"presence_penalty,omitempty" minimum:"-2" maximum:"2"`
+		Frequency     float64            `json:"frequency_penalty,omitempty" minimum:"-2" maximum:"2"`
+		LogitBias     map[string]float64 `json:"logit_bias,omitempty"`
 		Stop          stopParam          `json:"stop,omitempty"`
 		Echo          bool               `json:"echo,omitempty" doc:"The text begins with the prompt"`
 		User          string             `json:"user,omitempty" maxLength:"256" doc:"Names the agent if no header does"`
