@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python, the real
-# Claude Code and Codex, and a program over the TypeScript client of the OpenAPI document against bin/agent-memory with the embedded
-# model, and schemathesis, which holds what the server answers to the OpenAPI document.
+# Claude Code and Codex, libraries that agents are built with, and a program over the TypeScript client of the OpenAPI
+# document against bin/agent-memory with the embedded model, and schemathesis, which holds what the server answers to the
+# OpenAPI document.
 # Packages are pinned and live in a cache outside the clone. Prints what each suite checked and a line per suite; ends with the total, and with 0 only when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -67,6 +68,7 @@ install_failed() { echo "sdk: installing the $1 client failed; it needs $2" >&2;
 old="$(venv_of 2023-06-01)" || install_failed Python "PyPI"
 new="$(venv_of 2026-10-21)" || install_failed Python "PyPI"
 other="$(venv_of openai)" || install_failed Python "PyPI"
+frameworks="$(venv_of frameworks)" || install_failed Python "PyPI"
 thesis="$(venv_of openapi)" || install_failed Python "PyPI"
 SDK_NODE_ROOT="$(node_root typescript)" || install_failed TypeScript "the npm registry"
 client_root="$(node_root typescript-client)" || install_failed "generated TypeScript" "the npm registry"
@@ -122,6 +124,8 @@ suite() { # name, command…
 suite "Python anthropic 0.74.1 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$old/bin/python" e2e/sdk/python/suite.py
 suite "Python anthropic 2.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$new/bin/python" e2e/sdk/python/suite.py
 suite "TypeScript @anthropic-ai/sdk 1.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 timeout 300 node e2e/sdk/typescript/suite.mjs
+suite "Python litellm 1.110.2, langchain 1.8.3, instructor 1.17.0, pydantic-ai 2.38.0, llm 0.36" \
+  env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$frameworks/bin/python" e2e/sdk/python/frameworks_suite.py
 generated_client() { # the types are those of the document, hold under tsc --strict, and lead a program
   local at="$work/typescript-client"
   mkdir -p "$at" && cp e2e/sdk/typescript-client/{package.json,tsconfig.json,suite.ts} "$at" && ln -s "$client_root/node_modules" "$at/node_modules"

@@ -117,7 +117,9 @@ func (c *compiler) object(f fields, place string, depth int) (*node, error) {
 			n.members = append(n.members, member{join(literal(spelled(name)), colon, extra), true})
 		}
 	}
-	n.extra = join(nameBeside(names), colon, extra)
+	if _, told := f["additionalProperties"]; told || !c.loose || len(names) == 0 {
+		n.extra = join(nameBeside(names), colon, extra)
+	}
 	return join(oneByte('{'), n), nil
 }
 

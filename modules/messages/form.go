@@ -139,7 +139,7 @@ func formOf(req *Request) (grammar.Form, error) {
 		return value, nil
 	}
 	tools, most := callables(req), mostCalls
-	if req.SingleCall {
+	if req.SingleCall || len(req.Choice.Only) == 1 { // a tool that is named is called once
 		most = 1
 	}
 	write := req.Prompt.Calls.FormOrText
