@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python, the real
+# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python and TypeScript, the real
 # Claude Code and Codex, libraries that agents are built with, and a program over the TypeScript client of the OpenAPI
 # document against bin/agent-memory with the embedded model, and schemathesis, which holds what the server answers to the
 # OpenAPI document.
@@ -124,6 +124,7 @@ suite() { # name, command…
 suite "Python anthropic 0.74.1 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$old/bin/python" e2e/sdk/python/suite.py
 suite "Python anthropic 2.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 PYTHONDONTWRITEBYTECODE=1 timeout 300 "$new/bin/python" e2e/sdk/python/suite.py
 suite "TypeScript @anthropic-ai/sdk 1.12.0 (API 2026-10-21)" env SDK_API_VERSION=2026-10-21 timeout 300 node e2e/sdk/typescript/suite.mjs
+suite "TypeScript openai 6.49.0" timeout 300 node e2e/sdk/typescript/openai_suite.mjs
 suite "Python litellm 1.110.2, langchain 1.8.3, instructor 1.17.0, pydantic-ai 2.38.0, llm 0.36" \
   env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$frameworks/bin/python" e2e/sdk/python/frameworks_suite.py
 generated_client() { # the types are those of the document, hold under tsc --strict, and lead a program
