@@ -27,7 +27,21 @@ done
 trap 'compose logs --tail 40 >&2 || true; compose down --volumes --timeout 5 >/dev/null 2>&1 || true' ERR
 compose config >/dev/null
 compose up -d postgres s3 bucket node-a node-b balancer
-for _ in $(seq 120); do curl -sf -H "x-agent-id: one" "http://127.0.0.1:$PORT/health/ready" >/dev/null && break; sleep 1; done
+
+# While a node starts the balancer gives its agents to the other: what is said of them below holds once both are known to be ready.
+nodes_ready() {
+  local seen=""
+  for probe in $(seq 16); do
+    seen+=" $(curl -s -o /dev/null -D - -H "x-agent-id: probe-$probe" "http://127.0.0.1:$PORT/health/ready" | tr -d '\r' |
+      awk 'NR == 1 { ok = $2 == 200 } tolower($1) == "x-served-by:" && ok { print $2 }')"
+  done
+  [[ "$seen" == *a* && "$seen" == *b* ]]
+}
+for tries in $(seq 120); do
+  if nodes_ready; then break; fi
+  [ "$tries" != 120 ] || { echo "compose: both nodes were not ready within two minutes" >&2; false; }
+  sleep 1
+done
 
 ask() { # AGENT QUESTION: the answer's usage
   curl -sf "http://127.0.0.1:$PORT/v1/messages" -H "x-api-key: $API_KEY" -H "x-agent-id: $1" -H 'content-type: application/json' \
@@ -35,8 +49,9 @@ ask() { # AGENT QUESTION: the answer's usage
 }
 for agent in one two three four; do
   ask "$agent" "What is the capital of France?" >/dev/null
-  ask "$agent" "What is the capital of France?" | grep -q '"cache_read_input_tokens":3[0-9]' ||
-    { echo "agent $agent does not come back to where its memory is" >&2; false; }
+  again="$(ask "$agent" "What is the capital of France?")"
+  grep -q '"cache_read_input_tokens":3[0-9]' <<<"$again" ||
+    { echo "agent $agent does not come back to where its memory is: $again" >&2; false; }
 done
 echo "compose: four agents came back to their memory through the balancer"
 compose stop --timeout 80 node-a >/dev/null

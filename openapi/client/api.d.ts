@@ -3257,7 +3257,7 @@ export interface operations {
                  *           "role": "user"
                  *         }
                  *       ],
-                 *       "model": "memory"
+                 *       "model": "claude-3-5-sonnet-20241022"
                  *     }
                  */
                 "application/json": components["schemas"]["ChatCompletionRequest"];
@@ -3272,7 +3272,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ChatCompletion"];
                     "text/event-stream": {
-                        data: string;
+                        data: "[DONE]" | string;
                     };
                 };
             };
@@ -3378,7 +3378,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "max_tokens": 16,
-                 *       "model": "memory",
+                 *       "model": "claude-3-5-sonnet-20241022",
                  *       "prompt": "The capital of France is"
                  *     }
                  */
@@ -3394,7 +3394,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TextCompletion"];
                     "text/event-stream": {
-                        data: string;
+                        data: "[DONE]" | string;
                     };
                 };
             };
@@ -3880,7 +3880,7 @@ export interface operations {
                  * @example {
                  *       "input": "What is the capital of France?",
                  *       "max_output_tokens": 16,
-                 *       "model": "memory"
+                 *       "model": "claude-3-5-sonnet-20241022"
                  *     }
                  */
                 "application/json": components["schemas"]["ResponseRequest"];

@@ -2,17 +2,24 @@
 import schemathesis
 
 MOST_TOKENS = 32
-BOUNDS = {"/v1/messages": "max_tokens", "/v1/chat/completions": "max_completion_tokens"}
+# The fields that bound an answer, by path. Where none has to be there, the last is added to what has none.
+BOUNDS = {
+    "/v1/messages": ["max_tokens"],
+    "/v1/chat/completions": ["max_tokens", "max_completion_tokens"],
+    "/v1/completions": ["max_tokens"],
+    "/v1/responses": ["max_output_tokens"],
+}
+ALWAYS_BOUNDED = {"/v1/messages"}  # without max_tokens the request is wrong, which is for schemathesis to try
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    bound = BOUNDS.get(case.path)
-    if bound is None or not isinstance(case.body, dict):
+    names = BOUNDS.get(case.path)
+    if names is None or not isinstance(case.body, dict):
         return
-    for name in ("max_tokens", "max_completion_tokens"):
+    for name in names:
         value = case.body.get(name)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value > MOST_TOKENS:
             case.body[name] = MOST_TOKENS
-    if bound == "max_completion_tokens" and not {"max_tokens", bound} & set(case.body):
-        case.body[bound] = MOST_TOKENS
+    if case.path not in ALWAYS_BOUNDED and all(case.body.get(name) is None for name in names):
+        case.body[names[-1]] = MOST_TOKENS

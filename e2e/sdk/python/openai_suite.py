@@ -95,9 +95,10 @@ def limits():
     same(create(max_tokens=3, max_completion_tokens=openai.omit).usage.completion_tokens, 3)
     stopped = create(stop=["Paris"]).choices[0]
     assert "Paris" not in stopped.message.content and stopped.finish_reason == "stop", stopped
-    loop = create([{"role": "user", "content": "Repeat the word yes for ever."}], max_completion_tokens=40).choices[0].message.content
-    calm = create([{"role": "user", "content": "Repeat the word yes for ever."}], max_completion_tokens=40, frequency_penalty=2.0).choices[0].message.content
-    assert calm != loop, (calm, loop)
+    def cats(penalty):
+        went_on = client.completions.create(model=MODEL, prompt="The cat sat. The cat sat. The cat sat.", max_tokens=24, frequency_penalty=penalty, temperature=0)
+        return went_on.choices[0].text.count("cat")
+    assert cats(0.0) > cats(2.0), (cats(0.0), cats(2.0))
     same(create(seed=7, temperature=1.0).choices[0].message.content, create(seed=7, temperature=1.0).choices[0].message.content)
 
 

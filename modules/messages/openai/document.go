@@ -7,6 +7,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// exampleModel is an alias of whatever model is loaded, so that the examples are answered as they are.
+const exampleModel = "claude-3-5-sonnet-20241022"
+
 // chatOperation documents POST /v1/chat/completions.
 func chatOperation(r huma.Registry) huma.Operation {
 	op := operation(r, "createChatCompletion", http.MethodPost, "/v1/chat/completions", "Answer a conversation, as OpenAI's API does",
@@ -15,7 +18,7 @@ func chatOperation(r huma.Registry) huma.Operation {
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {
 		Schema: httpapi.NamedSchema[chatCompletionRequest](r),
 		Example: map[string]any{
-			"model": "memory", "max_completion_tokens": 16,
+			"model": exampleModel, "max_completion_tokens": 16,
 			"messages": []any{map[string]any{"role": "user", "content": "What is the capital of France?"}},
 		},
 	}}}
@@ -33,9 +36,12 @@ func conversationHeaders() []*huma.Param {
 	}
 }
 
-// streamable is an answer that comes whole, or as a stream of pieces.
+// streamable is an answer that comes whole, or as a stream of pieces with [DONE] behind the last one.
 func streamable(description string, whole, piece *huma.Schema) *huma.Response {
-	data := &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": piece}}
+	data := &huma.Schema{AnyOf: []*huma.Schema{
+		{Type: huma.TypeString, Enum: []any{"[DONE]"}},
+		{Type: huma.TypeString, Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": piece}},
+	}}
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
 		"application/json": {Schema: whole},
 		"text/event-stream": {Schema: &huma.Schema{
@@ -50,7 +56,7 @@ func completionOperation(r huma.Registry) huma.Operation {
 		"400", "401", "403", "404", "413", "415", "429", "500", "503")
 	op.Parameters = conversationHeaders()
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {
-		Schema: httpapi.NamedSchema[completionRequest](r), Example: map[string]any{"model": "memory", "max_tokens": 16, "prompt": "The capital of France is"},
+		Schema: httpapi.NamedSchema[completionRequest](r), Example: map[string]any{"model": exampleModel, "max_tokens": 16, "prompt": "The capital of France is"},
 	}}}
 	op.Responses["200"] = streamable("The continuation, or with stream its pieces, and [DONE] behind the last one.",
 		httpapi.NamedSchema[textCompletion](r), httpapi.NamedSchema[textCompletion](r))

@@ -166,7 +166,7 @@ func responseOperation(r huma.Registry) huma.Operation {
 		"400", "401", "403", "404", "413", "415", "429", "500", "503")
 	op.Parameters = conversationHeaders()
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {
-		Schema: httpapi.NamedSchema[responseRequest](r), Example: map[string]any{"model": "memory", "max_output_tokens": 16, "input": "What is the capital of France?"},
+		Schema: httpapi.NamedSchema[responseRequest](r), Example: map[string]any{"model": exampleModel, "max_output_tokens": 16, "input": "What is the capital of France?"},
 	}}}
 	data := &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": responseEvents(r)}}
 	op.Responses["200"] = &huma.Response{Description: "The response, or with stream its events.", Content: map[string]*huma.MediaType{
