@@ -63,6 +63,22 @@ func TestExplainTellsWhereAPromptStopsMatching(t *testing.T) {
 	}
 }
 
+// What a changed system prompt costs is told on the answer and counted.
+func TestADivergenceIsCounted(t *testing.T) {
+	r := talkative(t, nil)
+	r.say(t, "a", "You are A.", "hello")
+	r.say(t, "a", "You are B.", "hello")
+	if _, exposition := r.call(t, http.MethodGet, "/metrics", "", ""); !strings.Contains(exposition, `semantic_cache_divergences_total{kind="system"} 1`) ||
+		!strings.Contains(exposition, `semantic_cache_divergences_total{kind="tools"} 0`) {
+		t.Error(exposition)
+	}
+	r.call(t, http.MethodDelete, "/v1/agents/a", "", "")
+	r.say(t, "a", "You are C.", "hello")
+	if _, exposition := r.call(t, http.MethodGet, "/metrics", "", ""); !strings.Contains(exposition, `semantic_cache_divergences_total{kind="system"} 1`) {
+		t.Error("a deleted agent is remembered")
+	}
+}
+
 // damage flips the last byte of every full block on disk.
 func (r *running) damage(t *testing.T) {
 	t.Helper()

@@ -53,7 +53,7 @@ func limiter(cfg config.Server) *ratelimit.Limiter {
 }
 
 // register adds the modules' routes.
-func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Handler) {
+func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetry, exposition http.Handler) {
 	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, RevokeKeys: s.keys.RevokeAll, Log: s.deps.log})
 	s.journal.Register(s.router)
 	keysapi.Register(keysapi.Config{Router: s.router, Keys: s.keys.Keys, Log: s.deps.log})
@@ -61,6 +61,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, exposition http.Ha
 	service := messages.New(messages.Config{
 		Engine: s.engine, Renderer: renderer, Limiter: s.router, Temperature: s.cfg.MLX.Temperature,
 		Aliases: append([]string{anthropic.ModelAlias}, s.cfg.Server.ModelAliases...), Log: s.deps.log,
+		Diverged: counters.diverged,
 	})
 	mem.messages = service
 	surface := anthropic.Register(anthropic.Config{

@@ -18,6 +18,7 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/prefix"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
+	"github.com/agent-memory/agent-memory/modules/messages/messagestest"
 	"go.uber.org/goleak"
 )
 
@@ -38,6 +39,10 @@ func (byteText) Render(_ context.Context, c prompt.Conversation) (p prompt.Rende
 
 func (byteText) Plain(_ context.Context, text string, _ int) (prompt.Rendered, error) {
 	return prompt.Rendered{Tokens: append(enginetest.Encode(text), enginetest.AnswerToken), NewDecoder: enginetest.NewDecoder}, nil
+}
+
+func (t byteText) Diverge(ctx context.Context, a, b prompt.Conversation) (int, error) {
+	return messagestest.Diverge(ctx, t.Render, a, b)
 }
 
 func (byteText) NewDecoder() engine.TextDecoder { return enginetest.NewDecoder() }

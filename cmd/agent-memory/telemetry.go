@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/modules/messages/divergence"
 	"github.com/agent-memory/agent-memory/modules/usage"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -15,6 +16,7 @@ type telemetry struct {
 	answers     *prometheus.CounterVec
 	preemptions prometheus.Counter
 	audits      *prometheus.CounterVec
+	divergences *prometheus.CounterVec
 	queueWait   prometheus.Histogram
 	ttft        prometheus.Histogram
 	steps       prometheus.Histogram
@@ -38,6 +40,9 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		audits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "semantic_audits_total", Help: "Requests that were computed again without any cache, by result: equal, differs, or dropped for want of time or memory.",
 		}, []string{"result"}),
+		divergences: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "semantic_cache_divergences_total", Help: "Requests of which a part is not what it was when their conversation was last asked about, by its kind.",
+		}, []string{"kind"}),
 		queueWait: histogram("semantic_queue_wait_seconds", "Time from a request to its slot.", seconds),
 		ttft:      histogram("semantic_ttft_seconds", "Time from a request to its first token.", seconds),
 		tiers:     newTierTelemetry(registry),
@@ -48,7 +53,10 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 	for _, result := range []engine.AuditResult{engine.AuditEqual, engine.AuditDiffers, engine.AuditDropped} {
 		t.audits.WithLabelValues(string(result))
 	}
-	registry.MustRegister(t.audits, t.restores, t.tokens, t.answers, t.preemptions, t.queueWait, t.ttft, t.steps)
+	for _, kind := range divergence.Kinds() {
+		t.divergences.WithLabelValues(string(kind))
+	}
+	registry.MustRegister(t.divergences, t.audits, t.restores, t.tokens, t.answers, t.preemptions, t.queueWait, t.ttft, t.steps)
 	return t
 }
 
@@ -68,6 +76,9 @@ func (t *telemetry) listener() engine.Listener {
 		Stepped:   t.step,
 	}
 }
+
+// diverged counts a conversation that was read before and differs now.
+func (t *telemetry) diverged(kind divergence.Kind) { t.divergences.WithLabelValues(string(kind)).Inc() }
 
 func (t *telemetry) step(s engine.Step) {
 	t.steps.Observe(s.Took.Seconds())

@@ -91,7 +91,7 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	mem.engine, mem.tenants, mem.renderer = e, tenants, renderer
 	watch(exposition.Registry(), e.Status)
 	watchTiers(exposition.Registry(), mem, s.agents)
-	s.register(renderer, mem, exposition.Handler())
+	s.register(renderer, mem, counters, exposition.Handler())
 	counters.tenants.usage.Register(s.router)
 	return s, nil
 }

@@ -48,6 +48,8 @@ type Conversation struct {
 	Tools    []Tool
 	Continue bool // the last turn is the assistant's, and the answer goes on where it ends
 	Most     int  // tokens, beyond which it need not be encoded; 0: all are wanted
+	// Next is where in the caller's JSON the answer will stand when it comes back, as of Part.Place.
+	Next string
 }
 
 // Turn is what one side said. Turns of the same role may follow each other.
@@ -74,6 +76,7 @@ const (
 // Part is a piece of a turn.
 type Part struct {
 	Kind       Kind
+	Place      string          // in the caller's JSON: names and indexes with dots between, such as messages.7.content.1
 	Text       string          // of Text, Thinking and ToolResult
 	ID         string          // of the call, with ToolUse and ToolResult
 	Name       string          // of the tool, with ToolUse
@@ -88,6 +91,7 @@ type Tool struct {
 	Name        string
 	Description string
 	InputSchema json.RawMessage // a JSON object
+	Place       string          // in the caller's JSON, as of Part
 	Strict      bool            // the arguments of its calls are held to the schema, not only shown it
 	Breakpoint  bool
 	Retain      time.Duration

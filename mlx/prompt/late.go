@@ -12,6 +12,7 @@ import (
 type Source interface {
 	Render(ctx context.Context, c Conversation) (Rendered, error)
 	Plain(ctx context.Context, text string, most int) (Rendered, error)
+	Diverge(ctx context.Context, a, b Conversation) (int, error)
 	NewDecoder() engine.TextDecoder
 	Spelling() prefix.Spelling
 }
@@ -40,6 +41,15 @@ func (l *Late) Plain(ctx context.Context, text string, most int) (Rendered, erro
 		return Rendered{}, engine.ErrStarting
 	}
 	return (*loaded).Plain(ctx, text, most)
+}
+
+// Diverge implements Source. Until Set it returns engine.ErrStarting.
+func (l *Late) Diverge(ctx context.Context, a, b Conversation) (int, error) {
+	loaded := l.loaded.Load()
+	if loaded == nil {
+		return -1, engine.ErrStarting
+	}
+	return (*loaded).Diverge(ctx, a, b)
 }
 
 // Spelling implements Source. It is called only after a Render.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type explanation struct {
 	Respelt    bool           `json:"respelled" doc:"Whether the cached tokens spell the same text otherwise than the tokenizer does"`
 	Parts      []explained    `json:"cached" nullable:"false" doc:"What they come from, in order"`
 	Divergence *divergence    `json:"divergence,omitempty" doc:"Missing if all is cached"`
+	Difference *difference    `json:"difference,omitempty" doc:"The first part of the request that is not what it was when the conversation was last asked about; missing if none is, or none was"`
 	Missing    []explainedGap `json:"missing,omitempty" nullable:"false" doc:"Blocks of this prompt that were there: later ones still are, or they turned out damaged"`
 }
 
@@ -49,6 +51,14 @@ type divergence struct {
 	Before string `json:"text_before" doc:"The caller's own text up to it"`
 	After  string `json:"text_after" doc:"The caller's own text from it on"`
 	Reason string `json:"reason"`
+	Path   string `json:"path,omitempty" doc:"The part of the request that holds it, such as messages[7].content[1]; missing for a token of the chat template's own"`
+}
+
+// difference is where a conversation is not what it was.
+type difference struct {
+	Path   string `json:"path" doc:"In the request's JSON; of what was removed: in that of the request before"`
+	Change string `json:"change" enum:"changed,moved,removed,added"`
+	Kind   string `json:"kind" enum:"system,tools,message,thinking"`
 }
 
 // Engine looks prompts up.
@@ -66,9 +76,18 @@ type Prompts interface {
 	// Operation describes a request that is a prompt, and nothing of its answer.
 	Operation() huma.Operation
 	// Rendered reads such a request as one of a tenant. One that can't be had is answered.
-	Rendered(w http.ResponseWriter, r *http.Request, tenant string) (prompt.Rendered, bool)
+	Rendered(w http.ResponseWriter, r *http.Request, tenant string) (rendered prompt.Rendered, origin Origin, ok bool)
 	// Fail answers a request with an error.
 	Fail(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// Origin tells of what in the request a prompt is made.
+type Origin = interface {
+	// Path is that of the part which holds a token, empty for the template's own.
+	Path(ctx context.Context, token int) string
+	// Difference is the first part that is not what it was when the conversation was last asked about. isKnown is false if there
+	// is none.
+	Difference(ctx context.Context) (path, change, kind string, isKnown bool)
 }
 
 // Config describes the module.
@@ -107,7 +126,7 @@ func Register(cfg Config) {
 // explain answers POST /admin/explain.
 func (m *Module) explain(w http.ResponseWriter, r *http.Request) {
 	tenant := cmp.Or(r.URL.Query().Get("tenant"), auth.DefaultTenant)
-	rendered, ok := m.cfg.Prompts.Rendered(w, r, tenant)
+	rendered, origin, ok := m.cfg.Prompts.Rendered(w, r, tenant)
 	if !ok {
 		return
 	}
@@ -118,7 +137,14 @@ func (m *Module) explain(w http.ResponseWriter, r *http.Request) {
 		m.cfg.Prompts.Fail(w, r, err)
 		return
 	}
-	httpapi.WriteJSON(w, http.StatusOK, "application/json", m.view(found))
+	view := m.view(found)
+	if view.Divergence != nil && slices.Equal(found.Tokens, rendered.Tokens) {
+		view.Divergence.Path = origin.Path(r.Context(), view.Divergence.Token)
+	}
+	if path, change, kind, isKnown := origin.Difference(r.Context()); isKnown {
+		view.Difference = &difference{path, change, kind}
+	}
+	httpapi.WriteJSON(w, http.StatusOK, "application/json", view)
 }
 
 func (m *Module) view(x *engine.Explanation) explanation {

@@ -63,7 +63,9 @@ type Answer struct {
 	prefix string                            // of the ids of calls
 	whole  func(text string, blocks []Block) // takes an answer that has calls, at its end
 	closed func()                            // runs when nobody wants it any more; may be nil
-	text   strings.Builder                   // as it was sampled, with a parser
+
+	finished func(blocks []Block) // takes an answer that came to its end
+	text     strings.Builder      // as it was sampled, with a parser
 
 	open   bool    // the last block is not complete
 	blocks []Block // without their texts' end, while open
@@ -122,6 +124,9 @@ func (a *Answer) end(whole bool) {
 		a.add(a.parser.End())
 	}
 	a.close()
+	if whole {
+		a.finished(a.blocks)
+	}
 	if whole && a.calls > 0 && !a.hidden {
 		a.whole(a.text.String(), a.blocks)
 	}

@@ -118,6 +118,10 @@ func (s *Service) Take(w http.ResponseWriter, r *http.Request, fail func(error),
 		fail(err)
 		return nil, false
 	}
+	if req.followed = s.follow(req); req.PromptOnly {
+		return req, true
+	}
+	s.tellDivergence(w, r, req)
 	req.begun = begunText(req.Conversation)
 	for _, tool := range req.Conversation.Tools {
 		req.tools = append(req.tools, tool.Name)

@@ -26,12 +26,15 @@ type Request struct {
 	Choice       Choice   // among the tools
 	CallPrefix   string   // of the ids of its answer's calls
 	SingleCall   bool     // the answer is to have one call at most; what the model writes behind it is left out
+	PromptOnly   bool     // nothing is to be answered: Take keeps the conversation
 
 	Prompt prompt.Rendered  // set by Take, which drops the conversation for it
 	Retain time.Duration    // how long it wants its memory kept; set by Take
 	form   *grammar.Grammar // of the answer; nil: any
 	tools  []string         // that its answer may call
 	begun  string           // the text that its answer goes on with
+
+	followed *followed // how the conversation compares with what it was; nil: it can't be told
 }
 
 // agentHeaders name the agent that a request is of; the first that is present counts.

@@ -14,6 +14,7 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/prefix"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/mlx/toolcall"
+	"github.com/agent-memory/agent-memory/modules/messages/divergence"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
 
@@ -30,6 +31,8 @@ type Renderer interface {
 	Render(ctx context.Context, c prompt.Conversation) (prompt.Rendered, error)
 	// Plain turns a text into the prompt that goes on with it, without a template. Its errors are those of Render.
 	Plain(ctx context.Context, text string, most int) (prompt.Rendered, error)
+	// Diverge returns the first byte in which the prompts of two conversations differ, or -1.
+	Diverge(ctx context.Context, a, b prompt.Conversation) (int, error)
 	// NewDecoder returns a decoder for one answer.
 	NewDecoder() engine.TextDecoder
 	// Spelling knows the ways in which tokens spell a text, or is nil.
@@ -50,6 +53,8 @@ type Config struct {
 	Temperature float64
 	Aliases     []string // model ids that stand for the loaded model besides its own; a * at the end is any ending
 	Log         *slog.Logger
+	// Diverged, if set, is told of conversations that were read before and differ now.
+	Diverged func(divergence.Kind)
 }
 
 // Service answers the requests of all surfaces.
@@ -58,10 +63,14 @@ type Service struct {
 	intake *intake
 	recall *recall
 	forms  *forms
+
+	outlines *divergence.Memory
 }
 
 // New returns a service.
-func New(cfg Config) *Service { return &Service{cfg, newIntake(), newRecall(), newForms()} }
+func New(cfg Config) *Service {
+	return &Service{cfg, newIntake(), newRecall(), newForms(), divergence.NewMemory()}
+}
 
 // Temperature is that of requests that bring none.
 func (s *Service) Temperature() float64 { return s.cfg.Temperature }
@@ -95,7 +104,8 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall}
+	req.followed.keep()
+	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall, finished: req.followed.answered}
 	if len(req.tools) > 0 {
 		answer.parser = toolcall.NewParser(req.Prompt.Calls, req.tools)
 		answer.parser.Behind(req.begun)
@@ -107,11 +117,15 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 }
 
 // Forget drops what is remembered of the answers to an agent that is deleted.
-func (s *Service) Forget(tenant, agent string) { s.recall.forget(tenant, agent) }
+func (s *Service) Forget(tenant, agent string) {
+	s.recall.forget(tenant, agent)
+	s.outlines.Forget(func(o divergence.Owner) bool { return o.Tenant == tenant && o.Agent == agent })
+}
 
 // ForgetTenant drops what is remembered of the answers to a tenant that is deleted.
 func (s *Service) ForgetTenant(tenant string) {
 	s.recall.forgetAll(func(t, _ string) bool { return t == tenant })
+	s.outlines.Forget(func(o divergence.Owner) bool { return o.Tenant == tenant })
 }
 
 // render turns the conversation into tokens, if the model is the one that is loaded.

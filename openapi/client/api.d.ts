@@ -1070,7 +1070,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Difference: {
+            /** @enum {string} */
+            change: "changed" | "moved" | "removed" | "added";
+            /** @enum {string} */
+            kind: "system" | "tools" | "message" | "thinking";
+            /** @description In the request's JSON; of what was removed: in that of the request before */
+            path: string;
+        };
         Divergence: {
+            /** @description The part of the request that holds it, such as messages[7].content[1]; missing for a token of the chat template's own */
+            path?: string;
             reason: string;
             /** @description The caller's own text from it on */
             text_after: string;
@@ -1159,6 +1169,8 @@ export interface components {
              * @description That need not be computed; the last token of a prompt always is
              */
             cached_tokens: number;
+            /** @description The first part of the request that is not what it was when the conversation was last asked about; missing if none is, or none was */
+            difference?: components["schemas"]["Difference"];
             /** @description Missing if all is cached */
             divergence?: components["schemas"]["Divergence"];
             /** @description Blocks of this prompt that were there: later ones still are, or they turned out damaged */

@@ -474,6 +474,54 @@ func (e DeveloperMessageParamRole) Valid() bool {
 	}
 }
 
+// Defines values for DifferenceChange.
+const (
+	DifferenceChangeAdded   DifferenceChange = "added"
+	DifferenceChangeChanged DifferenceChange = "changed"
+	DifferenceChangeMoved   DifferenceChange = "moved"
+	DifferenceChangeRemoved DifferenceChange = "removed"
+)
+
+// Valid indicates whether the value is a known member of the DifferenceChange enum.
+func (e DifferenceChange) Valid() bool {
+	switch e {
+	case DifferenceChangeAdded:
+		return true
+	case DifferenceChangeChanged:
+		return true
+	case DifferenceChangeMoved:
+		return true
+	case DifferenceChangeRemoved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DifferenceKind.
+const (
+	DifferenceKindMessage  DifferenceKind = "message"
+	DifferenceKindSystem   DifferenceKind = "system"
+	DifferenceKindThinking DifferenceKind = "thinking"
+	DifferenceKindTools    DifferenceKind = "tools"
+)
+
+// Valid indicates whether the value is a known member of the DifferenceKind enum.
+func (e DifferenceKind) Valid() bool {
+	switch e {
+	case DifferenceKindMessage:
+		return true
+	case DifferenceKindSystem:
+		return true
+	case DifferenceKindThinking:
+		return true
+	case DifferenceKindTools:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExplainedGapWhy.
 const (
 	Damaged ExplainedGapWhy = "damaged"
@@ -1460,13 +1508,13 @@ func (e TextPartParamType) Valid() bool {
 
 // Defines values for ThinkingBlockParamType.
 const (
-	Thinking ThinkingBlockParamType = "thinking"
+	ThinkingBlockParamTypeThinking ThinkingBlockParamType = "thinking"
 )
 
 // Valid indicates whether the value is a known member of the ThinkingBlockParamType enum.
 func (e ThinkingBlockParamType) Valid() bool {
 	switch e {
-	case Thinking:
+	case ThinkingBlockParamTypeThinking:
 		return true
 	default:
 		return false
@@ -2313,9 +2361,26 @@ type DeveloperMessageParam_Content struct {
 // DeveloperMessageParamRole defines model for DeveloperMessageParam.Role.
 type DeveloperMessageParamRole string
 
+// Difference defines model for Difference.
+type Difference struct {
+	Change DifferenceChange `json:"change"`
+	Kind   DifferenceKind   `json:"kind"`
+
+	// Path In the request's JSON; of what was removed: in that of the request before
+	Path string `json:"path"`
+}
+
+// DifferenceChange defines model for Difference.Change.
+type DifferenceChange string
+
+// DifferenceKind defines model for Difference.Kind.
+type DifferenceKind string
+
 // Divergence defines model for Divergence.
 type Divergence struct {
-	Reason string `json:"reason"`
+	// Path The part of the request that holds it, such as messages[7].content[1]; missing for a token of the chat template's own
+	Path   *string `json:"path,omitempty"`
+	Reason string  `json:"reason"`
 
 	// TextAfter The caller's own text from it on
 	TextAfter string `json:"text_after"`
@@ -2405,6 +2470,7 @@ type Explanation struct {
 
 	// CachedTokens That need not be computed; the last token of a prompt always is
 	CachedTokens int64       `json:"cached_tokens"`
+	Difference   *Difference `json:"difference,omitempty"`
 	Divergence   *Divergence `json:"divergence,omitempty"`
 
 	// Missing Blocks of this prompt that were there: later ones still are, or they turned out damaged

@@ -53,7 +53,7 @@ func Register(cfg Config) *API {
 func Surface() httpapi.Surface {
 	return httpapi.Surface{
 		Prefix: "/v1/messages", Error: errorOf, Pace: pace,
-		Exposed: []string{limitHeader, remainingHeader, resetHeader},
+		Exposed: []string{limitHeader, remainingHeader, resetHeader, messages.DivergenceHeader},
 	}
 }
 
@@ -96,7 +96,7 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) {
 
 // count answers POST /v1/messages/count_tokens.
 func (a *API) count(w http.ResponseWriter, r *http.Request) {
-	if rendered, ok := a.Rendered(w, r, ""); ok {
+	if rendered, _, ok := a.Rendered(w, r, ""); ok {
 		httpapi.WriteJSON(w, http.StatusOK, "application/json", counted{len(rendered.Tokens)})
 	}
 }
@@ -108,18 +108,18 @@ func (a *API) Operation() huma.Operation { return countOperation(a.schemas()) }
 
 // Rendered reads the prompt of a request in the form of count_tokens, of a tenant or, with "", of the key's. A request
 // that can't be had is answered.
-func (a *API) Rendered(w http.ResponseWriter, r *http.Request, tenant string) (rendered prompt.Rendered, ok bool) {
+func (a *API) Rendered(w http.ResponseWriter, r *http.Request, tenant string) (rendered prompt.Rendered, origin messages.Origin, ok bool) {
 	req, ok := a.take(w, r, func(b *body) (*messages.Request, error) {
 		req, err := b.prompt()
 		if err == nil {
-			req.Tenant = tenant
+			req.Tenant, req.PromptOnly = tenant, true
 		}
 		return req, err
 	})
 	if !ok {
-		return rendered, false
+		return rendered, nil, false
 	}
-	return req.Prompt, true
+	return req.Prompt, a.cfg.Service.Origin(req), true
 }
 
 // take reads a request and renders its prompt. A request that can't be had is answered.

@@ -82,6 +82,7 @@ func (b *body) conversation() (prompt.Conversation, error) {
 	if len(c.Turns) > 0 {
 		c.Continue = c.Turns[len(c.Turns)-1].Role == prompt.Assistant
 	}
+	c.Next = messages.At("messages", len(b.Messages)) + ".content"
 	return c, checkTurns(c)
 }
 
@@ -93,6 +94,11 @@ func systemTurn(raw json.RawMessage) ([]prompt.Turn, error) {
 	parts, err := parseContent("system", raw, prompt.System)
 	if err != nil || len(parts) == 0 {
 		return nil, err
+	}
+	for i := range parts {
+		if raw[0] == '[' {
+			parts[i].Place += ".text"
+		}
 	}
 	return []prompt.Turn{{Role: prompt.System, Parts: parts}}, nil
 }
@@ -135,7 +141,7 @@ func parseContent(place string, raw json.RawMessage, role prompt.Role) ([]prompt
 		if text == "" {
 			return nil, nil
 		}
-		return []prompt.Part{{Kind: prompt.Text, Text: text}}, nil
+		return []prompt.Part{{Kind: prompt.Text, Place: place, Text: text}}, nil
 	}
 	if raw[0] != '[' {
 		return nil, invalid("%s: must be a string or an array of content blocks", place)
@@ -171,7 +177,7 @@ func parseBlock(place string, raw json.RawMessage, role prompt.Role) ([]prompt.P
 	if err != nil || part.Kind == "" {
 		return nil, err
 	}
-	part.Breakpoint, part.Retain = b.CacheControl != nil, b.CacheControl.retention()
+	part.Breakpoint, part.Retain, part.Place = b.CacheControl != nil, b.CacheControl.retention(), place
 	return []prompt.Part{part}, nil
 }
 

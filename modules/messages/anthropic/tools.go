@@ -76,7 +76,7 @@ func (b *body) tools() ([]prompt.Tool, error) {
 		}
 		names[t.Name] = true
 		tools = append(tools, prompt.Tool{
-			Name: t.Name, Description: t.Description, InputSchema: t.InputSchema,
+			Name: t.Name, Description: t.Description, InputSchema: t.InputSchema, Place: place,
 			Strict: t.Strict != nil && *t.Strict, Breakpoint: t.CacheControl != nil, Retain: t.CacheControl.retention(),
 		})
 	}

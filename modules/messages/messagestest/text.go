@@ -45,6 +45,34 @@ func (b ByteText) Render(ctx context.Context, c prompt.Conversation) (prompt.Ren
 	return p, nil
 }
 
+// Diverge implements messages.Renderer.
+func (ByteText) Diverge(ctx context.Context, a, b prompt.Conversation) (int, error) {
+	return Diverge(ctx, ByteText{}.Render, a, b)
+}
+
+// Diverge returns the first token in which two conversations differ as they are rendered, or -1.
+func Diverge(
+	ctx context.Context, render func(context.Context, prompt.Conversation) (prompt.Rendered, error), a, b prompt.Conversation,
+) (int, error) {
+	one, err := render(ctx, a)
+	if err != nil {
+		return -1, err
+	}
+	other, err := render(ctx, b)
+	if err != nil {
+		return -1, err
+	}
+	for i := range min(len(one.Tokens), len(other.Tokens)) {
+		if one.Tokens[i] != other.Tokens[i] {
+			return i, nil
+		}
+	}
+	if len(one.Tokens) == len(other.Tokens) {
+		return -1, nil
+	}
+	return min(len(one.Tokens), len(other.Tokens)), nil
+}
+
 // Plain implements messages.Renderer.
 func (ByteText) Plain(_ context.Context, text string, _ int) (prompt.Rendered, error) {
 	return prompt.Rendered{Tokens: append(enginetest.Encode(text), enginetest.AnswerToken), NewDecoder: enginetest.NewDecoder}, nil

@@ -70,6 +70,7 @@ func (b *chatBody) conversation() (c prompt.Conversation, err error) {
 	if len(c.Turns) == 0 {
 		return c, invalid("messages: all of them are empty")
 	}
+	c.Next = messages.At("messages", len(b.Messages))
 	return c, nil
 }
 
@@ -98,7 +99,7 @@ func (m *turnBody) assistantTurn(place string, calls map[string]bool) (turn prom
 	clear(calls)
 	turn.Role = prompt.Assistant
 	if m.ReasoningContent != nil && *m.ReasoningContent != "" {
-		turn.Parts = append(turn.Parts, prompt.Part{Kind: prompt.Thinking, Text: *m.ReasoningContent})
+		turn.Parts = append(turn.Parts, prompt.Part{Kind: prompt.Thinking, Place: place + ".reasoning_content", Text: *m.ReasoningContent})
 	}
 	if !messages.IsAbsent(m.Content) {
 		said, err := texts(place+".content", m.Content)
@@ -108,7 +109,7 @@ func (m *turnBody) assistantTurn(place string, calls map[string]bool) (turn prom
 		turn.Parts = append(turn.Parts, said...)
 	}
 	if m.Refusal != nil && *m.Refusal != "" {
-		turn.Parts = append(turn.Parts, prompt.Part{Kind: prompt.Text, Text: *m.Refusal})
+		turn.Parts = append(turn.Parts, prompt.Part{Kind: prompt.Text, Place: place + ".refusal", Text: *m.Refusal})
 	}
 	for i, call := range m.ToolCalls {
 		part, err := call.part(messages.At(place+".tool_calls", i))
@@ -140,7 +141,7 @@ func (c *callBody) part(place string) (prompt.Part, error) {
 	if err := exact.Check(arguments); err != nil || !messages.IsObject(arguments) {
 		return prompt.Part{}, invalid("%s.function.arguments: must be a JSON object in a string", place)
 	}
-	return prompt.Part{Kind: prompt.ToolUse, ID: c.ID, Name: c.Function.Name, Input: arguments}, nil
+	return prompt.Part{Kind: prompt.ToolUse, Place: place, ID: c.ID, Name: c.Function.Name, Input: arguments}, nil
 }
 
 // toolTurn is what a tool answered.
@@ -151,7 +152,7 @@ func (m *turnBody) toolTurn(place string, calls map[string]bool) (turn prompt.Tu
 	if !calls[m.ToolCallID] {
 		return turn, invalid("%s.tool_call_id: no call of the assistant's message before it has this id", place)
 	}
-	part := prompt.Part{Kind: prompt.ToolResult, ID: m.ToolCallID}
+	part := prompt.Part{Kind: prompt.ToolResult, Place: place + ".content", ID: m.ToolCallID}
 	if !messages.IsAbsent(m.Content) {
 		said, err := texts(place+".content", m.Content)
 		if err != nil {
@@ -189,7 +190,7 @@ func textsOf(place string, raw json.RawMessage, one func(at string, raw json.Raw
 		if err := messages.Fill(place, raw, &text); err != nil || text == "" {
 			return nil, err
 		}
-		return []prompt.Part{{Kind: prompt.Text, Text: text}}, nil
+		return []prompt.Part{{Kind: prompt.Text, Place: place, Text: text}}, nil
 	}
 	if raw[0] != '[' {
 		return nil, invalid("%s: must be a string or an array of parts", place)
@@ -202,12 +203,13 @@ func textsOf(place string, raw json.RawMessage, one func(at string, raw json.Raw
 		return nil, invalid("%s: has %d parts; the most is %d", place, len(list), mostParts)
 	}
 	for i, each := range list {
-		text, err := one(messages.At(place, i), each)
+		at := messages.At(place, i)
+		text, err := one(at, each)
 		if err != nil {
 			return nil, err
 		}
 		if text != "" {
-			parts = append(parts, prompt.Part{Kind: prompt.Text, Text: text})
+			parts = append(parts, prompt.Part{Kind: prompt.Text, Place: at, Text: text})
 		}
 	}
 	return parts, nil

@@ -47,7 +47,7 @@ func Register(cfg Config) {
 func Surfaces() (all []httpapi.Surface) {
 	for _, path := range []string{"/v1/chat", "/v1/completions", "/v1/responses", "/v1/models", "/v1/embeddings"} {
 		all = append(all, httpapi.Surface{
-			Prefix: path, Error: bodyOf, Pace: pace, Exposed: []string{limitHeader, remainingHeader, resetHeader},
+			Prefix: path, Error: bodyOf, Pace: pace, Exposed: []string{limitHeader, remainingHeader, resetHeader, messages.DivergenceHeader},
 		})
 	}
 	return all

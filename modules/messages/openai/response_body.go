@@ -79,6 +79,7 @@ func (b *responseBody) understand(temperature float64) (*messages.Request, error
 	if r.Conversation.Turns, err = b.turns(); err != nil {
 		return nil, err
 	}
+	r.Conversation.Next = b.answerPlace()
 	if r.Conversation.Tools, err = b.offered(); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ type inputPart struct {
 // turns checks and collects the conversation: the instructions, and the input behind them.
 func (b *responseBody) turns() (turns []prompt.Turn, err error) {
 	if b.Instructions != nil && *b.Instructions != "" {
-		turns = append(turns, prompt.Turn{Role: prompt.System, Parts: []prompt.Part{{Kind: prompt.Text, Text: *b.Instructions}}})
+		turns = append(turns, prompt.Turn{Role: prompt.System, Parts: []prompt.Part{{Kind: prompt.Text, Place: "instructions", Text: *b.Instructions}}})
 	}
 	if messages.IsAbsent(b.Input) {
 		return nil, invalid("input: field required")
@@ -43,7 +43,7 @@ func (b *responseBody) turns() (turns []prompt.Turn, err error) {
 		if text == "" {
 			return nil, invalid("input: must not be empty")
 		}
-		return append(turns, prompt.Turn{Role: prompt.User, Parts: []prompt.Part{{Kind: prompt.Text, Text: text}}}), nil
+		return append(turns, prompt.Turn{Role: prompt.User, Parts: []prompt.Part{{Kind: prompt.Text, Place: "input", Text: text}}}), nil
 	}
 	var items []json.RawMessage
 	if err := messages.Fill("input", b.Input, &items); err != nil {
@@ -53,6 +53,15 @@ func (b *responseBody) turns() (turns []prompt.Turn, err error) {
 		return nil, invalid("input: at least one item is required, and at most %d; there are %d", mostMessages, n)
 	}
 	return readItems(turns, items)
+}
+
+// answerPlace is where the answer will stand in the input, if it is a list.
+func (b *responseBody) answerPlace() string {
+	var items []json.RawMessage
+	if json.Unmarshal(b.Input, &items) != nil {
+		return "input"
+	}
+	return messages.At("input", len(items))
 }
 
 // readItems adds the turns of the items. What the assistant said, thought and called without anybody in between is one turn.
@@ -156,7 +165,7 @@ func (i *inputItem) answered(place string, calls map[string]bool) (turn prompt.T
 	case !calls[i.CallID]:
 		return turn, invalid("%s.call_id: no call before it has this id", place)
 	}
-	part := prompt.Part{Kind: prompt.ToolResult, ID: i.CallID}
+	part := prompt.Part{Kind: prompt.ToolResult, Place: place + ".output", ID: i.CallID}
 	if !messages.IsAbsent(i.Output) {
 		said, err := readParts(place+".output", i.Output)
 		if err != nil {

@@ -69,7 +69,7 @@ func (b *responseBody) offered() (tools []prompt.Tool, err error) {
 			return nil, invalid("%s.parameters: must be a JSON schema object", place)
 		}
 		names[t.Name] = true
-		tools = append(tools, prompt.Tool{Name: t.Name, Description: t.Description, InputSchema: t.Parameters, Strict: t.Strict != nil && *t.Strict})
+		tools = append(tools, prompt.Tool{Name: t.Name, Description: t.Description, InputSchema: t.Parameters, Place: place, Strict: t.Strict != nil && *t.Strict})
 	}
 	return tools, nil
 }

@@ -39,7 +39,7 @@ func (b *chatBody) tools() (tools []prompt.Tool, err error) {
 			}
 			names[f.Name] = true
 			tools = append(tools, prompt.Tool{
-				Name: f.Name, Description: f.Description, InputSchema: f.Parameters, Strict: f.Strict != nil && *f.Strict,
+				Name: f.Name, Description: f.Description, InputSchema: f.Parameters, Place: place, Strict: f.Strict != nil && *f.Strict,
 			})
 		}
 	}
