@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"sync"
 
 	"github.com/agent-memory/agent-memory/mlx/kv"
@@ -45,6 +48,18 @@ func (t *tenants) of(name string) *kv.Tenant {
 		t.passing[tenant.ID] = true
 	}
 	return tenant
+}
+
+// sign returns a tenant's keyed digest of a text: HMAC-SHA-256 under the cluster's secret, of the purpose, the tenant and the
+// text, each but the last with its length before it.
+func (t *tenants) sign(name, text string) []byte {
+	mac := hmac.New(sha256.New, t.secret())
+	for _, part := range []string{"agent-memory thought", name} {
+		_ = binary.Write(mac, binary.BigEndian, uint64(len(part))) // a hash takes all
+		_, _ = mac.Write([]byte(part))
+	}
+	_, _ = mac.Write([]byte(text))
+	return mac.Sum(nil)
 }
 
 // settle takes the secret that is the cluster's.

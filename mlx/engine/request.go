@@ -18,7 +18,7 @@ type TextDecoder interface {
 
 // Constraint holds one answer to a form. The loop alone uses it, so it must not take long.
 type Constraint interface {
-	// Allowed are the tokens that may come next, one bit each, stop tokens included; it is not changed.
+	// Allowed are the tokens that may come next, one bit each, stop tokens included; nil: all. It is not changed.
 	Allowed() ([]uint64, error)
 	// Advance goes on behind one of them.
 	Advance(token int32) error

@@ -53,7 +53,9 @@ func (s *sampler) sample(logits []float32, scratch *[]candidate) (int32, error) 
 		if err != nil {
 			return 0, err
 		}
-		logits = s.mask(logits, mask)
+		if mask != nil {
+			logits = s.mask(logits, mask)
+		}
 	}
 	token, err := s.choose(logits, scratch)
 	if err != nil {

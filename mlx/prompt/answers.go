@@ -13,21 +13,25 @@ import (
 // at their ends: characters that Unicode sets aside and that the prompt does not have. A template that treats
 // a marked text otherwise gives another prompt, and then nothing is found.
 
-// marks are three characters that a text does not have.
-type marks struct{ begin, end, continued string }
+// marks are four characters that a text does not have. A text that begins with a thought has its mark behind what opens that:
+// there templates look for thoughts, and write them anew.
+type marks struct{ begin, thought, end, continued string }
+
+// opensThought is how a text begins in which a model thinks first.
+const opensThought = beginsThought + "\n"
 
 // freeMarks chooses marks that text does not have, or returns false if it has nearly all that there are.
 func freeMarks(text string) (m marks, ok bool) {
 	var unused []string
-	for r := '\uFDD1'; r <= '\uFDEF' && len(unused) < 3; r++ {
+	for r := '\uFDD1'; r <= '\uFDEF' && len(unused) < 4; r++ {
 		if mark := string(r); !strings.Contains(text, mark) {
 			unused = append(unused, mark)
 		}
 	}
-	if len(unused) < 3 {
+	if len(unused) < 4 {
 		return m, false
 	}
-	return marks{unused[0], unused[1], unused[2]}, true
+	return marks{unused[0], unused[1], unused[2], unused[3]}, true
 }
 
 // answerPlaces are the places of texts in a prompt, in bytes.
@@ -69,7 +73,11 @@ func (r *Renderer) tryMarks(in chat.Prompt, m marks, rendered string, continues 
 			if continues && i == len(messages)-1 {
 				end = m.continued
 			}
-			message.Content = before + m.begin + core + end + after
+			begin, inside := m.begin, ""
+			if said, thinks := strings.CutPrefix(core, opensThought); thinks && r.thoughts.Begin != "" {
+				begin, inside, core = m.thought, opensThought, said
+			}
+			message.Content = before + inside + begin + core + end + after
 		}
 		messages[i] = message
 	}
@@ -92,6 +100,10 @@ func (m marks) read(marked string) (found answerPlaces, text string) {
 		switch {
 		case strings.HasPrefix(marked, m.begin):
 			begin = b.Len()
+		case strings.HasPrefix(marked, m.thought):
+			if begin = -1; strings.HasSuffix(b.String(), opensThought) {
+				begin = b.Len() - len(opensThought)
+			}
 		case strings.HasPrefix(marked, m.end) || strings.HasPrefix(marked, m.continued):
 			if begin >= 0 {
 				found.answers = append(found.answers, prefix.Span{From: begin, To: b.Len()})
@@ -112,17 +124,17 @@ func (m marks) read(marked string) (found answerPlaces, text string) {
 
 // guard guards a text as it would be without the marks, and puts them where they were.
 func (m marks) guard(text string, guard func(string) string) string {
-	if !strings.ContainsAny(text, m.begin+m.end+m.continued) {
+	if !strings.ContainsAny(text, m.begin+m.thought+m.end+m.continued) {
 		return guard(text)
 	}
-	guarded := guard(strings.NewReplacer(m.begin, "", m.end, "", m.continued, "").Replace(text))
+	guarded := guard(strings.NewReplacer(m.begin, "", m.thought, "", m.end, "", m.continued, "").Replace(text))
 	var b strings.Builder
 	for len(text) > 0 {
 		_, width := utf8.DecodeRuneInString(text)
 		character := text[:width]
 		text = text[width:]
 		switch character {
-		case m.begin, m.end, m.continued:
+		case m.begin, m.thought, m.end, m.continued:
 			b.WriteString(character)
 		default:
 			length := lengthGuarded(character, guarded)

@@ -9,7 +9,7 @@ func untilBreakpoint(c Conversation) (Conversation, bool) {
 		parts := c.Turns[i].Parts
 		for j := len(parts) - 1; j >= 0; j-- {
 			if parts[j].Breakpoint {
-				head := Conversation{Tools: c.Tools, Turns: append([]Turn{}, c.Turns[:i]...)}
+				head := Conversation{Tools: c.Tools, Effort: c.Effort, Turns: append([]Turn{}, c.Turns[:i]...)}
 				head.Turns = append(head.Turns, Turn{Role: c.Turns[i].Role, Parts: parts[:j+1]})
 				return head, true
 			}
@@ -30,7 +30,7 @@ func untilTool(c Conversation) (Conversation, bool) {
 		if i == len(c.Tools)-1 {
 			tools = append(tools, Tool{Name: "another", InputSchema: []byte(`{"type":"object"}`)})
 		}
-		return Conversation{Tools: tools, Turns: c.Turns}, true
+		return Conversation{Tools: tools, Turns: c.Turns, Effort: c.Effort}, true
 	}
 	return Conversation{}, false
 }

@@ -20,6 +20,7 @@ func (r *Renderer) learnCalls() {
 			r.marks = append(r.marks, id)
 		}
 	}
+	r.marks = append(r.marks, r.thoughtMarks...)
 	r.mentions = r.speller.Keep(r.marks)
 	r.replays = r.writesBehindGenerationPrompt()
 }

@@ -14,9 +14,10 @@ import (
 
 // Rendered is a conversation in the model's tokens.
 type Rendered struct {
-	Calls toolcall.Syntax // in which the model writes calls of the conversation's tools
-	// NewDecoder and Spelling are for the answer: they let marks of calls through. Nil: those of the
-	// renderer.
+	Calls    toolcall.Syntax // in which the model writes calls of the conversation's tools
+	Thoughts Thoughts        // how the answer has what the model thinks
+	// NewDecoder and Spelling are for the answer: they let marks of calls and thoughts through. Nil: those of
+	// the renderer.
 	NewDecoder func() engine.TextDecoder
 	Spelling   prefix.Spelling
 
@@ -46,8 +47,9 @@ const (
 type Conversation struct {
 	Turns    []Turn
 	Tools    []Tool
-	Continue bool // the last turn is the assistant's, and the answer goes on where it ends
-	Most     int  // tokens, beyond which it need not be encoded; 0: all are wanted
+	Effort   Effort // of thinking before the answer
+	Continue bool   // the last turn is the assistant's, and the answer goes on where it ends
+	Most     int    // tokens, beyond which it need not be encoded; 0: all are wanted
 	// Next is where in the caller's JSON the answer will stand when it comes back, as of Part.Place.
 	Next string
 }
@@ -84,6 +86,7 @@ type Part struct {
 	IsError    bool            // with ToolResult: the tool failed
 	Breakpoint bool            // a cache breakpoint lies after this part
 	Retain     time.Duration   // that the breakpoint wants the memory kept for
+	Signature  string          // with Thinking, as the client sent it
 }
 
 // Tool is a tool that the model may call.

@@ -26,12 +26,17 @@ type Renderer struct {
 	marks    []int32            // special tokens that are marks of calls
 	replays  bool               // the template writes an assistant's text right behind its generation prompt
 	mentions *tokenizer.Speller // the speller with the marks
+
+	thoughts     Thoughts
+	thoughtMarks []int32            // special tokens that are their marks
+	thinkAloud   *tokenizer.Speller // the speller with them
 }
 
 // New returns a renderer. It asks the template once which turns it takes.
 func New(t *tokenizer.Tokenizer, template *chat.Template) *Renderer {
 	r := &Renderer{tokens: t, speller: t.NewSpeller(), template: template}
 	r.turns = template.Probe(r.settings(true, time.Now()))
+	r.learnThoughts()
 	r.learnCalls()
 	return r
 }
@@ -39,7 +44,7 @@ func New(t *tokenizer.Tokenizer, template *chat.Template) *Renderer {
 // settings are a prompt's without its conversation.
 func (r *Renderer) settings(generate bool, now time.Time) chat.Prompt {
 	return chat.Prompt{
-		AddGenerationPrompt: generate, Guard: r.tokens.Guard, Now: now, Turns: r.turns, Marks: r.calls.Marks(),
+		AddGenerationPrompt: generate, Guard: r.tokens.Guard, Now: now, Turns: r.turns, Marks: r.sampledMarks(),
 		BOS: r.special(r.tokens.BOS()), EOS: r.special(r.tokens.EOS()),
 	}
 }
@@ -73,8 +78,12 @@ func (r *Renderer) Render(ctx context.Context, c Conversation) (Rendered, error)
 	if err != nil {
 		return out, err
 	}
-	if len(c.Tools) > 0 {
+	out.Thoughts = r.thinkingOf(c, text)
+	switch {
+	case len(c.Tools) > 0:
 		out.Calls, out.NewDecoder, out.Spelling = r.calls, r.newCallDecoder, r.mentions
+	case out.Thoughts.Begin != "":
+		out.NewDecoder, out.Spelling = r.newThoughtDecoder, r.thinkAloud
 	}
 	if head, ok := untilBreakpoint(c); ok {
 		text, err := r.text(r.conversation(ctx, head, false, now))
@@ -123,7 +132,7 @@ func awaited(ctx context.Context, err error) error {
 // conversation is what the template is to render, as long as ctx lasts.
 func (r *Renderer) conversation(ctx context.Context, c Conversation, generate bool, now time.Time) chat.Prompt {
 	in := r.settings(generate, now)
-	in.Alive = func() bool { return ctx.Err() == nil }
+	in.Alive, in.Extra = func() bool { return ctx.Err() == nil }, thinkingVariables(c.Effort)
 	for _, t := range c.Turns {
 		in.Messages = append(in.Messages, r.turn(t)...)
 	}

@@ -27,6 +27,8 @@ type Block struct {
 	Kind     prompt.Kind
 	Text     string // with ToolUse: the arguments, a JSON object
 	ID, Name string // with ToolUse: of the call, and of its tool
+	// Signature shows that a thought is the model's own. It comes with the block's end.
+	Signature string
 }
 
 // EventKind tells what happens to an answer's block.
@@ -65,7 +67,13 @@ type Answer struct {
 	closed func()                            // runs when nobody wants it any more; may be nil
 
 	finished func(blocks []Block) // takes an answer that came to its end
-	text     strings.Builder      // as it was sampled, with a parser
+
+	thoughts    *thoughtReader
+	thinksAloud bool                // thoughts are shown
+	sign        func(string) string // returns a thought's signature
+	received    int                 // bytes of text
+	lead        int                 // of them those before what is said
+	text        strings.Builder     // as it was sampled, with a parser
 
 	open   bool    // the last block is not complete
 	blocks []Block // without their texts' end, while open
@@ -110,16 +118,49 @@ func (a *Answer) Next(ctx context.Context) (Event, error) {
 
 // grow adds what the model wrote.
 func (a *Answer) grow(text string) {
-	if a.parser == nil {
-		a.say(text)
+	if a.parser != nil {
+		a.text.WriteString(text)
+	}
+	a.received += len(text)
+	thought, said := a.thoughts.push(text)
+	a.think(thought)
+	a.speak(said)
+}
+
+// think adds to what the model thinks.
+func (a *Answer) think(thought string) {
+	if thought == "" || !a.thinksAloud {
 		return
 	}
-	a.text.WriteString(text)
-	a.add(a.parser.Push(text))
+	if !a.open {
+		a.begin(Block{Kind: prompt.Thinking})
+	}
+	a.extend(thought)
+}
+
+// speak adds to what the model says.
+func (a *Answer) speak(said string) {
+	if said == "" {
+		return
+	}
+	if a.open && a.blocks[len(a.blocks)-1].Kind == prompt.Thinking {
+		a.close()
+	}
+	if a.parser == nil {
+		a.say(said)
+		return
+	}
+	if a.lead < 0 {
+		a.lead = a.received - len(said)
+	}
+	a.add(a.parser.Push(said))
 }
 
 // end completes the answer. One that has calls and came to its end can be recognised when it comes back.
 func (a *Answer) end(whole bool) {
+	thought, said := a.thoughts.end()
+	a.think(thought)
+	a.speak(said)
 	if a.parser != nil {
 		a.add(a.parser.End())
 	}
@@ -140,7 +181,7 @@ func (a *Answer) add(pieces []toolcall.Piece) {
 		case piece.Call == nil:
 			a.say(piece.Text)
 		default:
-			a.call(*piece.Call, a.text.String()[:piece.End])
+			a.call(*piece.Call, a.text.String()[:max(0, a.lead)+piece.End])
 		}
 	}
 }
@@ -185,7 +226,11 @@ func (a *Answer) close() {
 	at := len(a.blocks) - 1
 	a.open, a.blocks[at].Text = false, a.last.String()
 	a.last.Reset()
-	a.events = append(a.events, Event{Kind: BlockStop, Index: at, Block: Block{Kind: a.blocks[at].Kind}})
+	if a.blocks[at].Kind == prompt.Thinking {
+		a.blocks[at].Signature = a.sign(a.blocks[at].Text)
+	}
+	end := Block{Kind: a.blocks[at].Kind, Signature: a.blocks[at].Signature}
+	a.events = append(a.events, Event{Kind: BlockStop, Index: at, Block: end})
 }
 
 // Blocks waits for the whole answer.

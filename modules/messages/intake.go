@@ -110,6 +110,10 @@ func (s *Service) Take(w http.ResponseWriter, r *http.Request, fail func(error),
 	}
 	req.ID, req.Retain = log.RequestID(r.Context()), retention(req.Conversation)
 	req.Tenant = cmp.Or(req.Tenant, auth.From(r.Context()).Tenant)
+	if heldAt(req) != "" { // a form holds all of the answer
+		req.Conversation.Effort = prompt.ThinkNot
+	}
+	req.Conversation.Turns = s.checkThoughts(req.Tenant, req.Conversation.Turns)
 	if req.Prompt, err = s.render(r.Context(), req); err != nil {
 		fail(err)
 		return nil, false

@@ -27,6 +27,8 @@ type Request struct {
 	CallPrefix   string   // of the ids of its answer's calls
 	SingleCall   bool     // the answer is to have one call at most; what the model writes behind it is left out
 	PromptOnly   bool     // nothing is to be answered: Take keeps the conversation
+	Thinks       bool     // what the model thinks is wanted; else it is left out of the answer
+	MostThoughts int      // tokens that it may think for; 0: as many as it wants
 
 	Prompt prompt.Rendered  // set by Take, which drops the conversation for it
 	Retain time.Duration    // how long it wants its memory kept; set by Take

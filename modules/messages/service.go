@@ -53,6 +53,8 @@ type Config struct {
 	Temperature float64
 	Aliases     []string // model ids that stand for the loaded model besides its own; a * at the end is any ending
 	Log         *slog.Logger
+	// Sign returns a tenant's keyed digest of a text. Nil: thoughts have no signatures.
+	Sign func(tenant, text string) []byte
 	// Diverged, if set, is told of conversations that were read before and differ now.
 	Diverged func(divergence.Kind)
 }
@@ -97,15 +99,20 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 		Spelling:   req.Prompt.Spelling,
 		Retain:     req.Retain,
 	}
-	if req.form != nil {
+	switch {
+	case req.form != nil:
 		request.Constraint = req.form.Walk()
+	case req.MostThoughts > 0 && req.Prompt.Thoughts.Begin != "":
+		request.Constraint = newThoughtBudget(req.MostThoughts, req.Prompt)
 	}
 	stream, err := s.cfg.Engine.Submit(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	req.followed.keep()
-	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall, finished: req.followed.answered}
+	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall, finished: req.followed.answered, lead: -1}
+	answer.thoughts, answer.thinksAloud = newThoughtReader(req.Prompt.Thoughts), req.Thinks
+	answer.sign = func(thought string) string { return s.signature(req.Tenant, thought) }
 	if len(req.tools) > 0 {
 		answer.parser = toolcall.NewParser(req.Prompt.Calls, req.tools)
 		answer.parser.Behind(req.begun)

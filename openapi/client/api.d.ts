@@ -677,7 +677,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        AnswerBlock: components["schemas"]["TextBlock"] | components["schemas"]["ToolUseBlock"];
+        AnswerBlock: components["schemas"]["TextBlock"] | components["schemas"]["ThinkingBlock"] | components["schemas"]["ToolUseBlock"];
         AssistantMessageParam: {
             content?: string | components["schemas"]["TextPartParam"][];
             /** @description What was thought, for templates that know it */
@@ -794,6 +794,8 @@ export interface components {
              * @description Is taken from the logits of tokens that the answer has already
              */
             presence_penalty?: number;
+            /** @description none and minimal: the model does not think before it answers, if it is one that does */
+            reasoning_effort?: string;
             response_format?: components["schemas"]["ResponseFormatParam"];
             /**
              * Format: int64
@@ -838,6 +840,8 @@ export interface components {
         };
         ChatMessage: {
             content: string | null;
+            /** @description What the model thought before it answered, if it is one that does */
+            reasoning_content?: string;
             refusal: string | null;
             /** @enum {string} */
             role: "assistant";
@@ -909,6 +913,8 @@ export interface components {
         };
         ChunkDelta: {
             content?: string;
+            /** @description What the model thinks before it answers, if it is one that does */
+            reasoning_content?: string;
             /** @enum {string} */
             role?: "assistant";
             tool_calls?: components["schemas"]["ChunkCall"][];
@@ -1009,6 +1015,7 @@ export interface components {
             output_config?: components["schemas"]["OutputConfigParam"];
             /** @description The system prompt */
             system?: string | components["schemas"]["TextBlockParam"][];
+            thinking?: components["schemas"]["ThinkingParam"];
             tool_choice?: components["schemas"]["ToolChoiceParam"];
             tools?: components["schemas"]["ToolParam"][];
         } & {
@@ -1059,7 +1066,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        Delta: components["schemas"]["InputJSONDelta"] | components["schemas"]["TextDelta"];
+        Delta: components["schemas"]["InputJSONDelta"] | components["schemas"]["SignatureDelta"] | components["schemas"]["TextDelta"] | components["schemas"]["ThinkingDelta"];
         DeveloperMessageParam: {
             content: string | components["schemas"]["TextPartParam"][];
             /**
@@ -1374,6 +1381,7 @@ export interface components {
              * @description 0 takes the most likely token; the default is 1, or the operator's
              */
             temperature?: number;
+            thinking?: components["schemas"]["ThinkingParam"];
             tool_choice?: components["schemas"]["ToolChoiceParam"];
             tools?: components["schemas"]["ToolParam"][];
             /**
@@ -1645,6 +1653,17 @@ export interface components {
             /** @enum {string} */
             status: "ready" | "not_ready";
         };
+        ReasoningItem: {
+            content: components["schemas"]["ReasoningText"][];
+            id: string;
+            /** @description Always empty: the content is all of it */
+            summary: string[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "reasoning";
+        };
         ReasoningItemParam: {
             content?: string | components["schemas"]["ResponsePartParam"][];
             /**
@@ -1654,6 +1673,17 @@ export interface components {
             type: "reasoning";
         } & {
             [key: string]: unknown;
+        };
+        ReasoningParam: {
+            /** @description none and minimal: the model does not think before it answers, if it is one that does */
+            effort?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ReasoningText: {
+            text: string;
+            /** @enum {string} */
+            type: "reasoning_text";
         };
         RedactedThinkingBlockParam: {
             data: string;
@@ -1712,7 +1742,7 @@ export interface components {
              */
             reasoning_tokens: number;
         };
-        ResponseOutputItem: components["schemas"]["CustomCallItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["MessageItem"];
+        ResponseOutputItem: components["schemas"]["CustomCallItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["MessageItem"] | components["schemas"]["ReasoningItem"];
         ResponsePartParam: {
             text: string;
             /** @enum {string} */
@@ -1735,6 +1765,7 @@ export interface components {
             parallel_tool_calls?: boolean;
             /** @description Names the agent if neither a header nor user does */
             prompt_cache_key?: string;
+            reasoning?: components["schemas"]["ReasoningParam"];
             /** Format: int64 */
             seed?: number;
             stream?: boolean;
@@ -1812,6 +1843,14 @@ export interface components {
             type: "json_schema";
         } & {
             [key: string]: unknown;
+        };
+        SignatureDelta: {
+            signature: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "signature_delta";
         };
         StartProgress: {
             /** @description What the start is doing */
@@ -1969,7 +2008,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "response.output_text.delta" | "response.output_text.done";
+            type: "response.output_text.delta" | "response.output_text.done" | "response.reasoning_text.delta" | "response.reasoning_text.done";
         };
         TextFormatParam: {
             /**
@@ -1987,13 +2026,47 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        ThinkingBlockParam: {
+        ThinkingBlock: {
+            /** @description To be sent back as it is */
+            signature: string;
             thinking: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "thinking";
+        };
+        ThinkingBlockParam: {
+            /** @description As it came; a thought with another's is not shown to the model */
+            signature?: string;
+            thinking: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "thinking";
+        } & {
+            [key: string]: unknown;
+        };
+        ThinkingDelta: {
+            thinking: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "thinking_delta";
+        };
+        ThinkingParam: {
+            /**
+             * Format: int64
+             * @description Most tokens of thoughts
+             */
+            budget_tokens?: number;
+            /**
+             * @description Whether the model thinks before it answers, if it is one that does
+             * @enum {string}
+             */
+            type: "enabled" | "adaptive" | "disabled";
         } & {
             [key: string]: unknown;
         };

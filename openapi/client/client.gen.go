@@ -1119,15 +1119,45 @@ func (e ReadinessStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReasoningItemType.
+const (
+	ReasoningItemTypeReasoning ReasoningItemType = "reasoning"
+)
+
+// Valid indicates whether the value is a known member of the ReasoningItemType enum.
+func (e ReasoningItemType) Valid() bool {
+	switch e {
+	case ReasoningItemTypeReasoning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReasoningItemParamType.
 const (
-	Reasoning ReasoningItemParamType = "reasoning"
+	ReasoningItemParamTypeReasoning ReasoningItemParamType = "reasoning"
 )
 
 // Valid indicates whether the value is a known member of the ReasoningItemParamType enum.
 func (e ReasoningItemParamType) Valid() bool {
 	switch e {
-	case Reasoning:
+	case ReasoningItemParamTypeReasoning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReasoningTextType.
+const (
+	ReasoningTextTypeReasoningText ReasoningTextType = "reasoning_text"
+)
+
+// Valid indicates whether the value is a known member of the ReasoningTextType enum.
+func (e ReasoningTextType) Valid() bool {
+	switch e {
+	case ReasoningTextTypeReasoningText:
 		return true
 	default:
 		return false
@@ -1302,6 +1332,21 @@ func (e SchemaFormatParamType) Valid() bool {
 	}
 }
 
+// Defines values for SignatureDeltaType.
+const (
+	SignatureDeltaTypeSignatureDelta SignatureDeltaType = "signature_delta"
+)
+
+// Valid indicates whether the value is a known member of the SignatureDeltaType enum.
+func (e SignatureDeltaType) Valid() bool {
+	switch e {
+	case SignatureDeltaTypeSignatureDelta:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StartProgressStatus.
 const (
 	Started  StartProgressStatus = "started"
@@ -1460,8 +1505,10 @@ func (e TextDeltaType) Valid() bool {
 
 // Defines values for TextEventType.
 const (
-	ResponseOutputTextDelta TextEventType = "response.output_text.delta"
-	ResponseOutputTextDone  TextEventType = "response.output_text.done"
+	ResponseOutputTextDelta    TextEventType = "response.output_text.delta"
+	ResponseOutputTextDone     TextEventType = "response.output_text.done"
+	ResponseReasoningTextDelta TextEventType = "response.reasoning_text.delta"
+	ResponseReasoningTextDone  TextEventType = "response.reasoning_text.done"
 )
 
 // Valid indicates whether the value is a known member of the TextEventType enum.
@@ -1470,6 +1517,10 @@ func (e TextEventType) Valid() bool {
 	case ResponseOutputTextDelta:
 		return true
 	case ResponseOutputTextDone:
+		return true
+	case ResponseReasoningTextDelta:
+		return true
+	case ResponseReasoningTextDone:
 		return true
 	default:
 		return false
@@ -1506,6 +1557,21 @@ func (e TextPartParamType) Valid() bool {
 	}
 }
 
+// Defines values for ThinkingBlockType.
+const (
+	ThinkingBlockTypeThinking ThinkingBlockType = "thinking"
+)
+
+// Valid indicates whether the value is a known member of the ThinkingBlockType enum.
+func (e ThinkingBlockType) Valid() bool {
+	switch e {
+	case ThinkingBlockTypeThinking:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ThinkingBlockParamType.
 const (
 	ThinkingBlockParamTypeThinking ThinkingBlockParamType = "thinking"
@@ -1515,6 +1581,42 @@ const (
 func (e ThinkingBlockParamType) Valid() bool {
 	switch e {
 	case ThinkingBlockParamTypeThinking:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ThinkingDeltaType.
+const (
+	ThinkingDeltaTypeThinkingDelta ThinkingDeltaType = "thinking_delta"
+)
+
+// Valid indicates whether the value is a known member of the ThinkingDeltaType enum.
+func (e ThinkingDeltaType) Valid() bool {
+	switch e {
+	case ThinkingDeltaTypeThinkingDelta:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ThinkingParamType.
+const (
+	Adaptive ThinkingParamType = "adaptive"
+	Disabled ThinkingParamType = "disabled"
+	Enabled  ThinkingParamType = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the ThinkingParamType enum.
+func (e ThinkingParamType) Valid() bool {
+	switch e {
+	case Adaptive:
+		return true
+	case Disabled:
+		return true
+	case Enabled:
 		return true
 	default:
 		return false
@@ -1996,7 +2098,10 @@ type ChatCompletionRequest struct {
 	ParallelToolCalls *bool `json:"parallel_tool_calls,omitempty"`
 
 	// PresencePenalty Is taken from the logits of tokens that the answer has already
-	PresencePenalty *float64             `json:"presence_penalty,omitempty"`
+	PresencePenalty *float64 `json:"presence_penalty,omitempty"`
+
+	// ReasoningEffort none and minimal: the model does not think before it answers, if it is one that does
+	ReasoningEffort *string              `json:"reasoning_effort,omitempty"`
 	ResponseFormat  *ResponseFormatParam `json:"response_format,omitempty"`
 
 	// Seed Makes the answer repeatable
@@ -2058,10 +2163,13 @@ type ChatErrorDetail struct {
 
 // ChatMessage defines model for ChatMessage.
 type ChatMessage struct {
-	Content   *string         `json:"content"`
-	Refusal   *string         `json:"refusal"`
-	Role      ChatMessageRole `json:"role"`
-	ToolCalls *[]ToolCall     `json:"tool_calls,omitempty"`
+	Content *string `json:"content"`
+
+	// ReasoningContent What the model thought before it answered, if it is one that does
+	ReasoningContent *string         `json:"reasoning_content,omitempty"`
+	Refusal          *string         `json:"refusal"`
+	Role             ChatMessageRole `json:"role"`
+	ToolCalls        *[]ToolCall     `json:"tool_calls,omitempty"`
 }
 
 // ChatMessageRole defines model for ChatMessage.Role.
@@ -2141,9 +2249,12 @@ type ChunkChoiceFinishReason string
 
 // ChunkDelta defines model for ChunkDelta.
 type ChunkDelta struct {
-	Content   *string         `json:"content,omitempty"`
-	Role      *ChunkDeltaRole `json:"role,omitempty"`
-	ToolCalls *[]ChunkCall    `json:"tool_calls,omitempty"`
+	Content *string `json:"content,omitempty"`
+
+	// ReasoningContent What the model thinks before it answers, if it is one that does
+	ReasoningContent *string         `json:"reasoning_content,omitempty"`
+	Role             *ChunkDeltaRole `json:"role,omitempty"`
+	ToolCalls        *[]ChunkCall    `json:"tool_calls,omitempty"`
 }
 
 // ChunkDeltaRole defines model for ChunkDelta.Role.
@@ -2265,6 +2376,7 @@ type CountRequest struct {
 
 	// System The system prompt
 	System     *CountRequest_System `json:"system,omitempty"`
+	Thinking   *ThinkingParam       `json:"thinking,omitempty"`
 	ToolChoice *ToolChoiceParam     `json:"tool_choice,omitempty"`
 	Tools      *[]ToolParam         `json:"tools,omitempty"`
 }
@@ -2721,6 +2833,7 @@ type MessageRequest struct {
 
 	// Temperature 0 takes the most likely token; the default is 1, or the operator's
 	Temperature *float64         `json:"temperature,omitempty"`
+	Thinking    *ThinkingParam   `json:"thinking,omitempty"`
 	ToolChoice  *ToolChoiceParam `json:"tool_choice,omitempty"`
 	Tools       *[]ToolParam     `json:"tools,omitempty"`
 
@@ -3008,6 +3121,19 @@ type Readiness struct {
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// ReasoningItem defines model for ReasoningItem.
+type ReasoningItem struct {
+	Content []ReasoningText `json:"content"`
+	Id      string          `json:"id"`
+
+	// Summary Always empty: the content is all of it
+	Summary []string          `json:"summary"`
+	Type    ReasoningItemType `json:"type"`
+}
+
+// ReasoningItemType defines model for ReasoningItem.Type.
+type ReasoningItemType string
+
 // ReasoningItemParam defines model for ReasoningItemParam.
 type ReasoningItemParam struct {
 	Content *ReasoningItemParam_Content `json:"content,omitempty"`
@@ -3027,6 +3153,21 @@ type ReasoningItemParam_Content struct {
 
 // ReasoningItemParamType defines model for ReasoningItemParam.Type.
 type ReasoningItemParamType string
+
+// ReasoningParam defines model for ReasoningParam.
+type ReasoningParam struct {
+	// Effort none and minimal: the model does not think before it answers, if it is one that does
+	Effort *string `json:"effort,omitempty"`
+}
+
+// ReasoningText defines model for ReasoningText.
+type ReasoningText struct {
+	Text string            `json:"text"`
+	Type ReasoningTextType `json:"type"`
+}
+
+// ReasoningTextType defines model for ReasoningText.Type.
+type ReasoningTextType string
 
 // RedactedThinkingBlockParam defines model for RedactedThinkingBlockParam.
 type RedactedThinkingBlockParam struct {
@@ -3132,6 +3273,7 @@ type ResponseRequest struct {
 
 	// PromptCacheKey Names the agent if neither a header nor user does
 	PromptCacheKey *string                     `json:"prompt_cache_key,omitempty"`
+	Reasoning      *ReasoningParam             `json:"reasoning,omitempty"`
 	Seed           *int64                      `json:"seed,omitempty"`
 	Stream         *bool                       `json:"stream,omitempty"`
 	Temperature    *float64                    `json:"temperature,omitempty"`
@@ -3233,6 +3375,15 @@ type SchemaFormatParam struct {
 
 // SchemaFormatParamType defines model for SchemaFormatParam.Type.
 type SchemaFormatParamType string
+
+// SignatureDelta defines model for SignatureDelta.
+type SignatureDelta struct {
+	Signature string             `json:"signature"`
+	Type      SignatureDeltaType `json:"type"`
+}
+
+// SignatureDeltaType defines model for SignatureDelta.Type.
+type SignatureDeltaType string
 
 // StartProgress defines model for StartProgress.
 type StartProgress struct {
@@ -3430,14 +3581,48 @@ type TextPartParam struct {
 // TextPartParamType defines model for TextPartParam.Type.
 type TextPartParamType string
 
+// ThinkingBlock defines model for ThinkingBlock.
+type ThinkingBlock struct {
+	// Signature To be sent back as it is
+	Signature string            `json:"signature"`
+	Thinking  string            `json:"thinking"`
+	Type      ThinkingBlockType `json:"type"`
+}
+
+// ThinkingBlockType defines model for ThinkingBlock.Type.
+type ThinkingBlockType string
+
 // ThinkingBlockParam defines model for ThinkingBlockParam.
 type ThinkingBlockParam struct {
-	Thinking string                 `json:"thinking"`
-	Type     ThinkingBlockParamType `json:"type"`
+	// Signature As it came; a thought with another's is not shown to the model
+	Signature *string                `json:"signature,omitempty"`
+	Thinking  string                 `json:"thinking"`
+	Type      ThinkingBlockParamType `json:"type"`
 }
 
 // ThinkingBlockParamType defines model for ThinkingBlockParam.Type.
 type ThinkingBlockParamType string
+
+// ThinkingDelta defines model for ThinkingDelta.
+type ThinkingDelta struct {
+	Thinking string            `json:"thinking"`
+	Type     ThinkingDeltaType `json:"type"`
+}
+
+// ThinkingDeltaType defines model for ThinkingDelta.Type.
+type ThinkingDeltaType string
+
+// ThinkingParam defines model for ThinkingParam.
+type ThinkingParam struct {
+	// BudgetTokens Most tokens of thoughts
+	BudgetTokens *int64 `json:"budget_tokens,omitempty"`
+
+	// Type Whether the model thinks before it answers, if it is one that does
+	Type ThinkingParamType `json:"type"`
+}
+
+// ThinkingParamType Whether the model thinks before it answers, if it is one that does
+type ThinkingParamType string
 
 // Tier defines model for Tier.
 type Tier struct {
@@ -4027,6 +4212,40 @@ func (t *AnswerBlock) MergeTextBlock(v TextBlock) error {
 	return err
 }
 
+// AsThinkingBlock returns the union data inside the AnswerBlock as a ThinkingBlock
+func (t AnswerBlock) AsThinkingBlock() (ThinkingBlock, error) {
+	var body ThinkingBlock
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromThinkingBlock overwrites any union data inside the AnswerBlock as the provided ThinkingBlock
+func (t *AnswerBlock) FromThinkingBlock(v ThinkingBlock) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"thinking"}`))
+	t.union = b
+	return err
+}
+
+// MergeThinkingBlock performs a merge with any union data inside the AnswerBlock, using the provided ThinkingBlock
+func (t *AnswerBlock) MergeThinkingBlock(v ThinkingBlock) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"thinking"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsToolUseBlock returns the union data inside the AnswerBlock as a ToolUseBlock
 func (t AnswerBlock) AsToolUseBlock() (ToolUseBlock, error) {
 	var body ToolUseBlock
@@ -4077,6 +4296,8 @@ func (t AnswerBlock) ValueByDiscriminator() (interface{}, error) {
 	switch discriminator {
 	case "text":
 		return t.AsTextBlock()
+	case "thinking":
+		return t.AsThinkingBlock()
 	case "tool_use":
 		return t.AsToolUseBlock()
 	default:
@@ -4980,6 +5201,40 @@ func (t *Delta) MergeInputJSONDelta(v InputJSONDelta) error {
 	return err
 }
 
+// AsSignatureDelta returns the union data inside the Delta as a SignatureDelta
+func (t Delta) AsSignatureDelta() (SignatureDelta, error) {
+	var body SignatureDelta
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSignatureDelta overwrites any union data inside the Delta as the provided SignatureDelta
+func (t *Delta) FromSignatureDelta(v SignatureDelta) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"signature_delta"}`))
+	t.union = b
+	return err
+}
+
+// MergeSignatureDelta performs a merge with any union data inside the Delta, using the provided SignatureDelta
+func (t *Delta) MergeSignatureDelta(v SignatureDelta) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"signature_delta"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsTextDelta returns the union data inside the Delta as a TextDelta
 func (t Delta) AsTextDelta() (TextDelta, error) {
 	var body TextDelta
@@ -5014,6 +5269,40 @@ func (t *Delta) MergeTextDelta(v TextDelta) error {
 	return err
 }
 
+// AsThinkingDelta returns the union data inside the Delta as a ThinkingDelta
+func (t Delta) AsThinkingDelta() (ThinkingDelta, error) {
+	var body ThinkingDelta
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromThinkingDelta overwrites any union data inside the Delta as the provided ThinkingDelta
+func (t *Delta) FromThinkingDelta(v ThinkingDelta) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"thinking_delta"}`))
+	t.union = b
+	return err
+}
+
+// MergeThinkingDelta performs a merge with any union data inside the Delta, using the provided ThinkingDelta
+func (t *Delta) MergeThinkingDelta(v ThinkingDelta) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"thinking_delta"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 func (t Delta) Discriminator() (string, error) {
 	var discriminator struct {
 		Discriminator string `json:"type"`
@@ -5030,8 +5319,12 @@ func (t Delta) ValueByDiscriminator() (interface{}, error) {
 	switch discriminator {
 	case "input_json_delta":
 		return t.AsInputJSONDelta()
+	case "signature_delta":
+		return t.AsSignatureDelta()
 	case "text_delta":
 		return t.AsTextDelta()
+	case "thinking_delta":
+		return t.AsThinkingDelta()
 	default:
 		return nil, errors.New("unknown discriminator value: " + discriminator)
 	}
@@ -6004,6 +6297,40 @@ func (t *ResponseOutputItem) MergeMessageItem(v MessageItem) error {
 	return err
 }
 
+// AsReasoningItem returns the union data inside the ResponseOutputItem as a ReasoningItem
+func (t ResponseOutputItem) AsReasoningItem() (ReasoningItem, error) {
+	var body ReasoningItem
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReasoningItem overwrites any union data inside the ResponseOutputItem as the provided ReasoningItem
+func (t *ResponseOutputItem) FromReasoningItem(v ReasoningItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"reasoning"}`))
+	t.union = b
+	return err
+}
+
+// MergeReasoningItem performs a merge with any union data inside the ResponseOutputItem, using the provided ReasoningItem
+func (t *ResponseOutputItem) MergeReasoningItem(v ReasoningItem) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"reasoning"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 func (t ResponseOutputItem) Discriminator() (string, error) {
 	var discriminator struct {
 		Discriminator string `json:"type"`
@@ -6024,6 +6351,8 @@ func (t ResponseOutputItem) ValueByDiscriminator() (interface{}, error) {
 		return t.AsFunctionCallItem()
 	case "message":
 		return t.AsMessageItem()
+	case "reasoning":
+		return t.AsReasoningItem()
 	default:
 		return nil, errors.New("unknown discriminator value: " + discriminator)
 	}
@@ -6336,6 +6665,10 @@ func (t ResponseStreamEvent) ValueByDiscriminator() (interface{}, error) {
 	case "response.output_text.delta":
 		return t.AsTextEvent()
 	case "response.output_text.done":
+		return t.AsTextEvent()
+	case "response.reasoning_text.delta":
+		return t.AsTextEvent()
+	case "response.reasoning_text.done":
 		return t.AsTextEvent()
 	default:
 		return nil, errors.New("unknown discriminator value: " + discriminator)

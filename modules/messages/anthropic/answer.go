@@ -49,8 +49,11 @@ func (w *writing) message(blocks []messages.Block) message {
 
 // blockOf is a block of the core as it is sent.
 func blockOf(b messages.Block) answerBlock {
-	if b.Kind == prompt.ToolUse {
+	switch b.Kind {
+	case prompt.ToolUse:
 		return answerBlock{toolUseBlock{"tool_use", b.ID, b.Name, object(cmp.Or(b.Text, "{}"))}}
+	case prompt.Thinking:
+		return answerBlock{thinkingBlock{"thinking", b.Text, b.Signature}}
 	}
 	return answerBlock{textBlock{"text", b.Text}}
 }

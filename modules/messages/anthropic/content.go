@@ -23,6 +23,7 @@ type block struct {
 	Type         string          `json:"type"`
 	Text         *string         `json:"text"`
 	Thinking     *string         `json:"thinking"`
+	Signature    string          `json:"signature"`
 	Data         *string         `json:"data"`
 	ID           string          `json:"id"`
 	Name         string          `json:"name"`
@@ -231,7 +232,7 @@ func (b *block) thinkingPart(place string) (prompt.Part, error) {
 	if err := required(place, "thinking", b.Thinking); err != nil {
 		return prompt.Part{}, err
 	}
-	return prompt.Part{Kind: prompt.Thinking, Text: *b.Thinking}, nil
+	return prompt.Part{Kind: prompt.Thinking, Text: *b.Thinking, Signature: b.Signature}, nil
 }
 
 func (b *block) toolUsePart(place string) (prompt.Part, error) {

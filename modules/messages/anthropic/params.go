@@ -33,7 +33,13 @@ type (
 		ToolChoice   toolChoiceParam   `json:"tool_choice,omitempty"`
 		Metadata     metadataParam     `json:"metadata,omitempty"`
 		OutputConfig outputConfigParam `json:"output_config,omitempty"`
+		Thinking     thinkingParam     `json:"thinking,omitempty"`
 		CacheControl cacheControlParam `json:"cache_control,omitempty" doc:"A breakpoint behind the last block"`
+	}
+	thinkingParam struct {
+		_      struct{} `json:"-" additionalProperties:"true"`
+		Type   string   `json:"type" enum:"enabled,adaptive,disabled" doc:"Whether the model thinks before it answers, if it is one that does"`
+		Budget int      `json:"budget_tokens,omitempty" minimum:"0" maximum:"2147483647" doc:"Most tokens of thoughts"`
 	}
 	outputConfigParam struct {
 		_      struct{}          `json:"-" additionalProperties:"true"`
@@ -59,6 +65,8 @@ type (
 		_        struct{} `json:"-" additionalProperties:"true"`
 		Type     string   `json:"type" enum:"thinking"`
 		Thinking string   `json:"thinking"`
+		// A thought whose signature is another's is left out of the prompt.
+		Signature string `json:"signature,omitempty" doc:"As it came; a thought with another's is not shown to the model"`
 	}
 	redactedThinkingBlockParam struct {
 		_    struct{} `json:"-" additionalProperties:"true"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
@@ -30,6 +31,7 @@ type body struct {
 	ToolChoice    *toolChoice       `json:"tool_choice"`
 	CacheControl  *cacheControl     `json:"cache_control"`
 	OutputConfig  *outputConfig     `json:"output_config"`
+	Thinking      *thinking         `json:"thinking"`
 	OutputFormat  json.RawMessage   `json:"output_format"` // where the form was before output_config
 
 	keepsAttribution bool // a setting, not the client's
@@ -70,6 +72,9 @@ func (b *body) understand(temperature float64) (*messages.Request, error) {
 	}
 	r.CallPrefix, r.SingleCall = callPrefix, b.ToolChoice.single()
 	r.MaxTokens, r.Sampling, r.Stop = int(*b.MaxTokens), sampling, b.StopSequences
+	if r.Thinks = b.Thinking.isWanted(); r.Thinks {
+		r.MostThoughts = b.Thinking.budget()
+	}
 	return r, nil
 }
 
@@ -93,6 +98,9 @@ func (b *body) prompt() (*messages.Request, error) {
 		return nil, err
 	}
 	r.Conversation = conversation
+	if r.Conversation.Effort = prompt.ThinkNot; b.Thinking.isWanted() {
+		r.Conversation.Effort = prompt.ThinkFirst
+	}
 	if r.Form, err = b.form(); err != nil {
 		return nil, err
 	}

@@ -83,13 +83,20 @@ func (e *events) sendBlock(event messages.Event) {
 	case messages.BlockDelta:
 		e.send("content_block_delta", contentBlockDeltaEvent{"content_block_delta", event.Index, deltaOf(event.Block)})
 	case messages.BlockStop:
+		if event.Block.Kind == prompt.Thinking {
+			signed := delta{signatureDelta{"signature_delta", event.Block.Signature}}
+			e.send("content_block_delta", contentBlockDeltaEvent{"content_block_delta", event.Index, signed})
+		}
 		e.send("content_block_stop", contentBlockStopEvent{"content_block_stop", event.Index})
 	}
 }
 
 func deltaOf(b messages.Block) delta {
-	if b.Kind == prompt.ToolUse {
+	switch b.Kind {
+	case prompt.ToolUse:
 		return delta{inputJSONDelta{"input_json_delta", b.Text}}
+	case prompt.Thinking:
+		return delta{thinkingDelta{"thinking_delta", b.Text}}
 	}
 	return delta{textDelta{"text_delta", b.Text}}
 }

@@ -24,6 +24,11 @@ type (
 		Type string `json:"type" enum:"text"`
 		Text string `json:"text"`
 	}
+	thinkingBlock struct {
+		Type      string `json:"type" enum:"thinking"`
+		Thinking  string `json:"thinking"`
+		Signature string `json:"signature" doc:"To be sent back as it is"`
+	}
 	toolUseBlock struct {
 		Type  string `json:"type" enum:"tool_use"`
 		ID    string `json:"id"`
@@ -33,6 +38,14 @@ type (
 	textDelta struct {
 		Type string `json:"type" enum:"text_delta"`
 		Text string `json:"text"`
+	}
+	thinkingDelta struct {
+		Type     string `json:"type" enum:"thinking_delta"`
+		Thinking string `json:"thinking"`
+	}
+	signatureDelta struct {
+		Type      string `json:"type" enum:"signature_delta"`
+		Signature string `json:"signature"`
 	}
 	inputJSONDelta struct {
 		Type        string `json:"type" enum:"input_json_delta"`
@@ -98,7 +111,7 @@ type (
 	}
 )
 
-// answerBlock is a textBlock or a toolUseBlock.
+// answerBlock is a textBlock, a thinkingBlock or a toolUseBlock.
 type answerBlock struct{ block any }
 
 // MarshalJSON implements json.Marshaler.
@@ -106,10 +119,12 @@ func (b answerBlock) MarshalJSON() ([]byte, error) { return json.Marshal(b.block
 
 // Schema implements huma.SchemaProvider.
 func (answerBlock) Schema(r huma.Registry) *huma.Schema {
-	return httpapi.UnionSchema(r, "AnswerBlock", "type", httpapi.Variants{"text": reflect.TypeFor[textBlock](), "tool_use": reflect.TypeFor[toolUseBlock]()})
+	return httpapi.UnionSchema(r, "AnswerBlock", "type", httpapi.Variants{
+		"text": reflect.TypeFor[textBlock](), "thinking": reflect.TypeFor[thinkingBlock](), "tool_use": reflect.TypeFor[toolUseBlock](),
+	})
 }
 
-// delta is a textDelta or an inputJSONDelta.
+// delta is what a block grows by.
 type delta struct{ delta any }
 
 // MarshalJSON implements json.Marshaler.
@@ -117,7 +132,10 @@ func (d delta) MarshalJSON() ([]byte, error) { return json.Marshal(d.delta) }
 
 // Schema implements huma.SchemaProvider.
 func (delta) Schema(r huma.Registry) *huma.Schema {
-	return httpapi.UnionSchema(r, "Delta", "type", httpapi.Variants{"text_delta": reflect.TypeFor[textDelta](), "input_json_delta": reflect.TypeFor[inputJSONDelta]()})
+	return httpapi.UnionSchema(r, "Delta", "type", httpapi.Variants{
+		"text_delta": reflect.TypeFor[textDelta](), "input_json_delta": reflect.TypeFor[inputJSONDelta](),
+		"thinking_delta": reflect.TypeFor[thinkingDelta](), "signature_delta": reflect.TypeFor[signatureDelta](),
+	})
 }
 
 // streamEvent is what follows data: in a stream.

@@ -4,6 +4,7 @@ package messagestest
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"io"
 	"log/slog"
 	"net/http"
@@ -84,12 +85,18 @@ func Serve(t *testing.T, s Setup) *Server {
 	if s.Renderer == nil {
 		s.Renderer = ByteText{s.Prompting}
 	}
-	service := messages.New(messages.Config{Engine: e, Renderer: s.Renderer, Limiter: router, Aliases: s.Aliases, Log: log})
+	service := messages.New(messages.Config{Engine: e, Renderer: s.Renderer, Limiter: router, Aliases: s.Aliases, Log: log, Sign: sign})
 	s.Register(Parts{router, service, e, log})
 	stop := run()
 	web := httptest.NewServer(router.Handler())
 	t.Cleanup(func() { stop(); web.Close() })
 	return &Server{web, statuses, router.API().OpenAPI().Components.Schemas}
+}
+
+// sign is a keyed digest enough for tests.
+func sign(tenant, text string) []byte {
+	sum := sha256.Sum256([]byte("key " + tenant + " " + text))
+	return sum[:]
 }
 
 // newEngine returns an engine, and what runs it until the returned function is called.

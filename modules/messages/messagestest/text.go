@@ -146,3 +146,32 @@ Call functions within <tool_call></tool_call>. {% for t in tools %}{{ t | tojson
 {{ m.content }}<|im_end|>
 {% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}`
+
+// ThinkingTemplate is in the form of Qwen 3's: what was thought stays while tools are called for the same question, and the
+// prompt for an answer without thoughts has none at its end.
+const ThinkingTemplate = `{% set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}` +
+	`{% if tools %}<|im_start|>system
+Call functions within <tool_call></tool_call>. {% for t in tools %}{{ t | tojson }}
+{% endfor %}<|im_end|>
+{% endif %}{% for m in messages %}{% if m.role == 'tool' %}<|im_start|>user
+<tool_response>
+{{ m.content }}
+</tool_response><|im_end|>
+{% elif m.role == 'assistant' %}{% set said = m.content if m.content is string else '' %}{% set thought = m.reasoning_content if m.reasoning_content is string else '' %}` +
+	`{% if '</think>' in said %}{% set thought = said.split('</think>')[0].split('<think>')[-1].strip('\n') %}{% set said = said.split('</think>')[-1].lstrip('\n') %}{% endif %}<|im_start|>assistant
+{% if thought and loop.index0 > ns.last %}<think>
+{{ thought }}
+</think>
+
+{% endif %}{{ said }}{% for c in m.tool_calls %}
+<tool_call>
+{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
+</tool_call>{% endfor %}<|im_end|>
+{% else %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% if enable_thinking is defined and enable_thinking is false %}<think>
+
+</think>
+
+{% endif %}{% endif %}`

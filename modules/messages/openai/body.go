@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
 )
 
@@ -28,6 +29,11 @@ type chatBody struct {
 	ToolChoice          json.RawMessage   `json:"tool_choice"`
 	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
 	User                string            `json:"user"`
+
+	ReasoningEffort  *string   `json:"reasoning_effort"`
+	TemplateSettings *struct { // not OpenAI's; what runs local models sends it
+		EnableThinking *bool `json:"enable_thinking"`
+	} `json:"chat_template_kwargs"`
 
 	N                *int64          `json:"n"`
 	Logprobs         *bool           `json:"logprobs"`
@@ -57,6 +63,7 @@ func (b *chatBody) understand(temperature float64) (*messages.Request, error) {
 	if r.Conversation, err = b.conversation(); err != nil {
 		return nil, err
 	}
+	r.Conversation.Effort = b.effort()
 	if r.Form, err = b.ResponseFormat.form(); err != nil {
 		return nil, err
 	}
@@ -72,7 +79,7 @@ func (b *chatBody) sampled(temperature float64) (*messages.Request, error) {
 	if err := b.refuse(); err != nil {
 		return nil, err
 	}
-	r := &messages.Request{Model: b.Model, Agent: b.User, CallPrefix: callPrefix}
+	r := &messages.Request{Model: b.Model, Agent: b.User, CallPrefix: callPrefix, Thinks: true}
 	if r.Agent != "" {
 		if err := messages.CheckAgent(r.Agent); err != nil {
 			return nil, invalid("user: %v", err)
@@ -87,6 +94,28 @@ func (b *chatBody) sampled(temperature float64) (*messages.Request, error) {
 	}
 	r.Stop, err = stops(b.Stop)
 	return r, err
+}
+
+// effort is whether the model is to think.
+func (b *chatBody) effort() prompt.Effort {
+	if b.TemplateSettings != nil && b.TemplateSettings.EnableThinking != nil {
+		if *b.TemplateSettings.EnableThinking {
+			return prompt.ThinkFirst
+		}
+		return prompt.ThinkNot
+	}
+	return effortOf(b.ReasoningEffort)
+}
+
+// effortOf reads how hard the model is to think: whether, for what is known here.
+func effortOf(effort *string) prompt.Effort {
+	switch {
+	case effort == nil || *effort == "":
+		return prompt.ThinkAsTrained
+	case *effort == "none" || *effort == "minimal":
+		return prompt.ThinkNot
+	}
+	return prompt.ThinkFirst
 }
 
 // refuse refuses what this server can't do and what would make another answer if it were left aside.

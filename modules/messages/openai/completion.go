@@ -32,6 +32,7 @@ type (
 		Role      string     `json:"role" enum:"assistant"`
 		Content   *string    `json:"content" nullable:"true"`
 		Refusal   *string    `json:"refusal" nullable:"true"`
+		Reasoning *string    `json:"reasoning_content,omitempty" doc:"What the model thought before it answered, if it is one that does"`
 		ToolCalls []toolCall `json:"tool_calls,omitempty" nullable:"false"`
 	}
 	toolCall struct {
@@ -81,6 +82,10 @@ func messageOf(blocks []messages.Block) chatMessage {
 	m := chatMessage{Role: string(prompt.Assistant)}
 	var text strings.Builder
 	for _, block := range blocks {
+		if block.Kind == prompt.Thinking {
+			m.Reasoning = &block.Text
+			continue
+		}
 		if block.Kind == prompt.ToolUse {
 			m.ToolCalls = append(m.ToolCalls, toolCall{block.ID, "function", toolCallFunction{block.Name, cmp.Or(block.Text, "{}")}})
 			continue

@@ -32,6 +32,7 @@ type (
 		ToolChoice          chatChoiceParam    `json:"tool_choice,omitempty"`
 		ParallelToolCalls   bool               `json:"parallel_tool_calls,omitempty" doc:"false: one call at most; what the model writes behind it is left out"`
 		ResponseFormat      formatParam        `json:"response_format,omitempty"`
+		ReasoningEffort     string             `json:"reasoning_effort,omitempty" doc:"none and minimal: the model does not think before it answers, if it is one that does"`
 		User                string             `json:"user,omitempty" maxLength:"256" doc:"Names the agent if no header does"`
 		N                   int                `json:"n,omitempty" minimum:"1" maximum:"1"`
 	}

@@ -62,6 +62,16 @@ type (
 		Text        string   `json:"text"`
 		Annotations []string `json:"annotations" nullable:"false" doc:"Always empty"`
 	}
+	reasoningItem struct {
+		Type    string          `json:"type" enum:"reasoning"`
+		ID      string          `json:"id"`
+		Summary []string        `json:"summary" nullable:"false" doc:"Always empty: the content is all of it"`
+		Content []reasoningText `json:"content" nullable:"false"`
+	}
+	reasoningText struct {
+		Type string `json:"type" enum:"reasoning_text"`
+		Text string `json:"text"`
+	}
 	functionCallItem struct {
 		Type      string `json:"type" enum:"function_call"`
 		ID        string `json:"id"`
@@ -156,6 +166,9 @@ func (c *responding) stateOf(result messages.Result) string {
 // item is a block as an item of the output.
 func (c *responding) item(index int, block messages.Block, state string) outputItem {
 	id := itemID(c.id, index)
+	if block.Kind == prompt.Thinking {
+		return outputItem{reasoningItem{"reasoning", "rs" + id, []string{}, []reasoningText{{"reasoning_text", block.Text}}}}
+	}
 	if block.Kind != prompt.ToolUse {
 		return outputItem{messageItem{"message", "msg" + id, "assistant", state, []outputText{textOf(block.Text)}}}
 	}

@@ -24,12 +24,18 @@ type responseBody struct {
 	ToolChoice         json.RawMessage `json:"tool_choice"`
 	ParallelToolCalls  *bool           `json:"parallel_tool_calls"`
 	Text               *responseText   `json:"text"`
+	Reasoning          *reasoning      `json:"reasoning"`
 	User               string          `json:"user"`
 	PromptCacheKey     string          `json:"prompt_cache_key"`
 	PreviousResponseID *string         `json:"previous_response_id"`
 	Conversation       json.RawMessage `json:"conversation"`
 	Background         bool            `json:"background"`
 	TopLogprobs        *int64          `json:"top_logprobs"`
+}
+
+// reasoning says how hard the model is to think.
+type reasoning struct {
+	Effort *string `json:"effort"`
 }
 
 // responseText says how the text of the answer is to be.
@@ -80,6 +86,9 @@ func (b *responseBody) understand(temperature float64) (*messages.Request, error
 		return nil, err
 	}
 	r.Conversation.Next = b.answerPlace()
+	if b.Reasoning != nil {
+		r.Conversation.Effort = effortOf(b.Reasoning.Effort)
+	}
 	if r.Conversation.Tools, err = b.offered(); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type (
 		ToolChoice        responseChoiceParam `json:"tool_choice,omitempty"`
 		ParallelToolCalls bool                `json:"parallel_tool_calls,omitempty" doc:"false: one call at most"`
 		Text              responseTextParam   `json:"text,omitempty"`
+		Reasoning         reasoningParam      `json:"reasoning,omitempty"`
 		User              string              `json:"user,omitempty" maxLength:"256" doc:"Names the agent if no header does"`
 		PromptCacheKey    string              `json:"prompt_cache_key,omitempty" maxLength:"256" doc:"Names the agent if neither a header nor user does"`
 	}
@@ -36,6 +37,10 @@ type (
 		Description string          `json:"description,omitempty"`
 		Parameters  parametersParam `json:"parameters,omitempty"`
 		Strict      bool            `json:"strict,omitempty" doc:"The arguments of calls are held to the schema"`
+	}
+	reasoningParam struct {
+		_      struct{} `json:"-" additionalProperties:"true"`
+		Effort string   `json:"effort,omitempty" doc:"none and minimal: the model does not think before it answers, if it is one that does"`
 	}
 	responseTextParam struct {
 		_      struct{}            `json:"-" additionalProperties:"true"`
@@ -138,6 +143,7 @@ func (responseChoiceParam) Schema(huma.Registry) *huma.Schema {
 func outputItems(r huma.Registry) *huma.Schema {
 	return httpapi.UnionSchema(r, "ResponseOutputItem", "type", httpapi.Variants{
 		"message": reflect.TypeFor[messageItem](), "function_call": reflect.TypeFor[functionCallItem](), "custom_tool_call": reflect.TypeFor[customCallItem](),
+		"reasoning": reflect.TypeFor[reasoningItem](),
 	})
 }
 
@@ -148,7 +154,7 @@ func responseEvents(r huma.Registry) *huma.Schema {
 		reflect.TypeFor[stateEvent](): {"created", "in_progress", "completed", "incomplete", "failed"},
 		reflect.TypeFor[itemEvent]():  {"output_item.added", "output_item.done"},
 		reflect.TypeFor[partEvent]():  {"content_part.added", "content_part.done"},
-		reflect.TypeFor[textEvent]():  {"output_text.delta", "output_text.done"},
+		reflect.TypeFor[textEvent]():  {"output_text.delta", "output_text.done", "reasoning_text.delta", "reasoning_text.done"},
 		reflect.TypeFor[callEvent](): {
 			"function_call_arguments.delta", "function_call_arguments.done", "custom_tool_call_input.delta", "custom_tool_call_input.done",
 		},

@@ -32,7 +32,7 @@ type (
 		Part     outputText `json:"part"`
 	}
 	textEvent struct {
-		Type     string  `json:"type" enum:"response.output_text.delta,response.output_text.done"`
+		Type     string  `json:"type" enum:"response.output_text.delta,response.output_text.done,response.reasoning_text.delta,response.reasoning_text.done"`
 		Sequence int     `json:"sequence_number" minimum:"0"`
 		ItemID   string  `json:"item_id"`
 		Index    int     `json:"output_index" minimum:"0"`
@@ -122,7 +122,7 @@ func (s *responseStream) follow(c *responding, event messages.Event) {
 	case messages.BlockStart:
 		s.open = event.Block
 		s.item("response.output_item.added", event.Index, c.beginning(event.Index, event.Block))
-		if event.Block.Kind != prompt.ToolUse {
+		if event.Block.Kind == prompt.Text {
 			s.part("response.content_part.added", c, event.Index, "")
 		}
 	case messages.BlockDelta:
@@ -136,6 +136,9 @@ func (s *responseStream) follow(c *responding, event messages.Event) {
 // beginning is an item that has just begun.
 func (c *responding) beginning(index int, block messages.Block) outputItem {
 	switch item := c.item(index, block, inProgress).is.(type) {
+	case reasoningItem:
+		item.Content = []reasoningText{}
+		return outputItem{item}
 	case messageItem:
 		item.Content = []outputText{}
 		return outputItem{item}
@@ -158,6 +161,11 @@ func (s *responseStream) part(kind string, c *responding, index int, text string
 func (s *responseStream) delta(c *responding, index int, block messages.Block) {
 	id := itemID(c.id, index)
 	switch {
+	case block.Kind == prompt.Thinking:
+		const kind = "response.reasoning_text.delta"
+		s.emit(kind, func(n int) any {
+			return textEvent{Type: kind, Sequence: n, ItemID: "rs" + id, Index: index, Delta: &block.Text}
+		})
 	case block.Kind != prompt.ToolUse:
 		const kind = "response.output_text.delta"
 		s.emit(kind, func(n int) any {
@@ -176,6 +184,11 @@ func (s *responseStream) close(c *responding, index int) {
 	id, block := itemID(c.id, index), s.open
 	item := c.item(index, block, completed)
 	switch done := item.is.(type) {
+	case reasoningItem:
+		const kind = "response.reasoning_text.done"
+		s.emit(kind, func(n int) any {
+			return textEvent{Type: kind, Sequence: n, ItemID: "rs" + id, Index: index, Text: &block.Text}
+		})
 	case messageItem:
 		const kind = "response.output_text.done"
 		s.emit(kind, func(n int) any {

@@ -31,6 +31,7 @@ type (
 	chunkDelta struct {
 		Role      string      `json:"role,omitempty" enum:"assistant"`
 		Content   *string     `json:"content,omitempty"`
+		Reasoning *string     `json:"reasoning_content,omitempty" doc:"What the model thinks before it answers, if it is one that does"`
 		ToolCalls []chunkCall `json:"tool_calls,omitempty" nullable:"false"`
 	}
 	chunkCall struct {
@@ -145,6 +146,8 @@ func deltaOf(event messages.Event, call int) (delta chunkDelta, says bool) {
 		return chunkDelta{ToolCalls: []chunkCall{begun}}, true
 	case event.Kind == messages.BlockDelta && isCall:
 		return chunkDelta{ToolCalls: []chunkCall{{Index: call, Function: chunkFunction{Arguments: event.Block.Text}}}}, true
+	case event.Kind == messages.BlockDelta && event.Block.Kind == prompt.Thinking:
+		return chunkDelta{Reasoning: &event.Block.Text}, true
 	case event.Kind == messages.BlockDelta:
 		return chunkDelta{Content: &event.Block.Text}, true
 	}
