@@ -21,11 +21,12 @@ type recency struct {
 // ownersAsked is the number of blocks that one question to their owners names.
 const ownersAsked = 500
 
-// askOwners asks when the owners of blocks used them last.
-func (r *recency) askOwners(ctx context.Context, blocks []*block) error {
+// askOwners asks when the owners of blocks used them last, and returns those that have one.
+func (r *recency) askOwners(ctx context.Context, blocks []*block) (owned map[*block]bool, err error) {
 	if r.cfg.LastUse == nil {
-		return nil
+		return nil, nil
 	}
+	owned = map[*block]bool{}
 	for len(blocks) > 0 {
 		some := blocks[:min(len(blocks), ownersAsked)]
 		blocks = blocks[len(some):]
@@ -35,11 +36,16 @@ func (r *recency) askOwners(ctx context.Context, blocks []*block) error {
 		}
 		uses, err := r.cfg.LastUse(ctx, refs)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		for i, b := range some {
+			if !uses[i].IsZero() {
+				owned[b] = true
+			}
 		}
 		r.renew(some, uses)
 	}
-	return nil
+	return owned, nil
 }
 
 // renew takes over the uses that the owners of blocks know of.

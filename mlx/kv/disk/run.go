@@ -80,7 +80,7 @@ func (t *Tier) prepare(ctx context.Context) error {
 		return err
 	}
 	if !isClosed(t.indexed) {
-		_ = t.recency.askOwners(ctx, t.catalog.blocks()) // for the order; before anything expires they are asked again
+		_, _ = t.recency.askOwners(ctx, t.catalog.blocks()) // for the order; before anything expires they are asked again
 		close(t.indexed)
 		status := t.Status()
 		t.cfg.Log.Info("disk_tier_indexed", "blocks", status.Blocks, "bytes", status.Bytes, "budget", status.Budget)
