@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python and TypeScript, the real
+# Runs the official Anthropic SDKs for Python (both API generations), TypeScript and Go, OpenAI's for Python, TypeScript and Go, the real
 # Claude Code and Codex, libraries that agents are built with, and a program over the TypeScript client of the OpenAPI
 # document against bin/agent-memory with the embedded model, and schemathesis, which holds what the server answers to the
 # OpenAPI document.
@@ -75,7 +75,7 @@ client_root="$(node_root typescript-client)" || install_failed "generated TypeSc
 SDK_CLAUDE_ROOT="$(node_root claude-code)" || install_failed "Claude Code" "the npm registry"
 SDK_CODEX_ROOT="$(node_root codex)" || install_failed "Codex" "the npm registry"
 export SDK_NODE_ROOT SDK_CLAUDE_ROOT SDK_CODEX_ROOT
-(cd e2e/sdk/go && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-suite" .) || install_failed Go "the Go module proxy"
+(cd e2e/sdk/go && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-suite" . && GOWORK=off CGO_ENABLED=0 go build -o "$work/go-openai-suite" ./openai) || install_failed Go "the Go module proxy"
 
 # The server.
 port="$(python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(s.getsockname()[1])')"
@@ -137,6 +137,7 @@ generated_client() { # the types are those of the document, hold under tsc --str
 }
 suite "TypeScript client of the OpenAPI document" generated_client
 suite "Go anthropic-sdk-go v1.84.0 (API 2023-06-01)" env SDK_API_VERSION=2023-06-01 timeout 300 "$work/go-suite"
+suite "Go openai-go v3.98.0" timeout 300 "$work/go-openai-suite"
 suite "Python openai 3.57.0" env PYTHONDONTWRITEBYTECODE=1 timeout 300 "$other/bin/python" e2e/sdk/python/openai_suite.py
 # The real Claude Code does a task against the whole server with a model that follows a script.
 program() { # pattern of its tests
