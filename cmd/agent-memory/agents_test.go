@@ -36,6 +36,12 @@ func (r *running) call(t *testing.T, method, path, key, sent string) (int, strin
 // say asks as an agent.
 func (r *running) say(t *testing.T, agent, system, text string) {
 	t.Helper()
+	r.sayAs(t, map[string]string{"X-Agent-Id": agent}, system, text)
+}
+
+// sayAs asks with the headers that name an agent.
+func (r *running) sayAs(t *testing.T, headers map[string]string, system, text string) {
+	t.Helper()
 	raw, _ := json.Marshal(map[string]any{
 		"model": "claude-3-5-sonnet-20241022", "max_tokens": 40, "temperature": 0, "system": system,
 		"messages": []map[string]string{{"role": "user", "content": text}},
@@ -45,7 +51,9 @@ func (r *running) say(t *testing.T, agent, system, text string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Agent-Id", agent)
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
 	req.Header.Set("X-Api-Key", r.key)
 	if answer := send(t, req); answer.StatusCode != http.StatusOK {
 		t.Fatal(body(t, answer))
@@ -323,6 +331,27 @@ func TestAgentsBeyondTheMostAreEvicted(t *testing.T) {
 	}
 	if text := body(t, r.get(t, "/metrics")); !strings.Contains(text, "semantic_agents_active 2") || !strings.Contains(text, `semantic_eviction_total{reason="evict",tier="pool"}`) {
 		t.Error("the metrics don't tell")
+	}
+}
+
+// An agent for which others work stays in the pool, however many they are; one that merely was there before them does not.
+func TestAgentsThatOthersWorkForStayInThePool(t *testing.T) {
+	r := talkative(t, func(c *config.Config) { c.Agent.MaxAgentsInMemory = 2 })
+	r.say(t, "bystander", "", strings.Repeat("b", 300))
+	r.sayAs(t, map[string]string{"X-Claude-Code-Session-Id": "session"}, "", strings.Repeat("s", 300))
+	for i := range 4 {
+		r.sayAs(t, map[string]string{"X-Claude-Code-Session-Id": "session", "X-Claude-Code-Agent-Id": fmt.Sprint("worker", i)}, "", strings.Repeat(fmt.Sprint(i), 300))
+	}
+	for _, gone := range []string{"bystander", "session%2Fworker0", "session%2Fworker1", "session%2Fworker2"} {
+		eventually(t, gone+" to leave the pool", func() bool { return r.show(t, "/v1/agents/"+gone).Tiers[0].Blocks == 0 })
+	}
+	for _, stays := range []string{"session", "session%2Fworker3"} {
+		if s := r.show(t, "/v1/agents/"+stays); s.Tiers[0].Tokens != s.Tokens {
+			t.Errorf("%s has left it: %+v", stays, s)
+		}
+	}
+	if s := r.show(t, "/v1/agents/session"); s.Retain != "" {
+		t.Errorf("the keeping is told as somebody's wish: %+v", s)
 	}
 }
 

@@ -5,16 +5,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/messages"
 )
 
 // claudeCode is the real client, as it comes from npm, with a home and a project of its own.
@@ -148,4 +156,127 @@ func TestClaudeCodeKnowsWhatIsTooLong(t *testing.T) {
 	if r := newClaudeCode(t).run(server, "Hello"); !strings.Contains(strings.ToLower(r.Text), "prompt is too long") {
 		t.Errorf("%+v", r)
 	}
+}
+
+// delegating has the model follow one script for who delegates, and one for each worker: a conversation is a worker's if its
+// prompt has the worker's name and not the main task's.
+func delegating(t *testing.T, mainTask string, main []string, workers map[string][]string) (*prompt.Renderer, enginetest.Config) {
+	t.Helper()
+	renderer, model := agentOf(t, main...)
+	spelt := func(name string) []int32 {
+		rendered, err := renderer.Plain(t.Context(), name, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rendered.Tokens[len(rendered.Tokens)-len(name):] // a token for each byte
+	}
+	type worker struct {
+		name   []int32
+		answer func([]int32) int32
+	}
+	var all []worker
+	for name, script := range workers {
+		_, scripted := agentOf(t, script...)
+		all = append(all, worker{spelt(name), scripted.Answer})
+	}
+	delegates, task := model.Answer, spelt(mainTask)
+	model.Answer = func(sequence []int32) int32 {
+		if holds(sequence, task) {
+			return delegates(sequence)
+		}
+		for _, w := range all {
+			if holds(sequence, w.name) {
+				return w.answer(sequence)
+			}
+		}
+		return delegates(sequence)
+	}
+	return renderer, model
+}
+
+func holds(sequence, part []int32) bool {
+	for i := range len(sequence) - len(part) + 1 {
+		if slices.Equal(sequence[i:i+len(part)], part) {
+			return true
+		}
+	}
+	return false
+}
+
+// Three sub-agents work at once. Each is an agent of its own below the session, what all prompts share is computed once, and the
+// session finds its memory when they are done.
+func TestClaudeCodesSubAgentsShareTheirMemory(t *testing.T) {
+	c := newClaudeCode(t)
+	const mainTask = "MAINTASK"
+	workers, calls := map[string][]string{}, ""
+	for i := range 3 {
+		name, file := fmt.Sprintf("WORKER-%d", i), filepath.Join(c.project, fmt.Sprintf("part%d.txt", i))
+		if err := os.WriteFile(file, []byte(strings.Repeat("A line of the part.\n", 50)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		workers[name] = []string{call(t, "Read", map[string]any{"file_path": file}), "It has fifty lines."}
+		delegated := call(t, "Agent", map[string]any{"description": "Count lines", "prompt": "You are " + name + ". Count the lines of " + file + ".", "subagent_type": "general-purpose"})
+		calls += strings.TrimPrefix(delegated, "I go on.")
+	}
+	renderer, model := delegating(t, mainTask, []string{"I delegate." + calls, "All three have fifty lines."}, workers)
+	prompts := &seenPrompts{Renderer: renderer, beginnings: map[[sha256.Size]byte]bool{}}
+	server := launchWith(t, model, prompts, func(cfg *config.Config) {
+		cfg.MLX.CacheBudgetMB, cfg.MLX.PrefillStepSize, cfg.Agent.DiskBudgetMB = 8, 512, 1024
+	})
+	r := c.run(server, mainTask+": have three workers count the lines of the parts.")
+	if r.IsError || r.Text != "All three have fifty lines." {
+		t.Fatalf("%+v; the server's log: %s", r, server.log)
+	}
+	var listed struct{ Agents []shown }
+	if _, text := server.call(t, http.MethodGet, "/v1/agents?limit=100", "", ""); json.Unmarshal([]byte(text), &listed) != nil || len(listed.Agents) != 4 {
+		t.Fatal(text)
+	}
+	for _, agent := range listed.Agents {
+		if agent.ID != r.Session && !strings.HasPrefix(agent.ID, r.Session+"/") {
+			t.Errorf("%s is no agent of the session's", agent.ID)
+		}
+	}
+	computed, read, generated := server.counted(t, "prompt"), server.counted(t, "cached"), server.counted(t, "generated")
+	again := computed + generated - prompts.distinct()
+	t.Logf("%d tokens of prompts in all, %d distinct, %d computed again at most", computed+read, prompts.distinct(), again)
+	if again < 0 || 50*again > computed+read {
+		t.Errorf("%d of %d tokens were computed again", again, computed+read)
+	}
+}
+
+// seenPrompts renders as another renderer does, and remembers the beginnings of all prompts.
+type seenPrompts struct {
+	messages.Renderer
+	mu         sync.Mutex
+	beginnings map[[sha256.Size]byte]bool
+}
+
+func (p *seenPrompts) Render(ctx context.Context, c prompt.Conversation) (prompt.Rendered, error) {
+	rendered, err := p.Renderer.Render(ctx, c)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var digest [sha256.Size]byte
+	for _, token := range rendered.Tokens {
+		digest = sha256.Sum256(binary.LittleEndian.AppendUint32(digest[:], uint32(token)))
+		p.beginnings[digest] = true
+	}
+	return rendered, err
+}
+
+// distinct is how many tokens the prompts have if each is counted once that stands behind the same ones.
+func (p *seenPrompts) distinct() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.beginnings)
+}
+
+// counted is the number of tokens of a kind that the server has counted.
+func (r *running) counted(t *testing.T, kind string) (tokens int) {
+	t.Helper()
+	_, exposition := r.call(t, http.MethodGet, "/metrics", "", "")
+	_, value, found := strings.Cut(exposition, fmt.Sprintf("semantic_tokens_total{kind=%q} ", kind))
+	if _, err := fmt.Sscan(value, &tokens); !found || err != nil {
+		t.Fatalf("no tokens of kind %s: %v", kind, err)
+	}
+	return tokens
 }

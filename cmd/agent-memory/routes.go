@@ -61,7 +61,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 	service := messages.New(messages.Config{
 		Engine: s.engine, Renderer: renderer, Limiter: s.router, Temperature: s.cfg.MLX.Temperature,
 		Aliases: append([]string{anthropic.ModelAlias}, s.cfg.Server.ModelAliases...), Log: s.deps.log,
-		Diverged: counters.diverged, Sign: mem.tenants.sign,
+		Diverged: counters.diverged, Sign: mem.tenants.sign, Worked: s.agents.Worked,
 	})
 	mem.messages = service
 	surface := anthropic.Register(anthropic.Config{

@@ -1,14 +1,27 @@
 package agents
 
 import (
+	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // hotAgents are the agents with blocks in the pool, the one used last at the end.
 type hotAgents struct {
 	mu   sync.Mutex
 	refs []ref
+	kept map[ref]time.Time // until then others are evicted before these
+}
+
+func newHotAgents() *hotAgents { return &hotAgents{kept: map[ref]time.Time{}} }
+
+// keep has others evicted before an agent until a time.
+func (h *hotAgents) keep(at ref, now, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.kept, func(_ ref, end time.Time) bool { return !end.After(now) })
+	h.kept[at] = until
 }
 
 // touch makes the agent the one used last.
@@ -25,15 +38,16 @@ func (h *hotAgents) remove(at ref) {
 	h.refs = withoutRef(h.refs, at)
 }
 
-// oldestBeyond takes the agent out that was used longest ago, if there are more than so many.
-func (h *hotAgents) oldestBeyond(limit int) (at ref, is bool) {
+// oldestBeyond takes the agent out that was used longest ago, if there are more than so many: one that is kept only if all are.
+func (h *hotAgents) oldestBeyond(limit int, now time.Time) (at ref, is bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if limit <= 0 || len(h.refs) <= limit {
 		return at, false
 	}
-	at = h.refs[0]
-	h.refs = h.refs[1:]
+	i := max(0, slices.IndexFunc(h.refs, func(at ref) bool { return !h.kept[at].After(now) }))
+	at = h.refs[i]
+	h.refs = slices.Delete(h.refs, i, i+1)
 	return at, true
 }
 

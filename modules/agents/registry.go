@@ -129,6 +129,7 @@ type Registry struct {
 	writer  *writer
 	janitor *janitor
 	hot     *hotAgents
+	parents *parents
 	*commander
 	wakeUps chan struct{} // a use was noted
 }
@@ -136,7 +137,7 @@ type Registry struct {
 // NewRegistry opens the store if it can be opened now. Run does the rest.
 func NewRegistry(ctx context.Context, cfg Settings) *Registry {
 	cfg = cfg.complete()
-	r := &Registry{cfg: cfg, hot: &hotAgents{}, wakeUps: make(chan struct{}, 1)}
+	r := &Registry{cfg: cfg, hot: newHotAgents(), parents: newParents(), wakeUps: make(chan struct{}, 1)}
 	r.conn = newConnection(cfg, func() { r.janitor.wake() })
 	r.writer = newWriter(cfg, r.conn)
 	r.janitor = newJanitor(cfg, r.conn, r.writer)
@@ -190,6 +191,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	pause := r.cfg.Retry
 	for ctx.Err() == nil {
 		written := r.writer.writeAll(ctx)
+		r.keepParents(ctx)
 		r.evictSurplus(ctx)
 		r.janitor.removeSuperseded(ctx)
 		if !written {
@@ -229,7 +231,7 @@ func (r *Registry) end() {
 // evictSurplus evicts the agents from the pool that are more than MostHot.
 func (r *Registry) evictSurplus(ctx context.Context) {
 	for {
-		at, is := r.hot.oldestBeyond(r.cfg.MostHot)
+		at, is := r.hot.oldestBeyond(r.cfg.MostHot, r.cfg.Clock())
 		if !is {
 			return
 		}

@@ -126,7 +126,7 @@ func (s *Service) Take(w http.ResponseWriter, r *http.Request, fail func(error),
 		return req, true
 	}
 	s.tellDivergence(w, r, req)
-	req.begun = begunText(req.Conversation)
+	req.begun, req.parent = begunText(req.Conversation), parentOf(r)
 	for _, tool := range req.Conversation.Tools {
 		req.tools = append(req.tools, tool.Name)
 	}

@@ -36,6 +36,7 @@ type Request struct {
 	tools  []string         // that its answer may call
 	begun  string           // the text that its answer goes on with
 
+	parent   string    // the agent for which its agent works, or ""
 	followed *followed // how the conversation compares with what it was; nil: it can't be told
 }
 
@@ -46,7 +47,20 @@ var agentHeaders = []string{"X-Agent-Id", "X-Session-Id"}
 const (
 	claudeSession = "X-Claude-Code-Session-Id"
 	claudeAgent   = "X-Claude-Code-Agent-Id"
+	claudeParent  = "X-Claude-Code-Parent-Agent-Id"
 )
+
+// parentOf returns the agent for which a request's agent works, or "".
+func parentOf(r *http.Request) string {
+	session, agent, parent := r.Header.Get(claudeSession), r.Header.Get(claudeAgent), r.Header.Get(claudeParent)
+	switch {
+	case session == "" || agent == "" || AgentOf(r) != session+"/"+agent:
+		return ""
+	case parent == "" || parent == session:
+		return session
+	}
+	return session + "/" + parent
+}
 
 // AgentOf returns the agent that a request's headers name, or "".
 func AgentOf(r *http.Request) string {

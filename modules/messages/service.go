@@ -53,6 +53,8 @@ type Config struct {
 	Temperature float64
 	Aliases     []string // model ids that stand for the loaded model besides its own; a * at the end is any ending
 	Log         *slog.Logger
+	// Worked, if set, is told of an agent that another one works for: it will go on when that is done.
+	Worked func(tenant, parent string)
 	// Sign returns a tenant's keyed digest of a text. Nil: thoughts have no signatures.
 	Sign func(tenant, text string) []byte
 	// Diverged, if set, is told of conversations that were read before and differ now.
@@ -108,6 +110,9 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 	stream, err := s.cfg.Engine.Submit(ctx, request)
 	if err != nil {
 		return nil, err
+	}
+	if req.parent != "" && s.cfg.Worked != nil {
+		s.cfg.Worked(req.Tenant, req.parent)
 	}
 	req.followed.keep()
 	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall, finished: req.followed.answered, lead: -1}
