@@ -54,6 +54,18 @@ if [ ! -d "$cache/lcp" ]; then
   mv "$cache/lcp.part" "$cache/lcp"
 fi
 
+# JSON Schema's own test suite, as the source package of Python's jsonschema has it.
+suite_package="$cache/jsonschema-4.25.1.tar.gz"
+if [ ! -e "$suite_package" ]; then
+  "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d "$cache" jsonschema==4.25.1
+fi
+echo "e4a9655ce0da0c0b67a085847e00a3a51449e1157f4f75e9fb5aa545e122eb85  $suite_package" | sha256sum --check --quiet
+if [ ! -d "$cache/json-schema-suite" ]; then
+  mkdir -p "$cache/json-schema-suite.part"
+  tar xzf "$suite_package" -C "$cache/json-schema-suite.part" --strip-components=3 --wildcards '*/json/tests/draft2020-12/*'
+  mv "$cache/json-schema-suite.part" "$cache/json-schema-suite"
+fi
+
 "$venv/bin/python" oracle/rest.py | cmp - mlx/array/testdata/rest.json ||
   { echo "oracle: mlx/array/testdata/rest.json is not what oracle/rest.py makes; make it again" >&2; exit 1; }
 "$venv/bin/python" oracle/blocks.py | cmp - mlx/kv/blockfile/testdata/blocks.json ||
@@ -69,4 +81,4 @@ done
 "$venv/bin/python" oracle/codepoints.py "$cache"
 "$venv/bin/python" oracle/expressions.py "$cache/expected/expressions.jsonl"
 "$venv/bin/python" oracle/templates.py "$cache" "$gguf" mlx/chat/testdata/smollm2.jsonl mlx/chat/testdata/snippets.jsonl
-AGENT_MEMORY_ORACLE="$cache" CGO_ENABLED=0 go test -count=1 -tags oracle -v -run 'TokensAreThose|EveryCodePoint|ExpressionsCut|PromptsAreThose|ScoresGive|EveryTemplate' ./mlx/tokenizer/... ./mlx/chat/... ./mlx/prompt/... | grep -v '^=== RUN'
+AGENT_MEMORY_ORACLE="$cache" CGO_ENABLED=0 go test -count=1 -tags oracle -v -run 'TokensAreThose|EveryCodePoint|ExpressionsCut|PromptsAreThose|ScoresGive|EveryTemplate|TheSuitesSchemas|RealTemplates' ./mlx/tokenizer/... ./mlx/chat/... ./mlx/prompt/... ./mlx/grammar/... | grep -v '^=== RUN'
