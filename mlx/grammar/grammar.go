@@ -16,10 +16,12 @@ func Compile(schema []byte, words *Vocabulary) (*Grammar, error) {
 	return CompileForm(Value(schema, "$"), words)
 }
 
-// Walk is one answer's way through the grammar.
+// Walk is one answer's way through the grammar. The mask of a new state is worked out aside, while the model computes the
+// next token's logits: it may take as long as these do for a small model.
 type Walk struct {
 	grammar *Grammar
 	at      *state
+	ahead   chan struct{} // is closed once the mask is there; nil: nobody works on it
 }
 
 // Walk begins an answer.
@@ -27,7 +29,38 @@ func (g *Grammar) Walk() *Walk {
 	g.automaton.mu.Lock()
 	defer g.automaton.mu.Unlock()
 	g.automaton.steps = 0
-	return &Walk{g, g.automaton.start()}
+	w := &Walk{grammar: g, at: g.automaton.start()}
+	w.lookAhead()
+	return w
+}
+
+// lookAhead has the mask of the walk's state worked out aside. The caller holds the automaton's lock.
+func (w *Walk) lookAhead() {
+	if w.at.mask != nil {
+		return
+	}
+	ahead, at := make(chan struct{}), w.at
+	w.ahead = ahead
+	go func() {
+		defer close(ahead)
+		defer func() { _ = recover() }() // who asks for the mask meets the cause again, where it is told
+		w.grammar.maskOf(at)
+	}()
+}
+
+// maskOf returns the mask of a state.
+func (g *Grammar) maskOf(at *state) []uint64 {
+	a := g.automaton
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at.mask == nil {
+		a.steps = 0
+		if at.mask = a.masks[at.like]; at.mask == nil {
+			at.mask = g.words.mask(a, at)
+			a.masks[at.like] = at.mask
+		}
+	}
+	return at.mask
 }
 
 var (
@@ -37,19 +70,14 @@ var (
 
 // Allowed are the tokens that may come next, one bit each. It is not to be changed.
 func (w *Walk) Allowed() ([]uint64, error) {
-	a := w.grammar.automaton
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if w.at.mask == nil {
-		a.steps = 0
-		if w.at.mask = a.masks[w.at.like]; w.at.mask == nil {
-			w.at.mask = w.grammar.words.mask(a, w.at)
-			a.masks[w.at.like] = w.at.mask
-		}
+	if w.ahead != nil {
+		<-w.ahead
+		w.ahead = nil
 	}
-	for _, bits := range w.at.mask {
+	mask := w.grammar.maskOf(w.at)
+	for _, bits := range mask {
 		if bits != 0 {
-			return w.at.mask, nil
+			return mask, nil
 		}
 	}
 	return nil, errNowhere
@@ -73,6 +101,7 @@ func (w *Walk) Advance(token int32) error {
 		return errOutside
 	}
 	w.at = to
+	w.lookAhead()
 	return nil
 }
 
