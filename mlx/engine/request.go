@@ -53,6 +53,21 @@ type Sampling struct {
 	MinP        float64 // keep tokens at least this likely relative to the most likely one; 0 keeps all
 	TopP        float64 // keep the fewest tokens that together reach this probability; 0 and 1 keep all
 	Seed        *uint64 // makes the answer repeatable; nil draws one
+
+	Tells  bool // the stream tells how likely each token was
+	Likely int  // and of so many others, the most likely ones
+}
+
+// Likelihood is how likely the model found a token, whatever biases, forms and filters made of it.
+type Likelihood struct {
+	Token   int32
+	Logprob float64 // natural logarithm of the probability
+}
+
+// Told is a token of an answer with its likelihood and that of the most likely ones at its place, the likeliest first.
+type Told struct {
+	Likelihood
+	Likely []Likelihood
 }
 
 // StopReason tells why an answer ended. It is empty for one that failed.

@@ -20,6 +20,7 @@ type sampler struct {
 	constraint Constraint    // nil: none
 	changed    []float32     // logits that were changed before a token is chosen
 	counts     map[int32]int // of the answer's tokens, while they are asked for
+	told       Told          // of the last token, if it is asked for
 }
 
 func newSampler(how Sampling, seed uint64) *sampler {
@@ -45,6 +46,7 @@ func (c candidate) before(d candidate) bool {
 
 // sample chooses a token. scratch is reused between calls and belongs to the loop.
 func (s *sampler) sample(logits []float32, scratch *[]candidate) (int32, error) {
+	unchanged := logits
 	if s.changesLogits() {
 		logits = s.biased(logits)
 	}
@@ -60,6 +62,9 @@ func (s *sampler) sample(logits []float32, scratch *[]candidate) (int32, error) 
 	token, err := s.choose(logits, scratch)
 	if err != nil {
 		return 0, err
+	}
+	if s.how.Tells {
+		s.told = tellOf(unchanged, token, s.how.Likely)
 	}
 	if s.counts != nil {
 		s.counts[token]++

@@ -145,6 +145,9 @@ func (s *sequence) accept(token int32, isStop bool) (done bool) {
 	if isStop {
 		return s.finish(StopToken)
 	}
+	if s.sampler.how.Tells {
+		s.stream.tell(s.sampler.told)
+	}
 	if s.emit(s.decoder.Push(token)) {
 		return true
 	}

@@ -16,6 +16,7 @@ type Stream struct {
 
 	mu     sync.Mutex
 	text   []byte
+	told   []Told // of tokens, since they were taken last
 	ended  bool
 	err    error
 	result Result
@@ -113,6 +114,22 @@ func (s *Stream) add(text string) {
 	s.text = append(s.text, text...)
 	s.mu.Unlock()
 	s.signal()
+}
+
+// tell notes how likely the answer's next token was. Its text may come later.
+func (s *Stream) tell(t Told) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, t)
+}
+
+// Told returns how likely the tokens were that came since it was called last, if the request asks for that.
+func (s *Stream) Told() []Told {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	told := s.told
+	s.told = nil
+	return told
 }
 
 // end closes the answer with its result and, if it failed, the reason.

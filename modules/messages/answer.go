@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prefix"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/mlx/toolcall"
 )
@@ -68,6 +69,7 @@ type Answer struct {
 
 	finished func(blocks []Block) // takes an answer that came to its end
 
+	spelling    prefix.Spelling // nil: the texts of tokens are not known
 	thoughts    *thoughtReader
 	thinksAloud bool                // thoughts are shown
 	sign        func(string) string // returns a thought's signature
@@ -249,6 +251,18 @@ func (a *Answer) Blocks(ctx context.Context) ([]Block, error) {
 func (a *Answer) Result() Result {
 	result := a.stream.Result()
 	return Result{result.StopReason, result.StopString, a.calls, result.Usage}
+}
+
+// Told returns how likely the tokens were that came since it was called last, if the request asks for that.
+func (a *Answer) Told() []engine.Told { return a.stream.Told() }
+
+// TokenText is the text of a token of the answer; part of a character, perhaps, and none of a token that stands for no text.
+func (a *Answer) TokenText(token int32) string {
+	if a.spelling == nil {
+		return ""
+	}
+	text, _ := a.spelling.Text(token)
+	return text
 }
 
 // Close tells the engine that nobody wants the rest. It may be called more than once.

@@ -116,6 +116,7 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 	}
 	req.followed.keep()
 	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall, finished: req.followed.answered, lead: -1}
+	answer.spelling = req.Prompt.Spelling
 	answer.thoughts, answer.thinksAloud = newThoughtReader(req.Prompt.Thoughts), req.Thinks
 	answer.sign = func(thought string) string { return s.signature(req.Tenant, thought) }
 	if len(req.tools) > 0 {

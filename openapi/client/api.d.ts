@@ -726,8 +726,7 @@ export interface components {
             finish_reason: "stop" | "length" | "tool_calls";
             /** Format: int64 */
             index: number;
-            /** @description Always null */
-            logprobs: string | null;
+            logprobs: components["schemas"]["Logprobs"] | null;
             message: components["schemas"]["ChatMessage"];
         };
         ChatCompletion: {
@@ -767,6 +766,8 @@ export interface components {
             logit_bias?: {
                 [key: string]: number;
             };
+            /** @description The answer tells how likely its tokens were */
+            logprobs?: boolean;
             /**
              * Format: int64
              * @description Without it the answer may fill the context
@@ -785,7 +786,10 @@ export interface components {
             min_p?: number;
             /** @description The loaded model, or an alias of it */
             model: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Answers to be given
+             */
             n?: number;
             /** @description false: one call at most; what the model writes behind it is left out */
             parallel_tool_calls?: boolean;
@@ -818,6 +822,11 @@ export interface components {
              * @description Keep the k most likely tokens
              */
             top_k?: number;
+            /**
+             * Format: int64
+             * @description And so many of the most likely ones at each place
+             */
+            top_logprobs?: number;
             /**
              * Format: double
              * @description Keep the fewest tokens that together are this likely
@@ -908,8 +917,7 @@ export interface components {
             finish_reason: "stop" | "length" | "tool_calls" | null;
             /** Format: int64 */
             index: number;
-            /** @description Always null */
-            logprobs: string | null;
+            logprobs: components["schemas"]["Logprobs"] | null;
         };
         ChunkDelta: {
             content?: string;
@@ -1291,8 +1299,23 @@ export interface components {
              */
             type: "response.output_item.added" | "response.output_item.done";
         };
+        Likelihood: {
+            bytes: number[];
+            /**
+             * Format: double
+             * @description As the model found it, whatever a temperature, a bias or a form made of it
+             */
+            logprob: number;
+            /** @description Its text; what is not text of its own, as part of a character, is only in bytes */
+            token: string;
+        };
         Liveness: {
             status: string;
+        };
+        Logprobs: {
+            /** @description Of all tokens of the answer, those of calls and thoughts included */
+            content: components["schemas"]["TokenLogprob"][];
+            refusal: string | null;
         };
         Message: {
             content: components["schemas"]["AnswerBlock"][];
@@ -2087,6 +2110,9 @@ export interface components {
             /** @enum {string} */
             state: "healthy" | "degraded";
             tier: string;
+        };
+        TokenLogprob: {
+            top_logprobs: components["schemas"]["Likelihood"][];
         };
         ToolCall: {
             function: components["schemas"]["ToolCallFunction"];

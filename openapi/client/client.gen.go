@@ -2032,10 +2032,8 @@ type CallEventType string
 type ChatChoice struct {
 	FinishReason ChatChoiceFinishReason `json:"finish_reason"`
 	Index        int64                  `json:"index"`
-
-	// Logprobs Always null
-	Logprobs *string     `json:"logprobs"`
-	Message  ChatMessage `json:"message"`
+	Logprobs     Logprobs               `json:"logprobs"`
+	Message      ChatMessage            `json:"message"`
 }
 
 // ChatChoiceFinishReason defines model for ChatChoice.FinishReason.
@@ -2080,6 +2078,9 @@ type ChatCompletionRequest struct {
 	// LogitBias Is added to the logits of tokens, by their ids in the loaded model's vocabulary: -100 to 100
 	LogitBias *map[string]float64 `json:"logit_bias,omitempty"`
 
+	// Logprobs The answer tells how likely its tokens were
+	Logprobs *bool `json:"logprobs,omitempty"`
+
 	// MaxCompletionTokens Without it the answer may fill the context
 	MaxCompletionTokens *int64 `json:"max_completion_tokens,omitempty"`
 
@@ -2092,7 +2093,9 @@ type ChatCompletionRequest struct {
 
 	// Model The loaded model, or an alias of it
 	Model string `json:"model"`
-	N     *int64 `json:"n,omitempty"`
+
+	// N Answers to be given
+	N *int64 `json:"n,omitempty"`
 
 	// ParallelToolCalls false: one call at most; what the model writes behind it is left out
 	ParallelToolCalls *bool `json:"parallel_tool_calls,omitempty"`
@@ -2119,6 +2122,9 @@ type ChatCompletionRequest struct {
 
 	// TopK Keep the k most likely tokens
 	TopK *int64 `json:"top_k,omitempty"`
+
+	// TopLogprobs And so many of the most likely ones at each place
+	TopLogprobs *int64 `json:"top_logprobs,omitempty"`
 
 	// TopP Keep the fewest tokens that together are this likely
 	TopP *float64 `json:"top_p,omitempty"`
@@ -2239,9 +2245,7 @@ type ChunkChoice struct {
 	Delta        ChunkDelta               `json:"delta"`
 	FinishReason *ChunkChoiceFinishReason `json:"finish_reason"`
 	Index        int64                    `json:"index"`
-
-	// Logprobs Always null
-	Logprobs *string `json:"logprobs"`
+	Logprobs     Logprobs                 `json:"logprobs"`
 }
 
 // ChunkChoiceFinishReason defines model for ChunkChoice.FinishReason.
@@ -2707,9 +2711,27 @@ type ItemEvent struct {
 // ItemEventType defines model for ItemEvent.Type.
 type ItemEventType string
 
+// Likelihood defines model for Likelihood.
+type Likelihood struct {
+	Bytes []int64 `json:"bytes"`
+
+	// Logprob As the model found it, whatever a temperature, a bias or a form made of it
+	Logprob float64 `json:"logprob"`
+
+	// Token Its text; what is not text of its own, as part of a character, is only in bytes
+	Token string `json:"token"`
+}
+
 // Liveness defines model for Liveness.
 type Liveness struct {
 	Status string `json:"status"`
+}
+
+// Logprobs defines model for Logprobs.
+type Logprobs struct {
+	// Content Of all tokens of the answer, those of calls and thoughts included
+	Content []TokenLogprob `json:"content"`
+	Refusal *string        `json:"refusal"`
 }
 
 // Message defines model for Message.
@@ -3643,6 +3665,11 @@ type Tier struct {
 
 // TierState defines model for Tier.State.
 type TierState string
+
+// TokenLogprob defines model for TokenLogprob.
+type TokenLogprob struct {
+	TopLogprobs []Likelihood `json:"top_logprobs"`
+}
 
 // ToolCall defines model for ToolCall.
 type ToolCall struct {

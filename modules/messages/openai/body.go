@@ -92,6 +92,9 @@ func (b *chatBody) sampled(temperature float64) (*messages.Request, error) {
 	if r.Sampling, err = b.sampling(temperature); err != nil {
 		return nil, err
 	}
+	if r.Sampling.Tells = b.tells(); b.TopLogprobs != nil {
+		r.Sampling.Likely = int(*b.TopLogprobs)
+	}
 	r.Stop, err = stops(b.Stop)
 	return r, err
 }
@@ -121,10 +124,12 @@ func effortOf(effort *string) prompt.Effort {
 // refuse refuses what this server can't do and what would make another answer if it were left aside.
 func (b *chatBody) refuse() error {
 	switch {
-	case b.N != nil && *b.N != 1:
-		return invalid("n: this server gives one choice; send 1 or leave it out")
-	case b.Logprobs != nil && *b.Logprobs || b.TopLogprobs != nil && *b.TopLogprobs != 0:
-		return invalid("logprobs: this server does not tell probabilities yet; leave it out")
+	case b.N != nil && (*b.N < 1 || *b.N > mostChoices):
+		return invalid("n: must be between 1 and %d", mostChoices)
+	case b.TopLogprobs != nil && (*b.TopLogprobs < 0 || *b.TopLogprobs > mostLikely):
+		return invalid("top_logprobs: must be between 0 and %d", mostLikely)
+	case b.TopLogprobs != nil && *b.TopLogprobs > 0 && !b.tells():
+		return invalid("top_logprobs: is for logprobs; send logprobs true as well")
 	case !messages.IsAbsent(b.Functions) || !messages.IsAbsent(b.FunctionCall):
 		return invalid("functions: these were replaced by tools; send tools and tool_choice")
 	}
@@ -134,6 +139,21 @@ func (b *chatBody) refuse() error {
 		}
 	}
 	return nil
+}
+
+const (
+	mostChoices = 16
+	mostLikely  = 20 // tokens at a place, as OpenAI has it
+)
+
+func (b *chatBody) tells() bool { return b.Logprobs != nil && *b.Logprobs }
+
+// choices is how many answers are wanted.
+func (b *chatBody) choices() int {
+	if b.N == nil {
+		return 1
+	}
+	return int(*b.N)
 }
 
 // asManyAsFit is the bound of an answer that brings none: it ends with the context.

@@ -23,10 +23,10 @@ type (
 		SystemFingerprint *string      `json:"system_fingerprint" nullable:"true"`
 	}
 	chatChoice struct {
-		Index        int         `json:"index" minimum:"0"`
-		Message      chatMessage `json:"message"`
-		Logprobs     *string     `json:"logprobs" nullable:"true" doc:"Always null"`
-		FinishReason string      `json:"finish_reason" enum:"stop,length,tool_calls"`
+		Index        int           `json:"index" minimum:"0"`
+		Message      chatMessage   `json:"message"`
+		Logprobs     maybeLogprobs `json:"logprobs"`
+		FinishReason string        `json:"finish_reason" enum:"stop,length,tool_calls"`
 	}
 	chatMessage struct {
 		Role      string     `json:"role" enum:"assistant"`
@@ -66,15 +66,13 @@ type completing struct {
 	id      string
 	model   string // as the client named it
 	created int64
+	index   int  // among the choices
+	tells   bool // how likely its tokens were
 }
 
-// whole is the whole completion, once it is finished.
-func (c *completing) whole(blocks []messages.Block) chatCompletion {
-	result := c.Result()
-	return chatCompletion{
-		ID: c.id, Object: "chat.completion", Created: c.created, Model: c.model,
-		Choices: []chatChoice{{Message: messageOf(blocks), FinishReason: finishReason(result)}}, Usage: usageOf(result.Usage),
-	}
+// choice is the whole answer, once it is finished.
+func (c *completing) choice(blocks []messages.Block) chatChoice {
+	return chatChoice{Index: c.index, Message: messageOf(blocks), Logprobs: c.logprobs(), FinishReason: finishReason(c.Result())}
 }
 
 // messageOf joins the texts of an answer, and lists its calls.

@@ -79,21 +79,20 @@ func (a *API) chat(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	answer, err := a.cfg.Service.Submit(r.Context(), req)
+	all, err := a.submit(r.Context(), req, b.choices())
+	defer all.close()
 	if err != nil {
 		fail(err)
 		return
 	}
-	defer answer.Close()
-	completion := &completing{Answer: answer, id: newID("chatcmpl-"), model: req.Model, created: a.cfg.Clock().Unix()}
 	if b.Stream {
-		a.stream(w, r, completion, b.StreamOptions.wantsUsage())
+		a.stream(w, r, all, b.StreamOptions.wantsUsage())
 		return
 	}
-	blocks, err := completion.Blocks(r.Context())
+	whole, err := all.whole(r.Context())
 	if err != nil {
 		fail(err)
 		return
 	}
-	httpapi.WriteJSON(w, http.StatusOK, "application/json", completion.whole(blocks))
+	httpapi.WriteJSON(w, http.StatusOK, "application/json", whole)
 }

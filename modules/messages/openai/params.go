@@ -34,7 +34,9 @@ type (
 		ResponseFormat      formatParam        `json:"response_format,omitempty"`
 		ReasoningEffort     string             `json:"reasoning_effort,omitempty" doc:"none and minimal: the model does not think before it answers, if it is one that does"`
 		User                string             `json:"user,omitempty" maxLength:"256" doc:"Names the agent if no header does"`
-		N                   int                `json:"n,omitempty" minimum:"1" maximum:"1"`
+		N                   int                `json:"n,omitempty" minimum:"1" maximum:"16" doc:"Answers to be given"`
+		Logprobs            bool               `json:"logprobs,omitempty" doc:"The answer tells how likely its tokens were"`
+		TopLogprobs         int                `json:"top_logprobs,omitempty" minimum:"0" maximum:"20" doc:"And so many of the most likely ones at each place"`
 	}
 	textFormatParam struct {
 		_    struct{} `json:"-" additionalProperties:"true"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
@@ -23,10 +24,10 @@ type (
 		SystemFingerprint *string       `json:"system_fingerprint" nullable:"true"`
 	}
 	chunkChoice struct {
-		Index        int        `json:"index" minimum:"0"`
-		Delta        chunkDelta `json:"delta"`
-		Logprobs     *string    `json:"logprobs" nullable:"true" doc:"Always null"`
-		FinishReason *string    `json:"finish_reason" nullable:"true" enum:"stop,length,tool_calls"`
+		Index        int           `json:"index" minimum:"0"`
+		Delta        chunkDelta    `json:"delta"`
+		Logprobs     maybeLogprobs `json:"logprobs"`
+		FinishReason *string       `json:"finish_reason" nullable:"true" enum:"stop,length,tool_calls"`
 	}
 	chunkDelta struct {
 		Role      string      `json:"role,omitempty" enum:"assistant"`
@@ -49,10 +50,20 @@ type (
 // pieces writes server-sent events. After its first failure it writes nothing more.
 type pieces struct {
 	w   http.ResponseWriter
+	mu  sync.Mutex
 	err error
 }
 
+// failed is why nothing more is written, or nil.
+func (p *pieces) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
 func (p *pieces) write(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.err != nil {
 		return
 	}
@@ -65,7 +76,9 @@ func (p *pieces) write(text string) {
 func (p *pieces) send(value any) {
 	data, err := json.Marshal(value)
 	if err != nil {
+		p.mu.Lock()
 		p.err = err
+		p.mu.Unlock()
 		return
 	}
 	p.write("data: " + string(data) + "\n\n")
@@ -75,20 +88,19 @@ func (p *pieces) send(value any) {
 func (p *pieces) beat() { p.write(": the answer is on its way\n\n") }
 
 // stream answers with pieces as the text grows.
-func (a *API) stream(w http.ResponseWriter, r *http.Request, c *completing, wantsUsage bool) {
+func (a *API) stream(w http.ResponseWriter, r *http.Request, all choices, wantsUsage bool) {
 	out := beginStream(w)
 	nothing := ""
-	out.send(c.chunk(chunkDelta{Role: string(prompt.Assistant), Content: &nothing}, nil))
-	if err := c.copyTo(r.Context(), out); err != nil {
+	for _, c := range all {
+		out.send(c.chunk(chunkDelta{Role: string(prompt.Assistant), Content: &nothing}, nil))
+	}
+	if err := all.copyTo(r.Context(), out); err != nil {
 		a.breakStream(r, out, err)
 		return
 	}
-	result := c.Result()
-	reason := finishReason(result)
-	out.send(c.chunk(chunkDelta{}, &reason))
 	if wantsUsage {
-		last := c.chunk(chunkDelta{}, nil)
-		usage := usageOf(result.Usage)
+		last := all[0].chunk(chunkDelta{}, nil)
+		usage := all.usage()
 		last.Choices, last.Usage = []chunkChoice{}, &usage
 		out.send(last)
 	}
@@ -116,7 +128,7 @@ func (a *API) breakStream(r *http.Request, out *pieces, err error) {
 // copyTo sends the answer as it grows, and signs of life in between.
 func (c *completing) copyTo(ctx context.Context, out *pieces) error {
 	calls := 0
-	for out.err == nil {
+	for out.failed() == nil {
 		event, err := c.Next(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
@@ -131,10 +143,12 @@ func (c *completing) copyTo(ctx context.Context, out *pieces) error {
 			calls++
 		}
 		if delta, says := deltaOf(event, calls-1); says {
-			out.send(c.chunk(delta, nil))
+			piece := c.chunk(delta, nil)
+			piece.Choices[0].Logprobs = c.logprobs()
+			out.send(piece)
 		}
 	}
-	return out.err
+	return out.failed()
 }
 
 // deltaOf is what an event adds to the answer. call is the index of the last call.
@@ -157,6 +171,6 @@ func deltaOf(event messages.Event, call int) (delta chunkDelta, says bool) {
 func (c *completing) chunk(delta chunkDelta, reason *string) chatCompletionChunk {
 	return chatCompletionChunk{
 		ID: c.id, Object: "chat.completion.chunk", Created: c.created, Model: c.model,
-		Choices: []chunkChoice{{Delta: delta, FinishReason: reason}},
+		Choices: []chunkChoice{{Index: c.index, Delta: delta, FinishReason: reason}},
 	}
 }

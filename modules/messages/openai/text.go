@@ -40,6 +40,8 @@ const fewTokens = 16
 // understand checks a body and turns it into a request. temperature is for one that brings none.
 func (b *textBody) understand(temperature float64) (*messages.Request, error) {
 	switch {
+	case b.N != nil && *b.N != 1:
+		return nil, invalid("n: this server goes on with a text once; send 1 or leave it out")
 	case b.BestOf != nil && *b.BestOf != 1:
 		return nil, invalid("best_of: this server gives one choice; send 1 or leave it out")
 	case b.Suffix != nil && *b.Suffix != "":
