@@ -186,6 +186,7 @@ func TestTheServerAnswersAndCounts(t *testing.T) {
 		`semantic_request_total{method="POST",path="/v1/messages",status_code="200"} 2`,
 		`semantic_request_total{method="GET",path="unmatched",status_code="404"} 1`,
 		`semantic_pool_utilization_ratio `,
+		`semantic_ready 1`,
 		`semantic_tokens_total{kind="generated"} 22`,
 		`semantic_answers_total{reason="end_turn"} 2`,
 		`semantic_ttft_seconds_count 2`,
@@ -221,6 +222,9 @@ func TestRunningAnswersFinishBeforeTheEnd(t *testing.T) {
 	r.leave()
 	for r.get(t, "/health/ready").StatusCode != http.StatusServiceUnavailable {
 		time.Sleep(time.Millisecond)
+	}
+	if got := body(t, r.get(t, "/metrics")); !strings.Contains(got, "\nsemantic_ready 0\n") {
+		t.Error("a server that drains counts as ready")
 	}
 	close(gate)
 	if got := body(t, answer); !strings.Contains(got, "event: message_stop") {

@@ -135,3 +135,15 @@ func watch(registry prometheus.Registerer, status func() engine.Status) {
 			func() float64 { return gauge.read(status()) }))
 	}
 }
+
+// watchHealth registers what /health/ready tells, so that alerts need no probe of their own.
+func watchHealth(registry prometheus.Registerer, isReady func() bool) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "semantic_ready", Help: "1 if requests should be sent here, 0 if /health/ready answers 503.",
+	}, func() float64 {
+		if isReady() {
+			return 1
+		}
+		return 0
+	}))
+}

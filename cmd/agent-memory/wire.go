@@ -92,6 +92,7 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	watch(exposition.Registry(), e.Status)
 	watchTiers(exposition.Registry(), mem, s.agents)
 	s.register(renderer, mem, counters, exposition.Handler())
+	watchHealth(exposition.Registry(), s.health.IsReady)
 	counters.tenants.usage.Register(s.router)
 	return s, nil
 }

@@ -89,6 +89,9 @@ func (m *Module) sample(now time.Time) {
 	m.pool.note(utilization, now)
 }
 
+// IsReady tells whether requests should be sent here.
+func (m *Module) IsReady() bool { return m.reason(m.cfg.Engine.Status()) == "" }
+
 // reason is why the server isn't ready, or "".
 func (m *Module) reason(status engine.Status) string {
 	m.mu.Lock()
