@@ -12,7 +12,7 @@ QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps models test-models test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak alerts clean help
+	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak alerts dashboards clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -164,13 +164,18 @@ soak: build
 	@if [ "$$(id -u)" = 0 ]; then python3 e2e/memory/trouble.py; else echo "a full volume needs root, to mount: not run"; fi
 	AGENT_MEMORY_KILLS=200 $(GO) test ./e2e -count=1 -timeout 60m -v -run TestKilledAtRandomMoments
 
-## alerts: Prometheus's rules against the series that they must tell of and those that they must not (needs promtool)
+## alerts: Prometheus's rules against series that they must tell of and others, and that dashboards are up to date (needs promtool)
 alerts:
 	@command -v promtool >/dev/null || { echo "make alerts: promtool is missing; install the package prometheus" >&2; exit 1; }
 	promtool check config deploy/prometheus/prometheus.yml
 	promtool check rules deploy/prometheus/rules.yml
 	promtool test rules deploy/prometheus/rules_test.yml
 	python3 deploy/prometheus/mutations.py
+	python3 deploy/grafana/dashboards.py --check
+
+## dashboards: write Grafana's dashboards (deploy/grafana/dashboards)
+dashboards:
+	python3 deploy/grafana/dashboards.py
 
 ## lint: formatting, the house rules for Go (golangci-lint) and for C++ (clang-tidy); makes both tools once
 lint: deps

@@ -56,6 +56,9 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 	for _, kind := range divergence.Kinds() {
 		t.divergences.WithLabelValues(string(kind))
 	}
+	for _, kind := range []string{"prompt", "cached", "generated"} {
+		t.tokens.WithLabelValues(kind)
+	}
 	registry.MustRegister(t.divergences, t.audits, t.restores, t.tokens, t.answers, t.preemptions, t.queueWait, t.ttft, t.steps)
 	return t
 }

@@ -44,7 +44,21 @@ func newTierTelemetry(registry prometheus.Registerer) *tierTelemetry {
 		Name: "semantic_tier_last_store_timestamp_seconds", Help: "When a block last became durable in the tier.",
 	}, []string{"tier"})
 	registry.MustRegister(t.latency, t.lastStores)
+	for _, reason := range []string{"memory", "memory_lost"} {
+		t.evicted.WithLabelValues("pool", reason)
+	}
 	return t
+}
+
+// begin makes the series of a tier that is there, at 0: a rate does not see the step from nothing to the first.
+func (t *tierTelemetry) begin(tier string) {
+	for _, counter := range []*prometheus.CounterVec{t.hits, t.misses, t.restores, t.stores, t.damaged} {
+		counter.WithLabelValues(tier)
+	}
+	for _, direction := range []string{"up", "down"} {
+		t.bytes.WithLabelValues(tier, direction)
+		t.latency.WithLabelValues(tier, direction)
+	}
 }
 
 // moves feeds the counters from the cache over the tiers.

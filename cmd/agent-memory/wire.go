@@ -79,6 +79,9 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 	if err := errors.Join(s.openDisk(counters), s.openBucket(counters)); err != nil {
 		return nil, err
 	}
+	for _, tier := range s.tiers() {
+		counters.tiers.begin(tier.Name())
+	}
 	renderer, mem, tenants := &prompt.Late{}, &memory{}, newTenants(newSecret())
 	s.tenants = tenants
 	s.agents = s.openAgents(mem, counters)
