@@ -12,7 +12,7 @@ QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps models test-models test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak alerts dashboards clean help
+	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak alerts dashboards runbook reference kubernetes clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -176,6 +176,21 @@ alerts:
 ## dashboards: write Grafana's dashboards (deploy/grafana/dashboards)
 dashboards:
 	python3 deploy/grafana/dashboards.py
+
+## runbook: every command of RUNBOOK.md, against a node with a real Postgres and a real S3 server (needs the package postgresql, curl and jq)
+runbook: build
+	@for tool in curl jq; do command -v $$tool >/dev/null || { echo "make runbook: $$tool is missing; install it" >&2; exit 1; }; done
+	python3 e2e/runbook/run_test.py
+	python3 e2e/runbook/run.py --names deploy/kubernetes/README.md
+	python3 e2e/runbook/run.py
+
+## reference: write the settings' reference into RUNBOOK.md
+reference: build
+	./$(BIN) config --reference RUNBOOK.md
+
+## kubernetes: the manifests against the API's types and what the server promises
+kubernetes:
+	cd deploy/kubernetes/test && $(GO) vet ./... && $(GO) test -count=1 $(GOTESTFLAGS) ./...
 
 ## lint: formatting, the house rules for Go (golangci-lint) and for C++ (clang-tidy); makes both tools once
 lint: deps

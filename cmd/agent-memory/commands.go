@@ -59,10 +59,16 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (er
 	return s.run(ctx, listener)
 }
 
-type settingsCommand struct{ printed }
+type settingsCommand struct {
+	printed
+	Reference string `help:"Write what there is to set into this Markdown file, between its markers, instead."`
+}
 
 // Run prints the settings, one NAME=value a line.
 func (c settingsCommand) Run(cfg *config.Config, app *kong.Kong, to streams) error {
+	if c.Reference != "" {
+		return writeReference(c.Reference, settings.Reference(app.Model.Flags))
+	}
 	if err := cfg.Complete(); err != nil {
 		return err
 	}
