@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 
@@ -24,7 +26,7 @@ import (
 type serveCommand struct{}
 
 // Run serves until the context ends.
-func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (err error) {
+func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong, to streams) (err error) {
 	// A reader of the log that goes away costs its lines, not the server: without this the next one would end
 	// it.
 	signal.Ignore(syscall.SIGPIPE)
@@ -36,6 +38,9 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, to streams) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
+	for _, u := range unknownSettings(app) {
+		logger.Warn("setting_unknown", "name", u.Name, "note", "no setting has this name, and it has no effect", "nearest", u.Nearest)
+	}
 	s, err := newServer(*cfg, dependencies{ //nolint:contextcheck // the registry outlives the start
 		locate:    func(progress func(string, float64)) (string, error) { return locate(ctx, *cfg, progress) },
 		openModel: openModel,
@@ -72,12 +77,30 @@ func (c settingsCommand) Run(cfg *config.Config, app *kong.Kong, to streams) err
 	if err := cfg.Complete(); err != nil {
 		return err
 	}
+	for _, u := range unknownSettings(app) {
+		fmt.Fprintf(to.err, "%s: no setting has this name, and it has no effect%s\n", u.Name, meant(u.Nearest))
+	}
 	all := settings.Effective(app.Model.Flags)
 	return c.print(to, all, func(t *tabwriter.Writer) {
 		for _, s := range all {
 			fmt.Fprintf(t, "%s=%s\n", s.Name, s.Value)
 		}
 	})
+}
+
+// unknownSettings are the variables of the environment that look like settings and are none. Kubernetes sets some
+// for the service semantic-caching-api, which nobody mistyped.
+func unknownSettings(app *kong.Kong) []settings.Unknown {
+	unknown := settings.UnknownIn(os.Environ(), "SEMANTIC_", app.Model.Flags)
+	return slices.DeleteFunc(unknown, func(u settings.Unknown) bool { return strings.HasPrefix(u.Name, "SEMANTIC_CACHING_API_") })
+}
+
+// meant asks whether another name was meant.
+func meant(nearest string) string {
+	if nearest == "" {
+		return ""
+	}
+	return "; was " + nearest + " meant?"
 }
 
 type openapiCommand struct {

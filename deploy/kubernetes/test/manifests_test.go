@@ -157,6 +157,9 @@ func TestThePodHasNoRightsItDoesNotNeed(t *testing.T) {
 		if !*security.ReadOnlyRootFilesystem || *security.AllowPrivilegeEscalation || len(security.Capabilities.Drop) != 1 || security.Capabilities.Drop[0] != "ALL" {
 			t.Errorf("%+v", security)
 		}
+		if *pod.EnableServiceLinks {
+			t.Error("it gets variables that look like settings")
+		}
 		if *pod.AutomountServiceAccountToken || len(c.network.Spec.PolicyTypes) != 2 {
 			t.Error("it may talk to the API server, or to everybody")
 		}
