@@ -12,7 +12,7 @@ QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps models test-models test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak alerts dashboards runbook reference kubernetes clean help
+	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak alerts alerts-live dashboards runbook reference kubernetes clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -172,6 +172,10 @@ alerts:
 	promtool test rules deploy/prometheus/rules_test.yml
 	python3 deploy/prometheus/mutations.py
 	python3 deploy/grafana/dashboards.py --check
+
+## alerts-live: that a real Prometheus tells of a full pool and of a node that is gone, in shortened times (needs prometheus)
+alerts-live: build
+	python3 e2e/alerts/run.py
 
 ## dashboards: write Grafana's dashboards (deploy/grafana/dashboards)
 dashboards:
