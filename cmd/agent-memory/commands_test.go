@@ -40,3 +40,22 @@ func TestTheServerWarnsOfAMistypedSetting(t *testing.T) {
 		t.Error(errs.String())
 	}
 }
+
+// The doctor names what is wrong, and ends with an error if a server would not run.
+func TestTheDoctorTellsWhatIsWrong(t *testing.T) {
+	t.Setenv("SEMANTIC_SERVER_PROT", "9000")
+	t.Setenv("SEMANTIC_SERVER_PORT", "0")
+	t.Setenv("SEMANTIC_AGENT_CACHE_DIR", t.TempDir())
+	t.Setenv("SEMANTIC_MLX_CACHE_BUDGET_MB", "1")
+	t.Setenv("SEMANTIC_MLX_MODEL_ID", t.TempDir()+"/no-such.gguf")
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"doctor"}, &out, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "1 of 8 checks") {
+		t.Error(err)
+	}
+	for _, line := range []string{"settings   warning  SEMANTIC_SERVER_PROT", "model      problem", "do: check SEMANTIC_MLX_MODEL_ID", "port       ok"} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("%q is missing in\n%s", line, out.String())
+		}
+	}
+}

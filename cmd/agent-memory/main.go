@@ -20,6 +20,7 @@ type cli struct {
 
 	Serve    serveCommand    `cmd:"" default:"1" help:"Run the server."`
 	Settings settingsCommand `cmd:"" name:"config" help:"Print the effective settings, secrets masked."`
+	Doctor   doctorCommand   `cmd:"" help:"Look whether a server can run here as it is set up, and what to do."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the database's schema up to date and end."`
 	Secret   secretCommand   `cmd:"" help:"Write down the cluster's secret, or give it to an empty database."`
 	Agents   agentsCommand   `cmd:"" help:"Look at agents of a running server and move their memory."`
