@@ -1,5 +1,6 @@
 """Has a real Prometheus scrape a node with the rules of deploy/prometheus, in shortened times: under load the pool's alert becomes
-pending, fires, and is over when the load is; when the node ends, that of its health fires. Needs prometheus and the
+pending, fires, and is over when the load is; what the dashboards ask is answered; when the node ends, the alert of its health
+fires. Needs prometheus and the
 built binary. Standard library only."""
 
 import contextlib
@@ -13,12 +14,14 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "e2e" / "memory"))
 from served import BEGUN, Server, prose, scratch  # noqa: E402
 
+QUIET = {"Calls of the bucket by fault", "Failures of tiers", "Blocks not stored a second"}  # there is no bucket, and no trouble
 LIMIT = 90  # seconds that each state may take to come
 
 
@@ -85,6 +88,29 @@ class Prometheus:
             raise SystemExit("\n".join(failed))
         print(f"Prometheus evaluates {len(rules)} rules")
 
+    def empty_panels(self):
+        """The panels of the dashboards without figures. One that Prometheus can't answer ends the program."""
+        empty = set()
+        for path in sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json")):
+            for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+                for target in panel["targets"]:
+                    query = urllib.parse.quote(target["expr"].replace("$instance", ".*"))
+                    answer = self.ask(f"query?query={query}")
+                    if answer is None:
+                        raise SystemExit(f"{path.name}: {panel['title']}: Prometheus can't answer {target['expr']}")
+                    if not answer["result"]:
+                        empty.add(panel["title"])
+        return empty - QUIET
+
+    def check_panels(self):
+        """Waits until every panel has figures that a node under load has some for."""
+        until = time.monotonic() + LIMIT
+        while empty := self.empty_panels():
+            if time.monotonic() > until:
+                raise SystemExit(f"these panels have no figures after {LIMIT} s: {', '.join(sorted(empty))}")
+            time.sleep(0.5)
+        print("Prometheus answers every panel of the dashboards")
+
     def end(self):
         self.process.terminate()
         self.process.wait()
@@ -124,9 +150,12 @@ def main():
         prometheus.wait("SemanticHealthCheckFailing", None)
         if state := prometheus.state("SemanticPoolUtilizationHigh"):
             raise SystemExit(f"SemanticPoolUtilizationHigh is {state} on an idle node")
+        for _ in range(2):  # the second time it is read from the cache
+            server.ask("twice", [{"role": "user", "content": prose(900, "twice")}], most=1)
         with load(server, 6):
             prometheus.wait("SemanticPoolUtilizationHigh", "pending", "firing")
             prometheus.wait("SemanticPoolUtilizationHigh", "firing")
+            prometheus.check_panels()
         prometheus.wait("SemanticPoolUtilizationHigh", None)
         server.stop()
         prometheus.wait("SemanticHealthCheckFailing", "firing")
