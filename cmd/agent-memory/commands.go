@@ -41,8 +41,12 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong,
 	for _, u := range unknownSettings(app) {
 		logger.Warn("setting_unknown", "name", u.Name, "note", "no setting has this name, and it has no effect", "nearest", u.Nearest)
 	}
+	found := &library{}
+	defer found.release()
 	s, err := newServer(*cfg, dependencies{ //nolint:contextcheck // the registry outlives the start
-		locate:    func(progress func(string, float64)) (string, error) { return locate(ctx, *cfg, progress) },
+		locate: func(progress func(string, float64)) (string, error) {
+			return found.locate(ctx, cfg.MLX.ModelID, progress)
+		},
 		openModel: openModel,
 		openText:  func(path, template string) (messages.Renderer, error) { return prompt.Open(path, template) },
 		fatal:     func(error) { os.Exit(3) }, // the engine has logged why

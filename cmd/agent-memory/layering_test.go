@@ -37,7 +37,7 @@ func rooms() [][]string {
 		{"mlx/array", "mlx/nn", "mlx/weights"},
 		{"mlx/arch", "mlx/kernels", "mlx/tokenizer", "mlx/chat", "mlx/toolcall"},
 		{"platform/httpapi"},
-		{"platform/auth", "platform/ratelimit"},
+		{"platform/auth", "platform/hub", "platform/ratelimit"},
 		{"platform/database", "platform/exact", "platform/lifecycle", "platform/log", "platform/lru",
 			"platform/metrics", "platform/objectstore", "platform/settings", "platform/vfs"},
 	}

@@ -28,6 +28,7 @@ type cli struct {
 	Tenants  tenantsCommand  `cmd:"" help:"Delete all of a tenant of a running server."`
 	Launch   launchCommand   `cmd:"" help:"Start Claude Code, Codex, opencode or aider so that it talks to a running server."`
 	Pool     poolCommand     `cmd:"" help:"Look at the pool of a running server and use its levers."`
+	Models   modelsCommand   `cmd:"" help:"Fetch models from the hub, look at them and remove them."`
 	Block    blockCommand    `cmd:"" help:"Look at block files."`
 	OpenAPI  openapiCommand  `cmd:"" name:"openapi" help:"Write the OpenAPI document."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`

@@ -82,6 +82,14 @@ func begin(t *testing.T, model enginetest.Config, change func(*config.Config)) *
 
 func beginWith(t *testing.T, model enginetest.Config, renderer messages.Renderer, change func(*config.Config)) *running {
 	t.Helper()
+	return beginAt(t, func(func(string, float64)) (string, error) { return "", nil }, model, renderer, change)
+}
+
+// beginAt is beginWith that has the model found by locate.
+func beginAt(
+	t *testing.T, locate func(func(string, float64)) (string, error), model enginetest.Config, renderer messages.Renderer, change func(*config.Config),
+) *running {
+	t.Helper()
 	cfg := config.Config{
 		Server: config.Server{Host: "127.0.0.1", MaxQueue: 10, DrainSeconds: 30},
 		Agent:  config.Agent{CacheDir: t.TempDir(), DiskBudgetMB: 64},
@@ -92,7 +100,7 @@ func beginWith(t *testing.T, model enginetest.Config, renderer messages.Renderer
 	}
 	log := &bytes.Buffer{}
 	s, err := newServer(cfg, dependencies{
-		locate: func(func(string, float64)) (string, error) { return "", nil },
+		locate: locate,
 		openModel: func(config.MLX, string, func(string, float64)) (engine.Model, error) {
 			return enginetest.New(model), nil
 		},

@@ -25,6 +25,11 @@ func (a *affine) setPart(part string, t Tensor) {
 	}
 }
 
+// bytes is how much the matrix takes in the file.
+func (a *affine) bytes() int64 {
+	return int64(len(a.weight.Data) + len(a.scales.Data) + len(a.biases.Data))
+}
+
 // check checks the three parts, so that tensor can trust their shapes.
 func (a *affine) check() error {
 	for _, t := range []Tensor{a.weight, a.scales, a.biases} {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/agent-memory/agent-memory/mlx/arch"
+	"github.com/agent-memory/agent-memory/platform/hub"
 )
 
 // ErrUnsupported marks a well-formed model that this server does not run.
@@ -135,5 +136,5 @@ func nameOf(path string) string {
 	if strings.EqualFold(filepath.Ext(name), ".gguf") {
 		return name[:len(name)-len(".gguf")]
 	}
-	return strings.Replace(name, "--", "/", 1) // as Fetch names the folder of a repository
+	return cmp.Or(hub.RepositoryOf(path), strings.Replace(name, "--", "/", 1))
 }
