@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
@@ -47,11 +48,13 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong,
 		locate: func(progress func(string, float64)) (string, error) {
 			return found.locate(ctx, cfg.MLX.ModelID, progress)
 		},
-		openModel: openModel,
-		openText:  func(path, template string) (messages.Renderer, error) { return prompt.Open(path, template) },
-		fatal:     func(error) { os.Exit(3) }, // the engine has logged why
-		log:       logger,
-		drainLag:  drainLag,
+		openModel: func(cfg config.MLX, path string, progress func(string, float64)) (engine.Model, error) {
+			return openModel(cfg, path, progress, logger)
+		},
+		openText: func(path, template string) (messages.Renderer, error) { return prompt.Open(path, template) },
+		fatal:    func(error) { os.Exit(3) }, // the engine has logged why
+		log:      logger,
+		drainLag: drainLag,
 	})
 	if err != nil {
 		return err
@@ -65,7 +68,11 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong,
 	if s.keys.guard.IsOpen() {
 		logger.Warn("no_api_key", "note", "there is no API key: any key is taken, on loopback only")
 	}
-	return s.run(ctx, listener)
+	err = s.run(ctx, listener)
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil // it was told to end while it pulled its model
+	}
+	return err
 }
 
 type settingsCommand struct {

@@ -38,7 +38,7 @@ func rooms() [][]string {
 		{"mlx/arch", "mlx/kernels", "mlx/tokenizer", "mlx/chat", "mlx/toolcall"},
 		{"platform/httpapi"},
 		{"platform/auth", "platform/hub", "platform/ratelimit"},
-		{"platform/database", "platform/exact", "platform/lifecycle", "platform/log", "platform/lru",
+		{"platform/database", "platform/exact", "platform/freememory", "platform/lifecycle", "platform/log", "platform/lru",
 			"platform/metrics", "platform/objectstore", "platform/settings", "platform/vfs"},
 	}
 }

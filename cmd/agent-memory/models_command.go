@@ -17,6 +17,7 @@ import (
 
 type modelsCommand struct {
 	Pull modelsPull `cmd:"" help:"Fetch a model from the hub, or bring it up to date."`
+	Info modelsInfo `cmd:"" help:"Tell what a model is, what memory it takes and whether it fits."`
 	List modelsList `cmd:"" default:"withargs" help:"List the models in the hub's cache."`
 	Rm   modelsRm   `cmd:"" help:"Remove a repository from the hub's cache."`
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -121,7 +123,9 @@ func TestAServerPullsItsModelAtTheStart(t *testing.T) {
 	})
 	found := &library{}
 	defer found.release()
-	locate := func(progress func(string, float64)) (string, error) { return found.locate(t.Context(), "owner/name", progress) }
+	locate := func(progress func(string, float64)) (string, error) {
+		return found.locate(t.Context(), "owner/name", progress)
+	}
 	r := beginAt(t, locate, enginetest.Config{}, byteText{}, nil)
 	<-half
 	answer := r.get(t, "/health/startup")
@@ -156,10 +160,34 @@ func TestAServerThatCannotPullItsModelEndsWithOneLine(t *testing.T) {
 		return true
 	})
 	found := &library{}
-	r := beginAt(t, func(progress func(string, float64)) (string, error) { return found.locate(t.Context(), "owner/name", progress) },
+	r := beginAt(t, func(progress func(string, float64)) (string, error) {
+		return found.locate(t.Context(), "owner/name", progress)
+	},
 		enginetest.Config{}, byteText{}, nil)
 	err := <-r.ended
 	if err == nil || !strings.Contains(err.Error(), "SEMANTIC_MLX_MODEL_ID") || !strings.Contains(err.Error(), "gated") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A server that is told to end in the middle of its pull has not failed.
+func TestAServerThatIsToldToEndWhileItPulls(t *testing.T) {
+	h := hubOf(t)
+	ctx, leave := context.WithCancelCause(t.Context())
+	h.SetTrouble(func(_ http.ResponseWriter, r *http.Request, name string, _ int, _ []byte) bool {
+		if !strings.HasSuffix(name, ".safetensors") {
+			return false
+		}
+		leave(errors.New("told to end"))
+		<-r.Context().Done()
+		return true
+	})
+	for name, value := range map[string]string{
+		"SEMANTIC_MLX_MODEL_ID": "owner/name", "SEMANTIC_SERVER_PORT": "0", "SEMANTIC_AGENT_CACHE_DIR": t.TempDir(), "ANTHROPIC_API_KEY": "", "SEMANTIC_ADMIN_KEY": "",
+	} {
+		t.Setenv(name, value)
+	}
+	if err := run(ctx, []string{"serve"}, io.Discard, io.Discard); err != nil {
+		t.Error(err)
 	}
 }

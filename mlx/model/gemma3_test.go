@@ -46,3 +46,5 @@ func TestGemma3AnswersAsNumPy(t *testing.T) {
 		t.Errorf("mean KL divergence %.4f, expected under 0.01", mean)
 	}
 }
+
+func TestTheEstimateHoldsForGemma3(t *testing.T) { checkResident(t, gemma3Small, 8192) }

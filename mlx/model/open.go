@@ -4,16 +4,17 @@ package model
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/agent-memory/agent-memory/mlx/array"
 )
 
-// How many bytes of freed memory MLX keeps for reuse. The own kernels' arrays are those of a layer or two;
-// stock operators' are a whole chunk's, and MLX's default of 32 MiB would fault every large one anew.
-const (
-	fusedCache = 64 << 20
-	stockCache = 1 << 30
-)
+// Device is the device that a setting means on this machine: cpu or gpu.
+func Device(setting string) (string, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return array.OpenDevice(setting)
+}
 
 // Open loads the weights onto the device of the calling OS thread, which must be locked.
 func Open(c Config) (Model, error) {
@@ -24,12 +25,8 @@ func Open(c Config) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	fused := device == "cpu" && c.Dtype == "auto"
-	cache := int64(stockCache)
-	if fused {
-		cache = fusedCache
-	}
-	if err := array.SetLimits(0, cache); err != nil {
+	fused := isFused(device, c.Dtype)
+	if err := array.SetLimits(0, cacheBytes(fused)); err != nil {
 		return nil, err
 	}
 	if fused {

@@ -4,7 +4,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/agent-memory/agent-memory/mlx/array"
 	"github.com/agent-memory/agent-memory/mlx/weights"
@@ -47,47 +46,13 @@ func sourceOf(t weights.Type) array.Source {
 	}[t]
 }
 
-// bitsOf is the number of bits that rows of a type are packed into.
-func bitsOf(t weights.Type) int {
-	switch t {
-	case weights.Q8_0:
-		return 8
-	case weights.Q6:
-		return 6
-	case weights.Q5_1:
-		return 5
-	case weights.Q4_0, weights.Q4_1:
-		return 4
-	}
-	return 16
-}
-
-// meet chooses the types that tensors are packed from, so that all have panels of the same bits: the fewest that
-// they have in common.
-func meet(tensors []weights.Tensor) []weights.Type {
+// meetTensors chooses the types that tensors are packed from.
+func meetTensors(tensors []weights.Tensor) []weights.Type {
 	options := make([][]weights.Type, len(tensors))
 	for i, t := range tensors {
 		options[i] = t.PanelTypes()
 	}
-	for _, kind := range options[0] {
-		if kinds := withBits(options, bitsOf(kind)); kinds != nil {
-			return kinds
-		}
-	}
-	return nil // not reached: all tensors may become floats
-}
-
-// withBits chooses of each option the type whose panels have so many bits; nil where one has none.
-func withBits(options [][]weights.Type, bits int) []weights.Type {
-	kinds := make([]weights.Type, len(options))
-	for i, all := range options {
-		at := slices.IndexFunc(all, func(kind weights.Type) bool { return bitsOf(kind) == bits })
-		if at < 0 {
-			return nil
-		}
-		kinds[i] = all[at]
-	}
-	return kinds
+	return meet(options)
 }
 
 // pack builds an n x k matrix from tensors with k inputs. Tensors whose panels differ meet in bf16.
@@ -100,7 +65,7 @@ func (m fusedLoader) pack(w *weights.Model, n, k int, parts ...part) (*array.Mat
 		}
 		tensors[i] = t
 	}
-	kinds := meet(tensors)
+	kinds := meetTensors(tensors)
 	out, err := array.NewMatrix(n, k, sourceOf(kinds[0]))
 	if err != nil {
 		return nil, err

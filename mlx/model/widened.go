@@ -3,6 +3,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,12 +24,13 @@ type widened struct {
 func (w *widened) add(m *array.Matrix, tensors []weights.Tensor) {
 	counted := w.tensors
 	for _, t := range tensors {
-		if t.Type == weights.F32 || t.Type == weights.F16 || t.Type == weights.BF16 {
+		isFloat := t.Type == weights.F32 || t.Type == weights.F16 || t.Type == weights.BF16
+		if isFloat && t.Foreign == "" {
 			continue
 		}
 		w.tensors++
-		w.file += int64(len(t.Data))
-		if name := t.Type.String(); !slices.Contains(w.types, name) {
+		w.file += cmp.Or(t.Stored, int64(len(t.Data)))
+		if name := cmp.Or(t.Foreign, t.Type.String()); !slices.Contains(w.types, name) {
 			w.types = append(w.types, name)
 		}
 	}

@@ -54,7 +54,10 @@ func (a *affine) tensor(shape []int) (Tensor, error) {
 	if bits == 4 && fitsHalf(scales) && fitsHalf(biases) {
 		return Tensor{Name: a.weight.Name, Type: Q4_1, Shape: shape, Data: a.blocks(shape, scales, biases)}, nil
 	}
-	return Tensor{Name: a.weight.Name, Type: F32, Shape: shape, Data: a.dense(shape, bits, scales, biases)}, nil
+	return Tensor{
+		Name: a.weight.Name, Type: F32, Shape: shape, Data: a.dense(shape, bits, scales, biases),
+		Foreign: fmt.Sprintf("MLX's %d bits", bits), Stored: a.bytes(),
+	}, nil
 }
 
 // weightBits returns the width of a weight, 4 or 8.

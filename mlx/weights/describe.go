@@ -1,33 +1,38 @@
 package weights
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/agent-memory/agent-memory/mlx/arch"
 )
 
-// Quantisation names the type that most of the weights' bytes are of.
+// Quantisation names the types of the weights with their shares of the bytes, the largest first. What is less than a
+// twentieth is left out.
 func (m *Model) Quantisation() string {
 	bytes := map[string]int64{}
 	for _, t := range m.tensors {
-		kind := t.Type.String()
-		if t.Foreign != "" {
-			kind = t.Foreign
-		}
-		bytes[kind] += int64(len(t.Data))
+		bytes[cmp.Or(t.Foreign, t.Type.String())] += int64(len(t.Data))
 	}
 	for _, a := range m.affine {
 		bytes[m.affineForm()] += a.bytes()
 	}
-	most := ""
-	for _, kind := range slices.Sorted(maps.Keys(bytes)) {
-		if most == "" || bytes[kind] > bytes[most] {
-			most = kind
+	kinds := slices.SortedFunc(maps.Keys(bytes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(bytes[b], bytes[a]), cmp.Compare(a, b))
+	})
+	var named []string
+	for _, kind := range kinds {
+		if share := 100 * bytes[kind] / max(m.Bytes(), 1); share >= 5 {
+			named = append(named, fmt.Sprintf("%s %d %%", kind, share))
 		}
 	}
-	return most
+	if len(named) == 1 {
+		return kinds[0]
+	}
+	return strings.Join(named, ", ")
 }
 
 // affineForm names MLX's quantisation by a matrix of which the configuration tells the inputs.

@@ -26,7 +26,8 @@ type Tensor struct {
 	Type    Type
 	Shape   []int
 	Data    []byte // nil for Unread
-	Foreign string // ggml's name of the type, for Unread
+	Foreign string // the file's name of the type: ggml's for Unread, MLX's where Data is a wider copy
+	Stored  int64  // bytes in the file where Data is a copy
 }
 
 // RowBytes is the length of one row of the last axis.

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-memory/agent-memory/platform/settings"
 	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
@@ -119,6 +120,9 @@ func FromEnvironment(getenv func(string) string) (Config, error) {
 	c := Config{Endpoint: getenv("HF_ENDPOINT"), Token: strings.TrimSpace(getenv("HF_TOKEN")), Cache: getenv("HF_HUB_CACHE")}
 	if c.Cache == "" {
 		c.Cache = filepath.Join(home, "hub")
+	}
+	if err := settings.ExpandHome("HF_HUB_CACHE, HF_HOME", &c.Cache); err != nil {
+		return Config{}, err
 	}
 	c.Offline = isTrue(getenv("HF_HUB_OFFLINE")) || isTrue(getenv("TRANSFORMERS_OFFLINE"))
 	if c.Token == "" && !isTrue(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {

@@ -55,6 +55,7 @@ type MLX struct {
 	KVBits          int     `name:"kv-bits" env:"SEMANTIC_MLX_KV_BITS" default:"16" help:"Bits of KV at rest: 16, or 8 or 4 for smaller files that are not exact."`
 	DType           string  `name:"dtype" env:"SEMANTIC_MLX_DTYPE" default:"auto" help:"auto or float32."`
 	Temperature     float64 `env:"SEMANTIC_MLX_TEMPERATURE" default:"1" help:"Sampling temperature of requests that bring none, 0 to 1; very small models need a low one."`
+	MemoryCheck     string  `env:"SEMANTIC_MLX_MEMORY_CHECK" default:"refuse" help:"refuse or warn: what is done with a model that does not fit into free memory together with the KV budget."`
 	ChatTemplate    string  `name:"chat-template" env:"SEMANTIC_MLX_CHAT_TEMPLATE" help:"Chat template instead of the model's own: a file, or chatml, llama3, gemma, phi3 or mistral."`
 	CPUISA          string  `name:"cpu-isa" env:"SEMANTIC_MLX_CPU_ISA" default:"auto" help:"auto, amx, avx512, avx2 or plain."`
 }
@@ -100,6 +101,7 @@ func (c *Config) Complete() error {
 		settings.OneOf("SEMANTIC_MLX_DEVICE", &c.MLX.Device, "auto", "cpu", "gpu"),
 		settings.OneOf("SEMANTIC_MLX_DTYPE", &c.MLX.DType, "auto", "float32"),
 		settings.OneOf("SEMANTIC_MLX_CPU_ISA", &c.MLX.CPUISA, "auto", "amx", "avx512", "avx2", "plain"),
+		settings.OneOf("SEMANTIC_MLX_MEMORY_CHECK", &c.MLX.MemoryCheck, "refuse", "warn"),
 		settings.Given("SEMANTIC_MLX_MODEL_ID", c.MLX.ModelID),
 		kvBits(c.MLX.KVBits),
 		settings.Between("SEMANTIC_AGENT_MAX_AGENTS_IN_MEMORY", int64(c.Agent.MaxAgentsInMemory), 0, 1_000_000_000),
