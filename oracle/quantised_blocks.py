@@ -18,6 +18,7 @@ SEED = 14
 HALVES = {
     Type.Q8_0: (0,), Type.Q4_0: (0,), Type.Q4_1: (0, 2), Type.Q5_0: (0,), Type.Q5_1: (0, 2), Type.IQ4_NL: (0,),
     Type.Q2_K: (80, 82), Type.Q3_K: (108,), Type.Q4_K: (0, 2), Type.Q5_K: (0, 2), Type.Q6_K: (208,),
+    Type.IQ4_XS: (0,), Type.MXFP4: (),
 }
 SUBNORMAL, ZERO = 0x8003, 0
 

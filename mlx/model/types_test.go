@@ -52,12 +52,13 @@ func TestEveryTypeIsPackedAsItReads(t *testing.T) {
 }
 
 // TestPanelsAreHardlyLargerThanTheFile measures matrices against their rows in the file. Q3_K takes the panels of
-// Q6_K, IQ4_NL those of Q8_0, and Q2_K has none.
+// Q6_K, IQ4_NL, IQ4_XS and MXFP4 those of Q8_0, and Q2_K has none.
 func TestPanelsAreHardlyLargerThanTheFile(t *testing.T) {
 	const rows, width = 64, 512
 	for kind, most := range map[weights.Type]float64{
 		weights.Q8_0: 1.01, weights.Q4_0: 1.12, weights.Q4_1: 1.01, weights.Q5_0: 1.1, weights.Q5_1: 1.01, weights.Q4_K: 1.12,
 		weights.Q5_K: 1.1, weights.Q6_K: 1.07, weights.Q3_K: 2.04, weights.IQ4_NL: 1.89, weights.Q2_K: 6.1,
+		weights.IQ4_XS: 2.01, weights.MXFP4: 2.01,
 	} {
 		tensor := weights.Tensor{Type: kind, Shape: []int{rows, width}}
 		tensor.Data = randomRows(kind, rows*tensor.RowBytes())
@@ -83,6 +84,9 @@ func randomRows(kind weights.Type, n int) []byte {
 	for at := 0; at < n; at += layout.bytes {
 		for _, high := range layout.exponents {
 			out[at+high] = out[at+high]&0x83 | 0x30 // a middling exponent
+		}
+		if kind == weights.MXFP4 {
+			out[at] = 120 + out[at]&3
 		}
 	}
 	return out
@@ -121,6 +125,10 @@ func blocksOf(kind weights.Type) (l struct {
 		l.bytes, l.exponents = 176, []int{1, 3}
 	case weights.Q6_K:
 		l.bytes, l.exponents = 210, []int{209}
+	case weights.IQ4_XS:
+		l.bytes = 136
+	case weights.MXFP4:
+		l.bytes, l.exponents = 17, nil
 	}
 	return l
 }

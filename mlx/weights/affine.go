@@ -114,11 +114,14 @@ func fitsHalf(values []float32) bool {
 	return true
 }
 
-// toHalf rounds a float of at most halfMax to the nearest binary16, ties to even. Every bfloat16 from 2^-17
+// toHalf rounds a float of at most halfMax, or an infinite one, to the nearest binary16, ties to even. Every bfloat16 from 2^-17
 // on is exact; smaller ones are off by at most 2^-25.
 func toHalf(f float32) uint16 {
 	u := math.Float32bits(f)
 	sign, u := uint16(u>>16&0x8000), u&0x7fffffff
+	if u >= 0x7f800000 { // infinite, or no number
+		return sign | 0x7c00 | uint16(u>>13&0x3ff)
+	}
 	if u < 0x38800000 { // below 2^-14: whole multiples of 2^-24
 		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(u))*(1<<24)))
 	}

@@ -1,6 +1,9 @@
 package weights
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // block is one of ggml's quantised blocks, unpacked: each weight is the scale of its group times a small
 // number, plus the group's minimum where the type has one. The layouts are those of ggml's block_q8_0 and
@@ -20,8 +23,11 @@ func (b *block) read(t Type, raw []byte) {
 		return
 	}
 	rest := raw[2:]
-	if b.hasMinima || t == Q6 {
-		rest = rest[2:]
+	switch {
+	case t == MXFP4:
+		rest = raw[1:]
+	case b.hasMinima || t == Q6:
+		rest = raw[4:]
 	}
 	switch t {
 	case Q8_0, Q6:
@@ -38,9 +44,17 @@ func (b *block) read(t Type, raw []byte) {
 		b.readNibbles(rest[4:], binary.LittleEndian.Uint32(rest), 0)
 	case IQ4_NL:
 		b.readNibbles(rest, 0, 0)
-		for i, q := range b.numbers[:blockLength] {
-			b.numbers[i] = unevenSteps[q]
-		}
+		b.replace(&unevenSteps)
+	case MXFP4:
+		b.readNibbles(rest, 0, 0)
+		b.replace(&halfSteps)
+	}
+}
+
+// replace makes the numbers that sixteen ones stand for of what was read.
+func (b *block) replace(steps *[16]int8) {
+	for i, q := range b.numbers[:b.length] {
+		b.numbers[i] = steps[q]
 	}
 }
 
@@ -54,6 +68,10 @@ func (b *block) readScales(t Type, raw []byte) {
 		return
 	}
 	b.group, b.hasMinima = blockLength, t == Q4_1 || t == Q5_1
+	if t == MXFP4 {
+		b.scales[0] = halfPower(raw[0])
+		return
+	}
 	b.scales[0] = half(raw)
 	switch {
 	case b.hasMinima:
@@ -65,6 +83,18 @@ func (b *block) readScales(t Type, raw []byte) {
 
 // unevenSteps are the sixteen numbers of IQ4_NL.
 var unevenSteps = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+// halfSteps are the sixteen numbers of MXFP4, twice as large so that they are whole: floats of two bits of exponent and
+// one of fraction.
+var halfSteps = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
+
+// halfPower is half of the power of two that an exponent of eight bits (E8M0) stands for.
+func halfPower(exponent byte) float32 {
+	if exponent < 2 { // subnormal
+		return math.Float32frombits(0x00200000 << exponent)
+	}
+	return math.Float32frombits(uint32(exponent-1) << 23)
+}
 
 // readNibbles unpacks 32 numbers: the low halves of 16 bytes, then the high ones, with a fifth bit each, less
 // the number that stands for zero.

@@ -37,8 +37,8 @@ func readBlocks(t *testing.T) (all []quantisedBlocks) {
 		}
 		all = append(all, b)
 	}
-	if len(all) != 11 {
-		t.Fatalf("%d types in the golden file, expected 11", len(all))
+	if len(all) != 13 {
+		t.Fatalf("%d types in the golden file, expected 13", len(all))
 	}
 	return all
 }
@@ -46,7 +46,7 @@ func readBlocks(t *testing.T) (all []quantisedBlocks) {
 // ggmlNumber is the number of a type in a GGUF, by its name.
 func ggmlNumber(name string) uint32 {
 	return map[string]uint32{"F32": 0, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12,
-		"Q5_K": 13, "Q6_K": 14, "IQ2_XXS": 16, "IQ4_NL": 20}[name]
+		"Q5_K": 13, "Q6_K": 14, "IQ2_XXS": 16, "IQ4_NL": 20, "IQ4_XS": 23, "MXFP4": 39}[name]
 }
 
 // typed is a tensor of one row for writeTyped.

@@ -7,12 +7,12 @@ import (
 
 // PanelTypes are the types of rows that a matrix may be packed from, the narrowest first. F32, F16, BF16, Q8_0,
 // Q4_0, Q4_1 and Q5_1 are packed as they are. Q5_0 becomes Q5_1 or Q8_0, IQ4_NL Q8_0, which is exact. Q4_K
-// becomes Q4_1, Q5_K Q5_1, Q3_K and Q6_K Q6; each of their groups' scales and minima, products of a half and
-// four to eight bits, is rounded to a half. Where one is too large for that, and for all others, there is F32,
-// which every tensor may become.
+// becomes Q4_1, Q5_K Q5_1, Q3_K and Q6_K Q6, IQ4_XS Q8_0; each of their groups' scales and minima, products of a
+// half and four to eight bits, is rounded to a half. MXFP4 becomes Q8_0 where all of its scales, powers of two, are
+// halves. Where one is too large for that, and for all others, there is F32, which every tensor may become.
 func (t Tensor) PanelTypes() []Type {
 	narrow := map[Type][]Type{
-		Q5_0: {Q5_1, Q8_0}, IQ4_NL: {Q8_0}, Q4_K: {Q4_1}, Q5_K: {Q5_1}, Q3_K: {Q6}, Q6_K: {Q6},
+		Q5_0: {Q5_1, Q8_0}, IQ4_NL: {Q8_0}, IQ4_XS: {Q8_0}, MXFP4: {Q8_0}, Q4_K: {Q4_1}, Q5_K: {Q5_1}, Q3_K: {Q6}, Q6_K: {Q6},
 		F16: {F16}, BF16: {BF16}, Q8_0: {Q8_0}, Q4_0: {Q4_0}, Q4_1: {Q4_1}, Q5_1: {Q5_1},
 	}[t.Type]
 	if len(narrow) > 0 && narrow[0] != t.Type && t.Type != IQ4_NL && !t.fitsHalf() {
@@ -31,12 +31,18 @@ func (t Tensor) fitsHalf() bool {
 			b.giveMinimum()
 		}
 		groups := b.length / b.group
+		if t.Type == MXFP4 && !isHalf(b.scales[0]) {
+			return false
+		}
 		if !fitsHalf(b.scales[:groups]) || b.hasMinima && !fitsHalf(b.minima[:groups]) {
 			return false
 		}
 	}
 	return true
 }
+
+// isHalf reports whether a power of two is a half.
+func isHalf(power float32) bool { return power >= 1.0/(1<<24) && power <= halfMax }
 
 // giveMinimum makes a block of Q5_0 one of Q5_1: with numbers from 0 to 31, and a minimum.
 func (b *block) giveMinimum() {
@@ -68,23 +74,24 @@ func (t Tensor) PanelRows(kind Type, from, to int) []byte {
 	return out
 }
 
-// repack appends all blocks in another type. The raw one is for scales that are halves already.
-func (t Tensor) repack(appendBlock func(out, raw []byte, b *block) []byte) (out []byte) {
+// repack appends all blocks in another type.
+func (t Tensor) repack(appendBlock func(out []byte, b *block) []byte) (out []byte) {
 	_, bytes := t.Type.block()
 	var b block
 	for at := 0; at < len(t.Data); at += bytes {
-		raw := t.Data[at : at+bytes]
-		b.read(t.Type, raw)
-		out = appendBlock(out, raw, &b)
+		b.read(t.Type, t.Data[at:at+bytes])
+		out = appendBlock(out, &b)
 	}
 	return out
 }
 
-// appendQ8 appends a block without a minimum as Q8_0.
-func appendQ8(out, raw []byte, b *block) []byte {
-	out = append(out, raw[:2]...)
-	for _, q := range b.numbers[:blockLength] {
-		out = append(out, byte(q))
+// appendQ8 appends groups of 32 numbers without minima as Q8_0. A scale that is a half stays what it is.
+func appendQ8(out []byte, b *block) []byte {
+	for at := 0; at < b.length; at += blockLength {
+		out = binary.LittleEndian.AppendUint16(out, toHalf(b.scales[at/b.group]))
+		for _, q := range b.numbers[at : at+blockLength] {
+			out = append(out, byte(q))
+		}
 	}
 	return out
 }
@@ -104,7 +111,7 @@ func appendNibbles(out []byte, numbers []int8) []byte {
 }
 
 // appendQ41 appends groups of 32 numbers of 4 bits as Q4_1.
-func appendQ41(out, _ []byte, b *block) []byte {
+func appendQ41(out []byte, b *block) []byte {
 	for at := 0; at < b.length; at += blockLength {
 		out = appendNibbles(appendScale(out, b, at), b.numbers[at:])
 	}
@@ -112,7 +119,7 @@ func appendQ41(out, _ []byte, b *block) []byte {
 }
 
 // appendQ51 appends groups of 32 numbers of 5 bits as Q5_1.
-func appendQ51(out, _ []byte, b *block) []byte {
+func appendQ51(out []byte, b *block) []byte {
 	if !b.hasMinima {
 		b.giveMinimum()
 	}
@@ -128,7 +135,7 @@ func appendQ51(out, _ []byte, b *block) []byte {
 }
 
 // appendQ6 appends groups of 16 numbers of up to 6 bits as Q6.
-func appendQ6(out, _ []byte, b *block) []byte {
+func appendQ6(out []byte, b *block) []byte {
 	for at := 0; at < b.length; at += blockLength {
 		out = binary.LittleEndian.AppendUint16(out, toHalf(b.scales[at/b.group]))
 		out = binary.LittleEndian.AppendUint16(out, toHalf(b.scales[at/b.group+1]))

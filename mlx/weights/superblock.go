@@ -1,5 +1,7 @@
 package weights
 
+import "encoding/binary"
+
 // readSuperScales unpacks the scales and the minima of a block of 256 of a K type.
 func (b *block) readSuperScales(t Type, raw []byte) {
 	b.group, b.hasMinima = 16, false
@@ -10,6 +12,8 @@ func (b *block) readSuperScales(t Type, raw []byte) {
 		b.readQ3KScales(raw)
 	case Q4_K, Q5_K:
 		b.readSixBitScales(raw)
+	case IQ4_XS:
+		b.readIQ4XSScales(raw)
 	case Q6_K:
 		d := half(raw[208:])
 		for g, v := range raw[192:208] {
@@ -33,6 +37,8 @@ func (b *block) readSuperNumbers(t Type, raw []byte) {
 		b.readSuperNibbles(raw[48:], raw[16:48])
 	case Q6_K:
 		b.readQ6KNumbers(raw)
+	case IQ4_XS:
+		b.readIQ4XSNumbers(raw[8:])
 	}
 }
 
@@ -108,4 +114,24 @@ func (b *block) readQ6KNumbers(raw []byte) {
 		low := raw[i/128*64+i%64] >> (i % 128 / 64 * 4) & 15
 		b.numbers[i] = int8(low|twoBits(raw[128:192], i)<<4) - 32
 	}
+}
+
+// readIQ4XSScales reads the head of IQ4_XS: the scale of scales in f16, two bytes with the upper two bits of eight
+// scales, and four with their lower four bits.
+func (b *block) readIQ4XSScales(raw []byte) {
+	b.group = blockLength
+	d, high := half(raw), binary.LittleEndian.Uint16(raw[2:])
+	for g := range 8 {
+		scale := raw[4+g/2]>>(g%2*4)&15 | byte(high>>(2*g)&3)<<4
+		b.scales[g] = d * float32(int8(scale)-32)
+	}
+}
+
+// readIQ4XSNumbers unpacks 16 bytes for each group of 32: its first half lies in their lower bits.
+func (b *block) readIQ4XSNumbers(nibbles []byte) {
+	for i := range superblockLength {
+		g, at := i/blockLength, i%blockLength
+		b.numbers[i] = int8(nibbles[g*16+at%16] >> (at / 16 * 4) & 15)
+	}
+	b.replace(&unevenSteps)
 }

@@ -26,6 +26,8 @@ const (
 	Q5_K
 	Q6_K
 	IQ4_NL
+	IQ4_XS
+	MXFP4
 	Q6     // of panels only: 32 signed bytes of six bits behind a scale for each 16, a half each
 	Unread // a type of ggml's that is not read; Tensor.Foreign names it
 )
@@ -48,6 +50,7 @@ var layouts = [...]layout{
 	Q5_0: {"Q5_0", blockLength, 22}, Q5_1: {"Q5_1", blockLength, 24}, IQ4_NL: {"IQ4_NL", blockLength, 18},
 	Q2_K: {"Q2_K", superblockLength, 84}, Q3_K: {"Q3_K", superblockLength, 110}, Q4_K: {"Q4_K", superblockLength, 144},
 	Q5_K: {"Q5_K", superblockLength, 176}, Q6_K: {"Q6_K", superblockLength, 210},
+	IQ4_XS: {"IQ4_XS", superblockLength, 136}, MXFP4: {"MXFP4", blockLength, 17},
 	Q6: {"Q6", blockLength, 36}, Unread: {"unread", 1, 1},
 }
 
@@ -60,11 +63,11 @@ func (t Type) block() (elements, bytes int) { return layouts[t].elements, layout
 var (
 	ggmlTypes = map[uint64]Type{
 		0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 6: Q5_0, 7: Q5_1, 8: Q8_0, 10: Q2_K, 11: Q3_K, 12: Q4_K, 13: Q5_K, 14: Q6_K,
-		20: IQ4_NL, 30: BF16,
+		20: IQ4_NL, 23: IQ4_XS, 30: BF16, 39: MXFP4,
 	}
 	ggmlNames = map[uint64]string{
-		9: "Q8_1", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS",
-		24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+		9: "Q8_1", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S",
+		24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0",
 	}
 )
 
