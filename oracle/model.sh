@@ -18,6 +18,7 @@ tiny="$(mktemp -d)"
 trap 'rm -rf "$tiny"' EXIT
 "${GO:-go}" run ./oracle/tinymodels "$tiny"
 "$venv/bin/python" oracle/quantised_blocks.py mlx/weights/testdata/quantised_blocks.jsonl
+"$venv/bin/python" oracle/affine_matrices.py mlx/weights/testdata/affine_matrices.jsonl
 "$venv/bin/python" oracle/tiny_tokens.py "$tiny" mlx/model/testdata/tiny_greedy.jsonl
 "$venv/bin/python" oracle/gemma3_tokens.py .models/gemma-3-270m-q4_k_m.gguf mlx/model/testdata/gemma3_greedy.jsonl
 "$venv/bin/python" oracle/model_tokens.py "$gguf" mlx/model/testdata/smollm2_greedy.jsonl

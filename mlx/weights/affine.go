@@ -43,48 +43,72 @@ func (a *affine) check() error {
 	return nil
 }
 
-// tensor returns the matrix of shape [rows, inputs]: 4 bits as Q4_1, each group as several blocks of 32,
-// where f16 can hold every scale and bias; the others, and all of 8 bits, as F32.
+// tensor returns the matrix of shape [rows, inputs], each group as several blocks of 32: up to 4 bits as Q4_1, 5 bits as
+// Q5_1, where f16 can hold every scale and bias. The others, and all of 6 and 8 bits, are F32.
 func (a *affine) tensor(shape []int) (Tensor, error) {
 	bits, err := a.weightBits(shape)
 	if err != nil {
 		return Tensor{}, err
 	}
 	scales, biases := a.scales.Floats(), a.biases.Floats()
-	if bits == 4 && fitsHalf(scales) && fitsHalf(biases) {
-		return Tensor{Name: a.weight.Name, Type: Q4_1, Shape: shape, Data: a.blocks(shape, scales, biases)}, nil
+	t := Tensor{Name: a.weight.Name, Type: panelTypeOf(bits), Shape: shape, Stored: a.bytes()}
+	if t.Type != F32 && fitsHalf(scales) && fitsHalf(biases) {
+		t.Data = a.blocks(t.Type, shape, bits, scales, biases)
+		return t, nil
 	}
-	return Tensor{
-		Name: a.weight.Name, Type: F32, Shape: shape, Data: a.dense(shape, bits, scales, biases),
-		Foreign: fmt.Sprintf("MLX's %d bits", bits), Stored: a.bytes(),
-	}, nil
+	t.Type, t.Foreign, t.Data = F32, fmt.Sprintf("MLX's %d bits", bits), a.dense(shape, bits, scales, biases)
+	return t, nil
 }
 
-// weightBits returns the width of a weight, 4 or 8.
+// panelTypeOf is the type whose panels hold numbers of so many bits with scales and biases.
+func panelTypeOf(bits int) Type {
+	switch {
+	case bits <= 4:
+		return Q4_1
+	case bits == 5:
+		return Q5_1
+	}
+	return F32
+}
+
+// weightBits returns the width of a weight: 2 to 6, or 8.
 func (a *affine) weightBits(shape []int) (int, error) {
 	words, groups := a.weight.Shape[1], a.scales.Shape[1]
 	if len(shape) != 2 || a.weight.Shape[0] != shape[0] || shape[1]%groups != 0 || words*32%shape[1] != 0 {
 		return 0, fmt.Errorf("tensor %s of packed words %v in %d groups has not the configuration's shape %v", a.weight.Name, a.weight.Shape, groups, shape)
 	}
 	bits, group := words*32/shape[1], shape[1]/groups
-	if bits != 4 && bits != 8 || group%32 != 0 {
-		return 0, fmt.Errorf("tensor %s: MLX's quantisation of %d bits in groups of %d is %w; 4 and 8 bits in groups of 32, 64 and 128 are",
+	if bits < 2 || bits > 8 || bits == 7 || group%32 != 0 {
+		return 0, fmt.Errorf("tensor %s: MLX's quantisation of %d bits in groups of %d is %w; 2 to 6 and 8 bits in groups of 32, 64 and 128 are",
 			a.weight.Name, bits, group, ErrUnsupported)
 	}
 	return bits, nil
 }
 
-// blocks re-packs 4-bit weights as ggml's block_q4_1: input i of 32 in the low half of byte i, 16 + i in the
-// high one.
-func (a *affine) blocks(shape []int, scales, biases []float32) []byte {
-	perGroup := shape[1] / a.scales.Shape[1] / 32
-	out := make([]byte, 0, len(a.weight.Data)/16*20)
-	for block := range len(a.weight.Data) / 16 {
-		out = binary.LittleEndian.AppendUint16(out, toHalf(scales[block/perGroup]))
-		out = binary.LittleEndian.AppendUint16(out, toHalf(biases[block/perGroup]))
-		q := a.weight.Data[block*16 : block*16+16]
-		for i := 0; i < 8; i++ {
-			out = append(out, q[i]&15|q[8+i]<<4, q[i]>>4|q[8+i]&0xf0)
+// number is the i-th of all numbers: they lie one behind the other, from the lowest bit of the first word on, and rows
+// are whole words.
+func (a *affine) number(i, bits int) byte {
+	at := i * bits
+	pair := uint16(a.weight.Data[at/8])
+	if at%8+bits > 8 {
+		pair |= uint16(a.weight.Data[at/8+1]) << 8
+	}
+	return byte(pair >> (at % 8) & (1<<bits - 1))
+}
+
+// blocks re-packs the weights as Q4_1 or Q5_1.
+func (a *affine) blocks(kind Type, shape []int, bits int, scales, biases []float32) (out []byte) {
+	group := shape[1] / a.scales.Shape[1]
+	b := block{length: blockLength, group: blockLength, hasMinima: true}
+	for at := 0; at < shape[0]*shape[1]; at += blockLength {
+		for i := range blockLength {
+			b.numbers[i] = int8(a.number(at+i, bits))
+		}
+		b.scales[0], b.minima[0] = scales[at/group], biases[at/group]
+		if kind == Q4_1 {
+			out = appendQ41(out, &b)
+		} else {
+			out = appendQ51(out, &b)
 		}
 	}
 	return out
@@ -95,8 +119,7 @@ func (a *affine) dense(shape []int, bits int, scales, biases []float32) []byte {
 	group := shape[1] / a.scales.Shape[1]
 	out := make([]byte, 0, 4*shape[0]*shape[1])
 	for i := range shape[0] * shape[1] {
-		q := a.weight.Data[i*bits/8] >> (i * bits % 8) & (1<<bits - 1)
-		f := scales[i/group]*float32(q) + biases[i/group]
+		f := float32(scales[i/group]*float32(a.number(i, bits))) + biases[i/group]
 		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(f))
 	}
 	return out
@@ -114,8 +137,8 @@ func fitsHalf(values []float32) bool {
 	return true
 }
 
-// toHalf rounds a float of at most halfMax, or an infinite one, to the nearest binary16, ties to even. Every bfloat16 from 2^-17
-// on is exact; smaller ones are off by at most 2^-25.
+// toHalf rounds a float of at most halfMax, or an infinite one, to the nearest binary16, ties to even. Every bfloat16
+// from 2^-17 on is exact; smaller ones are off by at most 2^-25.
 func toHalf(f float32) uint16 {
 	u := math.Float32bits(f)
 	sign, u := uint16(u>>16&0x8000), u&0x7fffffff

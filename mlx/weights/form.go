@@ -29,8 +29,10 @@ func (a *affine) form(rows, inputs int) (f Form, err error) {
 		return f, err
 	}
 	f = Form{Kind: "MLX affine", FileBytes: a.bytes(), PanelTypes: []Type{F32}, Copied: 4 * int64(rows) * int64(inputs)}
-	if bits == 4 && fitsHalf(a.scales.Floats()) && fitsHalf(a.biases.Floats()) {
-		f.PanelTypes, f.Copied = []Type{Q4_1, F32}, int64(rows)*int64(inputs)/blockLength*20
+	kind := panelTypeOf(bits)
+	if kind != F32 && fitsHalf(a.scales.Floats()) && fitsHalf(a.biases.Floats()) {
+		_, bytes := kind.block()
+		f.PanelTypes, f.Copied = []Type{kind, F32}, int64(rows)*int64(inputs)/blockLength*int64(bytes)
 	}
 	return f, nil
 }

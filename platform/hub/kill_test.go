@@ -106,7 +106,10 @@ func sendSome(w http.ResponseWriter, r *http.Request, raw []byte, n int) {
 func awaitJournal(t *testing.T, cache string, pieces ...int) {
 	for _, i := range pieces {
 		noted := regexp.MustCompile(fmt.Sprintf(`(?m)^%d 2\d{6}$`, i))
-		for {
+		for begin := time.Now(); ; {
+			if time.Since(begin) > time.Minute {
+				t.Fatalf("piece %d was never noted", i)
+			}
 			names, _ := filepath.Glob(filepath.Join(cache, "models--owner--name", "blobs", "*.journal.incomplete"))
 			if len(names) == 1 {
 				if raw, err := os.ReadFile(names[0]); err == nil && noted.Match(raw) {
