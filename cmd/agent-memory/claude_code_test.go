@@ -236,7 +236,7 @@ func TestClaudeCodesSubAgentsShareTheirMemory(t *testing.T) {
 			t.Errorf("%s is no agent of the session's", agent.ID)
 		}
 	}
-	computed, read, generated := server.counted(t, "prompt"), server.counted(t, "cached"), server.counted(t, "generated")
+	computed, read, generated := server.tokensCounted(t, "prompt"), server.tokensCounted(t, "cached"), server.tokensCounted(t, "generated")
 	again := computed + generated - prompts.distinct()
 	t.Logf("%d tokens of prompts in all, %d distinct, %d computed again at most", computed+read, prompts.distinct(), again)
 	if again < 0 || 50*again > computed+read {
@@ -270,8 +270,8 @@ func (p *seenPrompts) distinct() int {
 	return len(p.beginnings)
 }
 
-// counted is the number of tokens of a kind that the server has counted.
-func (r *running) counted(t *testing.T, kind string) (tokens int) {
+// tokensCounted is the number of tokens of a kind that the server has counted.
+func (r *running) tokensCounted(t *testing.T, kind string) (tokens int) {
 	t.Helper()
 	_, exposition := r.call(t, http.MethodGet, "/metrics", "", "")
 	_, value, found := strings.Cut(exposition, fmt.Sprintf("semantic_tokens_total{kind=%q} ", kind))
