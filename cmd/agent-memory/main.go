@@ -12,6 +12,7 @@ import (
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/platform/settings"
 	"github.com/alecthomas/kong"
+	"github.com/willabides/kongplete"
 )
 
 // cli is the command line. Every setting is a flag and an environment variable.
@@ -28,10 +29,13 @@ type cli struct {
 	Tenants  tenantsCommand  `cmd:"" help:"Delete all of a tenant of a running server."`
 	Launch   launchCommand   `cmd:"" help:"Start Claude Code, Codex, opencode or aider so that it talks to a running server."`
 	Pool     poolCommand     `cmd:"" help:"Look at the pool of a running server and use its levers."`
+	Top      topCommand      `cmd:"" help:"Show live how a running server is: its rates, tiers, tenants and agents."`
 	Models   modelsCommand   `cmd:"" help:"Fetch models from the hub, look at them and remove them."`
 	Block    blockCommand    `cmd:"" help:"Look at block files."`
 	OpenAPI  openapiCommand  `cmd:"" name:"openapi" help:"Write the OpenAPI document."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print what has a shell complete the commands."`
 }
 
 func main() {
@@ -51,6 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read the command line: %w", err)
 	}
+	kongplete.Complete(parser) // ends the process if a shell asks
 	command, err := parser.Parse(args)
 	if err != nil {
 		return settings.Explain(err)

@@ -20,15 +20,16 @@ type pullProgress struct {
 
 func newPullProgress(out io.Writer) *pullProgress { return &pullProgress{out: out} }
 
-func (p *pullProgress) isTerminal() bool {
-	f, ok := p.out.(*os.File)
+// isTerminal tells whether somebody looks at what is written.
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // tell is called with each step of the pull.
 func (p *pullProgress) tell(at hub.Progress) {
 	phase := phaseOf(at)
-	if !p.isTerminal() {
+	if !isTerminal(p.out) {
 		if phase != p.file {
 			fmt.Fprintf(p.out, "%s, %s of %s so far\n", phase, size(at.Done), size(at.Total))
 		}

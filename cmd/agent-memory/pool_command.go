@@ -30,21 +30,23 @@ func (c poolShow) Run(ctx context.Context, cfg *config.Config, to streams) error
 	if err != nil {
 		return err
 	}
-	p := answer.JSON200
-	return c.print(to, p, func(t *tabwriter.Writer) {
-		fmt.Fprintln(t, "TIER\tSTATE\tBLOCKS\tIN USE\tBUDGET\tUTILISATION")
-		fmt.Fprintf(t, "pool\t\t%d\t%s\t%s\t%s\n", p.Blocks, size(p.ResidentBytes), size(p.BudgetBytes), strconv.FormatFloat(p.Utilization, 'f', 3, 64))
-		for _, tier := range p.Tiers {
-			if tier.BudgetBytes == 0 { // a bucket counts nothing
-				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\t\n", tier.Tier, tier.State)
-			} else {
-				fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t\n", tier.Tier, tier.State, tier.Blocks, size(tier.Bytes), size(tier.BudgetBytes))
-			}
-			if tier.Problem != nil {
-				fmt.Fprintln(t, *tier.Problem)
-			}
+	return c.print(to, answer.JSON200, func(t *tabwriter.Writer) { poolTable(t, answer.JSON200) })
+}
+
+// poolTable writes the figures of the pool and of the tiers below it.
+func poolTable(t *tabwriter.Writer, p *client.PoolState) {
+	fmt.Fprintln(t, "TIER\tSTATE\tBLOCKS\tIN USE\tBUDGET\tUTILISATION")
+	fmt.Fprintf(t, "pool\t\t%d\t%s\t%s\t%s\n", p.Blocks, size(p.ResidentBytes), size(p.BudgetBytes), strconv.FormatFloat(p.Utilization, 'f', 3, 64))
+	for _, tier := range p.Tiers {
+		if tier.BudgetBytes == 0 { // a bucket counts nothing
+			fmt.Fprintf(t, "%s\t%s\t-\t-\t-\t\n", tier.Tier, tier.State)
+		} else {
+			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t\n", tier.Tier, tier.State, tier.Blocks, size(tier.Bytes), size(tier.BudgetBytes))
 		}
-	})
+		if tier.Problem != nil {
+			fmt.Fprintln(t, *tier.Problem)
+		}
+	}
 }
 
 type poolEvict struct {

@@ -16,6 +16,7 @@ import (
 	"github.com/agent-memory/agent-memory/modules/messages/anthropic"
 	"github.com/agent-memory/agent-memory/modules/messages/openai"
 	"github.com/agent-memory/agent-memory/modules/pool"
+	"github.com/agent-memory/agent-memory/modules/profile"
 	"github.com/agent-memory/agent-memory/platform/auth"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/agent-memory/agent-memory/platform/metrics"
@@ -58,6 +59,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 	s.journal.Register(s.router)
 	keysapi.Register(keysapi.Config{Router: s.router, Keys: s.keys.Keys, Log: s.deps.log})
 	pool.Register(s.router, mem)
+	profile.Register(s.router)
 	service := messages.New(messages.Config{
 		Engine: s.engine, Renderer: renderer, Limiter: s.router, Temperature: s.cfg.MLX.Temperature,
 		Aliases: append([]string{anthropic.ModelAlias}, s.cfg.Server.ModelAliases...), Log: s.deps.log,
@@ -79,7 +81,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 func endpoints() []string {
 	return []string{
 		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents",
-		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/usage", "/admin/actions", "/admin/explain",
+		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/pprof/{profile}", "/admin/usage", "/admin/actions", "/admin/explain",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

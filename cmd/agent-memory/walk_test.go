@@ -79,7 +79,7 @@ func TestNoRouteIsOpen(t *testing.T) {
 	for _, scope := range []string{"messages", "agents", "admin"} {
 		scoped[scope] = r.makeKey(t, `{"scopes":["`+scope+`"]}`).Secret
 	}
-	names := map[string]string{"id": "none", "tenant": "none", "operation": "none"}
+	names := map[string]string{"id": "none", "tenant": "none", "operation": "none", "profile": "heap"}
 	for _, at := range r.routes(t) {
 		scope, path := at.scope(), at.fill(names)
 		if strings.Contains(path, "{") {

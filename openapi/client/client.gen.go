@@ -1842,6 +1842,42 @@ func (e WantedAPIKeyScopes) Valid() bool {
 	}
 }
 
+// Defines values for AdminGetProfileParamsProfile.
+const (
+	Allocs       AdminGetProfileParamsProfile = "allocs"
+	Block        AdminGetProfileParamsProfile = "block"
+	Cpu          AdminGetProfileParamsProfile = "cpu"
+	Goroutine    AdminGetProfileParamsProfile = "goroutine"
+	Heap         AdminGetProfileParamsProfile = "heap"
+	Mutex        AdminGetProfileParamsProfile = "mutex"
+	Threadcreate AdminGetProfileParamsProfile = "threadcreate"
+	Trace        AdminGetProfileParamsProfile = "trace"
+)
+
+// Valid indicates whether the value is a known member of the AdminGetProfileParamsProfile enum.
+func (e AdminGetProfileParamsProfile) Valid() bool {
+	switch e {
+	case Allocs:
+		return true
+	case Block:
+		return true
+	case Cpu:
+		return true
+	case Goroutine:
+		return true
+	case Heap:
+		return true
+	case Mutex:
+		return true
+	case Threadcreate:
+		return true
+	case Trace:
+		return true
+	default:
+		return false
+	}
+}
+
 // APIKey defines model for APIKey.
 type APIKey struct {
 	// Bootstrap The setting that it comes from; such a key can't be revoked here
@@ -3941,6 +3977,15 @@ type ExplainParams struct {
 	// XRequestID An id for this request; it is on the answer and in the log
 	XRequestID *string `json:"X-Request-ID,omitempty"`
 }
+
+// AdminGetProfileParams defines parameters for AdminGetProfile.
+type AdminGetProfileParams struct {
+	// Seconds For how long cpu and trace watch
+	Seconds *int64 `form:"seconds,omitempty" json:"seconds,omitempty"`
+}
+
+// AdminGetProfileParamsProfile defines parameters for AdminGetProfile.
+type AdminGetProfileParamsProfile string
 
 // AdminListUsageParams defines parameters for AdminListUsage.
 type AdminListUsageParams struct {
@@ -7805,6 +7850,11 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/pool/trim (the `TrimPool` operationId).
 	TrimPool(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AdminGetProfile A profile of this process, for go tool pprof
+	//
+	// Corresponds with GET /admin/pprof/{profile} (the `AdminGetProfile` operationId).
+	AdminGetProfile(ctx context.Context, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AdminListUsage What each tenant asked this node for since it started
 	//
 	// Corresponds with GET /admin/usage (the `AdminListUsage` operationId).
@@ -8332,6 +8382,21 @@ func (c *Client) FlushPool(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Corresponds with POST /admin/pool/trim (the `TrimPool` operationId).
 func (c *Client) TrimPool(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewTrimPoolRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminGetProfile A profile of this process, for go tool pprof
+//
+// Corresponds with GET /admin/pprof/{profile} (the `AdminGetProfile` operationId).
+func (c *Client) AdminGetProfile(ctx context.Context, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminGetProfileRequest(c.Server, profile, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9662,6 +9727,67 @@ func NewTrimPoolRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewAdminGetProfileRequest constructs an http.Request for the AdminGetProfile method
+func NewAdminGetProfileRequest(server string, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "profile", profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/pprof/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Seconds != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "seconds", *params.Seconds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAdminListUsageRequest constructs an http.Request for the AdminListUsage method
 func NewAdminListUsageRequest(server string, params *AdminListUsageParams) (*http.Request, error) {
 	var err error
@@ -10773,6 +10899,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /admin/pool/trim (the `TrimPool` operationId).
 	TrimPoolWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*TrimPoolResponse, error)
+
+	// AdminGetProfileWithResponse A profile of this process, for go tool pprof
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/pprof/{profile} (the `AdminGetProfile` operationId).
+	AdminGetProfileWithResponse(ctx context.Context, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams, reqEditors ...RequestEditorFn) (*AdminGetProfileResponse, error)
 
 	// AdminListUsageWithResponse What each tenant asked this node for since it started
 	//
@@ -11899,6 +12032,61 @@ func (r TrimPoolResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r TrimPoolResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminGetProfileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *ErrorModel
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *ErrorModel
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *ErrorModel
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AdminGetProfileResponse) GetApplicationproblemJSON409() *ErrorModel {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AdminGetProfileResponse) GetApplicationproblemJSON422() *ErrorModel {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AdminGetProfileResponse) GetApplicationproblemJSON500() *ErrorModel {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminGetProfileResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminGetProfileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminGetProfileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminGetProfileResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13393,6 +13581,19 @@ func (c *ClientWithResponses) TrimPoolWithResponse(ctx context.Context, reqEdito
 	return ParseTrimPoolResponse(rsp)
 }
 
+// AdminGetProfileWithResponse A profile of this process, for go tool pprof
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/pprof/{profile} (the `AdminGetProfile` operationId).
+func (c *ClientWithResponses) AdminGetProfileWithResponse(ctx context.Context, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams, reqEditors ...RequestEditorFn) (*AdminGetProfileResponse, error) {
+	rsp, err := c.AdminGetProfile(ctx, profile, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminGetProfileResponse(rsp)
+}
+
 // AdminListUsageWithResponse What each tenant asked this node for since it started
 //
 // Returns a wrapper object for the known response body format(s).
@@ -14373,6 +14574,46 @@ func ParseTrimPoolResponse(rsp *http.Response) (*TrimPoolResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminGetProfileResponse parses an HTTP response from a AdminGetProfileWithResponse call
+func ParseAdminGetProfileResponse(rsp *http.Response) (*AdminGetProfileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminGetProfileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
 
 	}
 
