@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -88,5 +90,58 @@ func TestGemma3TalksAndRemembers(t *testing.T) {
 	got := second.talkAs(t, "teller", turns)
 	if fmt.Sprint(got.Content) != fmt.Sprint(want.Content) || got.Usage.Read < 1024 {
 		t.Errorf("after a restart %+v, before %+v", got, want)
+	}
+}
+
+// resident is the memory that the process has now, in megabytes.
+func (s *server) resident(t *testing.T) int { return s.memory(t, "VmRSS:") }
+
+// TestGemma3TakesTheEmbeddedModelsPlace swaps the real models to and fro while the server runs: an agent of each goes on from its
+// memory, and what is not loaded takes none of the machine's.
+func TestGemma3TakesTheEmbeddedModelsPlace(t *testing.T) {
+	s := start(t, "SEMANTIC_MLX_CACHE_BUDGET_MB=256")
+	gemma, err := filepath.Abs(gemma3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("Remember rule number seven and tell of it. ", 40)
+	ask := func(agent, question string) (r reply) {
+		t.Helper()
+		s.send(t, agent, "/v1/messages", map[string]any{
+			"model": "claude-3-5-sonnet-20241022", "max_tokens": 16, "temperature": 0, "messages": []said{{"user", long + question}},
+		}, &r)
+		return r
+	}
+	load := func(id string) {
+		t.Helper()
+		status, answer := s.ask(t, "/admin/models/load", fmt.Sprintf(`{"id":%q}`, id))
+		if status != http.StatusOK || answer["id"] != id {
+			t.Fatalf("%d %v", status, answer)
+		}
+	}
+	small := ask("small", "What is the capital of France?")
+	before := s.resident(t)
+	load(gemma)
+	large := ask("large", "The capital of France is")
+	between := s.resident(t)
+	load(model)
+	ask("small", "What is the capital of France?")
+	once := s.resident(t)
+	for range 3 { // nothing is left of each swap
+		load(gemma)
+		load(model)
+	}
+	again := ask("small", "What is the capital of France?")
+	after := s.resident(t)
+	t.Logf("%d MB with the embedded model, %d with Gemma 3, %d with the embedded one again, %d after three more swaps", before, between, once, after)
+	if again.Content[0].Text != small.Content[0].Text || again.Usage.Read < small.Usage.Input-1 {
+		t.Errorf("%+v, before %+v", again, small)
+	}
+	if gained := between - before; gained < 100 || between-once < gained*6/10 || after > once+once/3 {
+		t.Errorf("%d MB before, %d between, %d and %d after", before, between, once, after)
+	}
+	load(gemma)
+	if again := ask("large", "The capital of France is"); again.Content[0].Text != large.Content[0].Text || again.Usage.Read < large.Usage.Input-1 {
+		t.Errorf("%+v, before %+v", again, large)
 	}
 }

@@ -149,13 +149,16 @@ func TestABodyThatCannotFitCostsLittle(t *testing.T) {
 }
 
 // peak is the most memory that the process ever had, in megabytes.
-func (s *server) peak(t *testing.T) (megabytes int) {
+func (s *server) peak(t *testing.T) (megabytes int) { return s.memory(t, "VmHWM:") }
+
+// memory is a figure of the process in /proc, in megabytes.
+func (s *server) memory(t *testing.T, name string) (megabytes int) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, rest, _ := strings.Cut(string(status), name)
 	if _, err := fmt.Sscan(rest, &megabytes); err != nil {
 		t.Fatal(err)
 	}

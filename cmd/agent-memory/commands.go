@@ -45,8 +45,11 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong,
 	found := &library{}
 	defer found.release()
 	s, err := newServer(*cfg, dependencies{ //nolint:contextcheck // the registry outlives the start
-		locate: func(progress func(string, float64)) (string, error) {
-			return found.locate(ctx, cfg.MLX.ModelID, progress)
+		locate: func(wanted context.Context, id string, progress func(string, float64)) (string, error) {
+			wanted, cancel := context.WithCancelCause(wanted)
+			defer cancel(nil)
+			defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })() // nobody fetches for a server that ends
+			return found.locate(wanted, id, progress)
 		},
 		openModel: func(cfg config.MLX, path string, progress func(string, float64)) (engine.Model, error) {
 			return openModel(cfg, path, progress, logger)

@@ -20,6 +20,9 @@ type modelsCommand struct {
 	Info modelsInfo `cmd:"" help:"Tell what a model is, what memory it takes and whether it fits."`
 	List modelsList `cmd:"" default:"withargs" help:"List the models in the hub's cache."`
 	Rm   modelsRm   `cmd:"" help:"Remove a repository from the hub's cache."`
+
+	Load    modelsLoad    `cmd:"" help:"Put another model in the place of a running server's."`
+	Current modelsCurrent `cmd:"" help:"Tell which model a running server has loaded."`
 }
 
 type modelsPull struct {

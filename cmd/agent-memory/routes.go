@@ -15,6 +15,7 @@ import (
 	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/modules/messages/anthropic"
 	"github.com/agent-memory/agent-memory/modules/messages/openai"
+	"github.com/agent-memory/agent-memory/modules/models"
 	"github.com/agent-memory/agent-memory/modules/pool"
 	"github.com/agent-memory/agent-memory/modules/profile"
 	"github.com/agent-memory/agent-memory/platform/auth"
@@ -70,6 +71,9 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 		Router: s.router, Service: service, KeepAttribution: s.cfg.Server.KeepAttribution, Log: s.deps.log,
 	})
 	openai.Register(openai.Config{Router: s.router, Service: service, Log: s.deps.log})
+	models.Register(models.Config{
+		Router: s.router, Shelf: &shelf{server: s, renderer: renderer, current: s.cfg.MLX.ModelID}, Spec: s.engine.Spec,
+	})
 	explain.Register(explain.Config{Router: s.router, Engine: s.engine, Text: renderer, Prompts: surface})
 	s.health = health.Register(health.Config{
 		Router: s.router, Engine: s.engine, Name: name, Version: version, Endpoints: endpoints(), Reason: s.withoutSecret,
@@ -81,7 +85,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 func endpoints() []string {
 	return []string{
 		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents",
-		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/pprof/{profile}", "/admin/usage", "/admin/actions", "/admin/explain",
+		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/pprof/{profile}", "/admin/usage", "/admin/actions", "/admin/explain", "/admin/models",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

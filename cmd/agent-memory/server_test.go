@@ -100,7 +100,9 @@ func beginAt(
 	}
 	log := &bytes.Buffer{}
 	s, err := newServer(cfg, dependencies{
-		locate: locate,
+		locate: func(_ context.Context, _ string, progress func(string, float64)) (string, error) {
+			return locate(progress)
+		},
 		openModel: func(config.MLX, string, func(string, float64)) (engine.Model, error) {
 			return enginetest.New(model), nil
 		},
@@ -262,8 +264,10 @@ func TestAModelThatDoesNotLoadEndsTheServer(t *testing.T) {
 	s, err := newServer(config.Config{
 		Server: config.Server{MaxQueue: 1}, MLX: config.MLX{ModelID: "no/such", CacheBudgetMB: 1, MaxBatchSize: 1, PrefillStepSize: 1},
 	}, dependencies{
-		locate: func(func(string, float64)) (string, error) { return "", errors.New("no such file") },
-		log:    slog.New(slog.DiscardHandler),
+		locate: func(context.Context, string, func(string, float64)) (string, error) {
+			return "", errors.New("no such file")
+		},
+		log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

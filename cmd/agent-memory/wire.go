@@ -43,7 +43,7 @@ const answerGrace = 5 * time.Second
 
 // dependencies are what the server is built on, beside its settings.
 type dependencies struct {
-	locate    func(progress func(phase string, done float64)) (path string, err error)
+	locate    func(ctx context.Context, id string, progress func(phase string, done float64)) (path string, err error)
 	openModel func(cfg config.MLX, path string, progress func(phase string, done float64)) (engine.Model, error)
 	openText  func(path, template string) (messages.Renderer, error)
 	fatal     func(error) // ends the process when the device hangs for good
@@ -104,7 +104,7 @@ func (s *server) engineConfig(renderer *prompt.Late, tenants *tenants, counters 
 	cfg := s.cfg
 	return engine.Config{
 		Open: func(progress func(string, float64)) (engine.Model, error) {
-			model, err := openModelAndText(cfg.MLX, s.deps, renderer, progress)
+			model, err := openModelAndText(cfg.MLX, s.deps, renderer, progress) //nolint:contextcheck // the start of the process
 			if err == nil {
 				awaitDisk(s.disk, progress, s.deps.log)
 			}
@@ -143,7 +143,7 @@ func (s *server) flushFor() time.Duration {
 // openModelAndText finds the model and loads its text side, then its weights.
 func openModelAndText(cfg config.MLX, deps dependencies, late *prompt.Late, progress func(string, float64)) (engine.Model, error) {
 	model, err := func() (engine.Model, error) {
-		path, err := deps.locate(progress)
+		path, err := deps.locate(context.Background(), cfg.ModelID, progress)
 		if err != nil {
 			return nil, err
 		}
@@ -152,16 +152,27 @@ func openModelAndText(cfg config.MLX, deps dependencies, late *prompt.Late, prog
 		if err != nil {
 			return nil, err
 		}
-		late.Set(renderer)
-		model, err := deps.openModel(cfg, path, progress)
-		if err != nil {
-			return nil, err
-		}
-		return withStopTokensOf(model, renderer)
+		return openModelWith(cfg, deps, path, renderer, late, progress)
 	}()
 	if err != nil {
 		return nil, fmt.Errorf("SEMANTIC_MLX_MODEL_ID=%s: %w", cfg.ModelID, err)
 	}
+	return model, nil
+}
+
+// openModelWith loads the weights of a model whose text side is there. That takes its place only then: nobody may render for a
+// model that is not loaded.
+func openModelWith(
+	cfg config.MLX, deps dependencies, path string, renderer messages.Renderer, late *prompt.Late, progress func(string, float64),
+) (engine.Model, error) {
+	model, err := deps.openModel(cfg, path, progress)
+	if err != nil {
+		return nil, err
+	}
+	if model, err = withStopTokensOf(model, renderer); err != nil {
+		return nil, err
+	}
+	late.Set(renderer)
 	return model, nil
 }
 

@@ -1,6 +1,10 @@
 // Stock MLX operators behind the flat face of array.h.
 #include "array.h"
 
+#ifdef __linux__
+#include <malloc.h>
+#endif
+
 #include <atomic>
 #include <cstring>
 #include <stdexcept>
@@ -83,6 +87,13 @@ int am_set_limits(size_t active, size_t cache) {
     mx::set_cache_limit(cache);
     return 0;
   });
+}
+
+void am_give_back(void) {
+  mx::clear_cache();
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 am_array* am_from_data(const void* data, const int* shape, int ndim, int dtype) {

@@ -20,6 +20,7 @@ const char* am_error(void);
 int am_device_open(int gpu);          // makes it the default of this thread
 int am_gpu_available(void);
 size_t am_active_memory(void);
+void am_give_back(void);  // freed memory that is kept for reuse goes to the system
 int am_set_limits(size_t active, size_t cache);  // active: refuse arrays beyond it, 0 for none
 
 // ---- Arrays

@@ -40,5 +40,8 @@ func SetLimits(active, cache int64) error {
 	return nil
 }
 
+// GiveBack gives freed memory that is kept for reuse back to the system: what a model leaves.
+func GiveBack() { C.am_give_back() }
+
 // ActiveMemory is the number of bytes that live arrays hold.
 func ActiveMemory() int64 { return int64(C.am_active_memory()) }

@@ -17,6 +17,7 @@ type admission struct {
 	age      uint64        // of the request submitted last
 	taken    slotCount     // as the loop told last
 	draining bool          // new requests are refused for good
+	paused   bool          // new requests are refused for now
 	busy     bool          // work waits for a step
 	missed   int           // ticks of the watchdog since the last step ended, or since work arrived at an idle loop
 	idle     chan struct{} // while draining: closed when no work is left
@@ -27,13 +28,17 @@ type slotCount struct{ running, preempted int }
 
 func (n slotCount) all() int { return n.running + n.preempted }
 
-// enqueue adds the sequence to the queue, which is bounded.
-func (a *admission) enqueue(seq *sequence) error {
+// enqueue adds the sequence to the queue, which is bounded. isCurrent tells whether the model is still the one whose tokens it
+// has.
+func (a *admission) enqueue(seq *sequence, isCurrent func() bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.arrivals.end(seq)
 	if a.draining {
 		return ErrDraining
+	}
+	if a.paused || !isCurrent() {
+		return ErrStarting
 	}
 	if !a.hasPlace(seq.name) {
 		return fmt.Errorf("%w: %d requests are waiting", ErrQueueFull, len(a.queue))
@@ -88,14 +93,18 @@ func (a *admission) settle(taken slotCount) (busy bool) {
 	defer a.mu.Unlock()
 	a.taken, a.missed = taken, 0
 	a.busy = taken.all()+len(a.queue) > 0
-	if !a.busy && a.idle != nil {
-		select {
-		case <-a.idle:
-		default:
-			close(a.idle)
-		}
+	if !a.busy {
+		a.tellIdle()
 	}
 	return a.busy
+}
+
+// tellIdle tells those who wait for it that no work is left. The caller holds mu.
+func (a *admission) tellIdle() {
+	if a.idle != nil {
+		close(a.idle)
+		a.idle = nil
+	}
 }
 
 // drain refuses requests from now on and returns what is closed when no work is left.
@@ -103,13 +112,34 @@ func (a *admission) drain() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.draining = true
+	return a.whenIdle()
+}
+
+// pause refuses requests until resume and returns what is closed when no work is left. Those whose prompts are being looked up
+// are refused when they come to the queue.
+func (a *admission) pause() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = true
+	return a.whenIdle()
+}
+
+func (a *admission) resume() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = false
+}
+
+// whenIdle is closed when no work is left. The caller holds mu.
+func (a *admission) whenIdle() <-chan struct{} {
 	if a.idle == nil {
 		a.idle = make(chan struct{})
-		if !a.busy {
-			close(a.idle)
-		}
 	}
-	return a.idle
+	idle := a.idle
+	if !a.busy {
+		a.tellIdle()
+	}
+	return idle
 }
 
 // tick notes that a while has passed without a step, if work waits for one, and returns how long that has
@@ -134,7 +164,7 @@ func (a *admission) status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return Status{
-		Draining: a.draining, Hung: a.stalled() >= hangAfter,
+		Draining: a.draining, Swapping: a.paused, Hung: a.stalled() >= hangAfter,
 		Running: a.taken.running, Preempted: a.taken.preempted, Queued: len(a.queue), BatchSize: a.cfg.MaxBatch,
 	}
 }

@@ -16,11 +16,13 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv/pool"
 )
 
+// Open loads a model. It runs on the thread that owns the device and reports its progress: a phase, and how much of it is done
+// from 0 to 1.
+type Open func(progress func(phase string, done float64)) (Model, error)
+
 // Config describes an engine.
 type Config struct {
-	// Open loads the model. It runs on the thread that owns the device and reports its progress: a phase, and how
-	// much of it is done from 0 to 1.
-	Open func(progress func(phase string, done float64)) (Model, error)
+	Open Open // loads the first model
 
 	Budget      int64         // bytes for KV
 	Share       float64       // of them, that a tenant keeps when memory is needed; 0 and 1 are no bound
@@ -75,8 +77,8 @@ type Engine struct {
 	cfg       *Config
 	listener  Listener
 	wake      wake
-	device    *device
 	admission *admission
+	swaps     *swaps
 	restores  *restorePolicy
 	submitted atomic.Uint64 // requests, to choose audits
 
@@ -120,39 +122,65 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       &cfg,
 		listener:  cfg.Listener.complete(),
 		wake:      make(wake, 1),
-		device:    newDevice(),
+		swaps:     newSwaps(),
 		admission: &admission{cfg: &cfg, arrivals: newArrivals()},
 		restores:  &restorePolicy{margin: cfg.Margin, minimum: cfg.Patience},
 		phase:     "starting",
 	}, nil
 }
 
-// Run locks an OS thread, opens the model on it and runs the step loop until ctx ends. Requests that are unfinished
-// then fail with ErrDraining. All device memory is freed before it returns, on the same thread.
+// Run locks an OS thread, opens the model on it and runs the step loop until ctx ends, with one model after the other if they
+// are swapped. Requests that are unfinished then fail with ErrDraining. All device memory is freed before it returns, on the
+// same thread.
 func (e *Engine) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	model, on, err := e.open() //nolint:contextcheck // the cache ends by Close, after a last flush
+	defer e.swaps.close()
+	open := Open(e.cfg.Open)
+	model, on, err := e.open(open) //nolint:contextcheck // the cache ends by Close, after a last flush
 	if err != nil {
 		return fmt.Errorf("load the model: %w", err)
 	}
-	defer e.closeModel(model)
-	defer close(e.device.closed)
-
 	watched, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var guards sync.WaitGroup
 	guards.Go(func() { (&watchdog{e.cfg, e.admission}).watch(watched) })
 	defer guards.Wait()
 	defer stop()
-
-	newLoop(e, on, model).run(ctx)
-	return nil
+	for {
+		next := e.runOne(ctx, model, on)
+		if next == nil {
+			return nil
+		}
+		if open, model, on, err = e.replace(open, next); err != nil { //nolint:contextcheck // as above
+			return err
+		}
+	}
 }
 
-// open loads the model and makes the engine take requests.
-func (e *Engine) open() (model Model, on *loaded, err error) {
+// runOne runs a model until ctx ends or it is to be swapped, and frees all that is its. It returns the swap, or nil.
+func (e *Engine) runOne(ctx context.Context, model Model, on *loaded) (next *swap) {
+	defer e.closeModel(model)
+	defer close(on.device.closed)
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case next = <-e.swaps.wanted:
+			stop(errSwapped)
+		case <-running.Done():
+		}
+	}()
+	newLoop(e, on, model).run(running)
+	<-ended
+	return next
+}
+
+// open loads a model and makes the engine take requests.
+func (e *Engine) open(load Open) (model Model, on *loaded, err error) {
 	err = guarded(func() (err error) {
-		model, err = e.cfg.Open(e.notePhase)
+		model, err = load(e.notePhase)
 		return err
 	})
 	if err != nil {
@@ -184,9 +212,10 @@ func (e *Engine) newLoaded(model Model) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	tiers := e.newCache(model, blocks)
+	device := newDevice()
+	tiers := e.newCache(model, blocks, device)
 	return &loaded{
-		spec: spec, pool: blocks, cache: tiers,
+		spec: spec, pool: blocks, cache: tiers, device: device,
 		planner: &planner{cfg: e.cfg, spec: spec, pool: blocks, cache: tiers, restores: e.restores},
 		slots:   &slots{cfg: e.cfg, admission: e.admission, restores: e.restores},
 	}, nil

@@ -25,7 +25,7 @@ func (e *Engine) ForgetAgent(ctx context.Context, tenant, id string) (chains []k
 	if l == nil {
 		return nil, underWay, nil
 	}
-	err = e.device.runWithin(ctx, func() {
+	err = l.device.runWithin(ctx, func() {
 		for _, seq := range l.slots.of(tenant, id) {
 			chains = append(chains, seq.published(l.spec)...)
 			underWay++
@@ -45,7 +45,7 @@ func (e *Engine) ForgetTenant(ctx context.Context, tenant string) error {
 	if l == nil {
 		return nil
 	}
-	err := e.device.runWithin(ctx, func() {
+	err := l.device.runWithin(ctx, func() {
 		for _, seq := range l.slots.ofTenant(tenant) {
 			seq.forget()
 		}
@@ -63,7 +63,7 @@ func (e *Engine) Busy(ctx context.Context, tenant, id string) (busy bool) {
 	if busy || l == nil {
 		return busy
 	}
-	err := e.device.runWithin(ctx, func() { busy = len(l.slots.of(tenant, id)) > 0 })
+	err := l.device.runWithin(ctx, func() { busy = len(l.slots.of(tenant, id)) > 0 })
 	return busy || err != nil
 }
 

@@ -6,16 +6,17 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/kv/pool"
 )
 
-// loaded is what there is once the model is loaded. It does not change.
+// loaded is what there is of a model that is loaded. It does not change.
 type loaded struct {
 	spec    Spec
 	pool    *pool.Pool
 	cache   *cache.Cache
 	planner *planner
+	device  *device
 	slots   *slots // for the device's thread alone
 }
 
-// opened is what there is once the model is loaded; nil before.
+// opened is what there is of the model that is loaded; nil while there is none.
 func (e *Engine) opened() *loaded {
 	e.mu.Lock()
 	defer e.mu.Unlock()

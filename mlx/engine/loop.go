@@ -38,7 +38,7 @@ type loop struct {
 
 func newLoop(e *Engine, on *loaded, model Model) *loop {
 	l := &loop{
-		loaded: on, cfg: e.cfg, listener: e.listener, device: e.device, wake: e.wake, admission: e.admission, model: model,
+		loaded: on, cfg: e.cfg, listener: e.listener, device: on.device, wake: e.wake, admission: e.admission, model: model,
 		stopToken: map[int32]bool{},
 		publisher: &publisher{cfg: e.cfg, spec: on.spec, pool: on.pool, cache: on.cache},
 		auditor:   &auditor{cfg: e.cfg, listener: e.listener, spec: on.spec, model: model, pool: on.pool},
@@ -336,9 +336,11 @@ func (l *loop) end(seq *sequence, err error) {
 	seq.stream.end(seq.result, err)
 }
 
-// abandon refuses new requests and fails all that are left.
+// abandon fails all that is left. For good it refuses new requests first; when another model follows there are none.
 func (l *loop) abandon(ctx context.Context) {
-	l.admission.drain()
+	if !errors.Is(context.Cause(ctx), errSwapped) {
+		l.admission.drain()
+	}
 	for _, seq := range l.slots.all() {
 		l.end(seq, ErrDraining)
 	}

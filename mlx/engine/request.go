@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/agent-memory/agent-memory/mlx/kv"
 	"github.com/agent-memory/agent-memory/mlx/prefix"
 )
 
@@ -29,6 +30,7 @@ type Request struct {
 	ID         string             // for the log
 	Tenant     string             // whose memory this is
 	Agent      string             // whose conversation this is; empty if unknown
+	Model      kv.Fingerprint     // whose tokens these are; the zero value: the loaded model's
 	Tokens     []int32            // the prompt's canonical tokens, at least one; not changed by the engine
 	MaxTokens  int                // most tokens to generate, as far as there is room; 0 computes the prompt's KV only
 	Sampling   Sampling           // how a token is chosen

@@ -6,6 +6,7 @@ type Status struct {
 	Progress float64 // of the phase, from 0 to 1
 	Started  bool    // whether the model is loaded
 	Draining bool    // whether new requests are refused for good
+	Swapping bool    // whether they are refused until another model is loaded
 	Hung     bool    // whether work has waited for a step for too long
 
 	Running   int // sequences that hold a slot

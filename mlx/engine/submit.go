@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
 // Submit queues a request and returns its answer, which ends early if ctx does. It refuses at once, with ErrStarting,
@@ -24,7 +26,7 @@ func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 	seq.stream.watch(ctx)
 	e.admission.arrive(seq)
 	l.planner.look(ctx, seq, &req)
-	if err := e.admission.enqueue(seq); err != nil {
+	if err := e.admission.enqueue(seq, func() bool { return e.opened() == l }); err != nil {
 		seq.stream.unwatch()
 		seq.giveUp()
 		return nil, err
@@ -37,6 +39,9 @@ func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 // together.
 func (e *Engine) accepts(req *Request) (l *loaded, room int, err error) {
 	if l = e.opened(); l == nil {
+		return nil, 0, ErrStarting
+	}
+	if req.Model != (kv.Fingerprint{}) && req.Model != l.spec.Fingerprint { // another model was loaded meanwhile
 		return nil, 0, ErrStarting
 	}
 	if err := req.check(l.spec.Vocabulary); err != nil {

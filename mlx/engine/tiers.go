@@ -6,7 +6,7 @@ import (
 )
 
 // newCache puts the tiers below the pool.
-func (e *Engine) newCache(model Model, blocks *pool.Pool) *cache.Cache {
+func (e *Engine) newCache(model Model, blocks *pool.Pool, device *device) *cache.Cache {
 	spec := model.Spec()
 	cfg := cache.Config{
 		Pool: blocks, Rows: rows{model}, Form: cache.Form{Bits: spec.Bits, Class: spec.Class, Layers: spec.Layers},
@@ -17,7 +17,7 @@ func (e *Engine) newCache(model Model, blocks *pool.Pool) *cache.Cache {
 		cfg.Tiers = e.cfg.Tiers
 	}
 	if !spec.AnyThread {
-		cfg.OnDevice = e.device.run
+		cfg.OnDevice = device.run
 	}
 	return cache.New(cfg)
 }

@@ -5,6 +5,7 @@ package model
 import (
 	"cmp"
 	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/agent-memory/agent-memory/mlx/arch"
@@ -230,7 +231,14 @@ func (m *fusedDecoder) Close() error {
 	for _, r := range m.ropes {
 		r.Free()
 	}
+	giveBack()
 	return nil
+}
+
+// giveBack gives all memory that a model left to the system: another model may need it.
+func giveBack() {
+	array.GiveBack()
+	debug.FreeOSMemory()
 }
 
 func (m *fusedDecoder) matrices() []*array.Matrix {

@@ -237,5 +237,6 @@ func (m *stockDecoder) rmsNorm(s *array.Scope, h, w *array.Array) *array.Array {
 func (m *stockDecoder) Close() error {
 	m.step.Close()
 	m.constants.Close()
+	giveBack()
 	return nil
 }

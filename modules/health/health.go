@@ -99,6 +99,8 @@ func (m *Module) reason(status engine.Status) string {
 	switch {
 	case m.isLeaving || status.Draining:
 		return "draining"
+	case status.Swapping:
+		return "swapping the model: " + status.Phase
 	case !status.Started:
 		return "not started: " + status.Phase
 	case status.Hung:

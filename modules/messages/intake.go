@@ -118,7 +118,7 @@ func (s *Service) Take(w http.ResponseWriter, r *http.Request, fail func(error),
 		fail(err)
 		return nil, false
 	}
-	if req.form, err = s.forms.compile(req, s.cfg.Engine.Spec()); err != nil {
+	if req.form, err = s.forms.compile(req, req.spec); err != nil {
 		fail(err)
 		return nil, false
 	}

@@ -32,6 +32,7 @@ type Request struct {
 
 	Prompt prompt.Rendered  // set by Take, which drops the conversation for it
 	Retain time.Duration    // how long it wants its memory kept; set by Take
+	spec   engine.Spec      // of the model for which the prompt was rendered
 	form   *grammar.Grammar // of the answer; nil: any
 	tools  []string         // that its answer may call
 	begun  string           // the text that its answer goes on with

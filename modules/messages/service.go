@@ -22,6 +22,8 @@ import (
 type Engine interface {
 	Submit(ctx context.Context, req engine.Request) (*engine.Stream, error)
 	Spec() engine.Spec
+	// Await waits while a model is swapped for which requests are to wait.
+	Await(ctx context.Context)
 }
 
 // Renderer turns conversations into the model's own tokens, and its tokens into text.
@@ -91,6 +93,7 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 		ID:         req.ID,
 		Tenant:     req.Tenant,
 		Agent:      req.Agent,
+		Model:      req.spec.Fingerprint,
 		Tokens:     req.Prompt.Tokens,
 		Answers:    req.Prompt.Answers,
 		Marked:     req.Prompt.Marked,
@@ -143,7 +146,9 @@ func (s *Service) ForgetTenant(tenant string) {
 
 // render turns the conversation into tokens, if the model is the one that is loaded.
 func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, error) {
+	s.cfg.Engine.Await(ctx)
 	spec := s.cfg.Engine.Spec()
+	req.spec = spec
 	if spec.Name == "" {
 		return prompt.Rendered{}, engine.ErrStarting
 	}
@@ -159,6 +164,9 @@ func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, er
 	rendered, err := s.cfg.Renderer.Render(ctx, req.Conversation)
 	if rendered.NewDecoder == nil && err == nil {
 		rendered.NewDecoder, rendered.Spelling = s.cfg.Renderer.NewDecoder, s.cfg.Renderer.Spelling()
+	}
+	if err == nil && s.cfg.Engine.Spec().Fingerprint != spec.Fingerprint { // another model has come: whose tokens are these?
+		return prompt.Rendered{}, engine.ErrStarting
 	}
 	return rendered, bounded(err, spec.Context)
 }

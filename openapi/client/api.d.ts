@@ -214,6 +214,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The model that is loaded, and those that could be */
+        get: operations["adminListModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put another model in the place of the loaded one
+         * @description Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+         */
+        post: operations["adminLoadModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/pool": {
         parameters: {
             query?: never;
@@ -707,6 +744,18 @@ export interface components {
             tool_calls?: components["schemas"]["ToolCallParam"][];
         } & {
             [key: string]: unknown;
+        };
+        AvailableModel: {
+            architecture?: string;
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            context_length?: number;
+            /** @description By which it is loaded */
+            id: string;
+            /** @description Why it can't be loaded */
+            problem?: string;
+            quantisation?: string;
         };
         CacheControlParam: {
             /**
@@ -1329,6 +1378,20 @@ export interface components {
         Liveness: {
             status: string;
         };
+        LoadedModel: {
+            /** Format: int64 */
+            context_length: number;
+            /** @description What its KV depends on besides tokens */
+            fingerprint: string;
+            /** @description By which it was named */
+            id: string;
+            /** Format: int64 */
+            kv_bytes_per_token: number;
+            /** @description By which clients may name it */
+            name: string;
+            /** Format: int64 */
+            vocabulary: number;
+        };
         Logprobs: {
             /** @description Of all tokens of the answer, those of calls and thoughts included */
             content: components["schemas"]["TokenLogprob"][];
@@ -1501,6 +1564,24 @@ export interface components {
             last_id: string | null;
             /** @enum {string} */
             object: "list";
+        };
+        ModelLoad: {
+            /** @description Requests that come meanwhile wait; else they are answered with 503 and retry-after */
+            hold?: boolean;
+            /** @description A repository, a folder or a .gguf file on the server's machine, as SEMANTIC_MLX_MODEL_ID */
+            id: string;
+            /**
+             * Format: int64
+             * @description For how long to wait for the requests that are under way
+             * @default 300
+             */
+            within_seconds: number;
+        };
+        ModelShelf: {
+            /** @description In the hub's cache; files and folders elsewhere are loaded by their paths */
+            available: components["schemas"]["AvailableModel"][];
+            /** @description Missing while one is being loaded */
+            loaded?: components["schemas"]["LoadedModel"];
         };
         Moved: {
             /** Format: int64 */
@@ -2894,6 +2975,113 @@ export interface operations {
             };
             /** @description No room, still loading, shutting down, or the API key can't be checked while the database is away; see retry-after */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    adminListModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelShelf"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    adminLoadModel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelLoad"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoadedModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2031,6 +2031,20 @@ type AssistantMessageParam_Content struct {
 // AssistantMessageParamRole defines model for AssistantMessageParam.Role.
 type AssistantMessageParamRole string
 
+// AvailableModel defines model for AvailableModel.
+type AvailableModel struct {
+	Architecture  *string `json:"architecture,omitempty"`
+	Bytes         int64   `json:"bytes"`
+	ContextLength *int64  `json:"context_length,omitempty"`
+
+	// Id By which it is loaded
+	Id string `json:"id"`
+
+	// Problem Why it can't be loaded
+	Problem      *string `json:"problem,omitempty"`
+	Quantisation *string `json:"quantisation,omitempty"`
+}
+
 // CacheControlParam defines model for CacheControlParam.
 type CacheControlParam struct {
 	// Ttl How long the memory is kept rather than that of others; the default is 5m
@@ -2763,6 +2777,22 @@ type Liveness struct {
 	Status string `json:"status"`
 }
 
+// LoadedModel defines model for LoadedModel.
+type LoadedModel struct {
+	ContextLength int64 `json:"context_length"`
+
+	// Fingerprint What its KV depends on besides tokens
+	Fingerprint string `json:"fingerprint"`
+
+	// Id By which it was named
+	Id              string `json:"id"`
+	KvBytesPerToken int64  `json:"kv_bytes_per_token"`
+
+	// Name By which clients may name it
+	Name       string `json:"name"`
+	Vocabulary int64  `json:"vocabulary"`
+}
+
 // Logprobs defines model for Logprobs.
 type Logprobs struct {
 	// Content Of all tokens of the answer, those of calls and thoughts included
@@ -2987,6 +3017,25 @@ type ModelList struct {
 
 // ModelListObject defines model for ModelList.Object.
 type ModelListObject string
+
+// ModelLoad defines model for ModelLoad.
+type ModelLoad struct {
+	// Hold Requests that come meanwhile wait; else they are answered with 503 and retry-after
+	Hold *bool `json:"hold,omitempty"`
+
+	// Id A repository, a folder or a .gguf file on the server's machine, as SEMANTIC_MLX_MODEL_ID
+	Id string `json:"id"`
+
+	// WithinSeconds For how long to wait for the requests that are under way
+	WithinSeconds *int64 `json:"within_seconds,omitempty"`
+}
+
+// ModelShelf defines model for ModelShelf.
+type ModelShelf struct {
+	// Available In the hub's cache; files and folders elsewhere are loaded by their paths
+	Available []AvailableModel `json:"available"`
+	Loaded    *LoadedModel     `json:"loaded,omitempty"`
+}
 
 // Moved defines model for Moved.
 type Moved struct {
@@ -4081,6 +4130,9 @@ type AdminCreateApiKeyJSONRequestBody = WantedAPIKey
 
 // ExplainJSONRequestBody defines body for Explain for application/json ContentType.
 type ExplainJSONRequestBody = CountRequest
+
+// AdminLoadModelJSONRequestBody defines body for AdminLoadModel for application/json ContentType.
+type AdminLoadModelJSONRequestBody = ModelLoad
 
 // EvictFromPoolJSONRequestBody defines body for EvictFromPool for application/json ContentType.
 type EvictFromPoolJSONRequestBody = PoolEviction
@@ -7821,6 +7873,29 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/explain (the `Explain` operationId).
 	Explain(ctx context.Context, params *ExplainParams, body ExplainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AdminListModels The model that is loaded, and those that could be
+	//
+	// Corresponds with GET /admin/models (the `AdminListModels` operationId).
+	AdminListModels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdminLoadModelWithBody Put another model in the place of the loaded one
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+	AdminLoadModelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdminLoadModel Put another model in the place of the loaded one
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+	AdminLoadModel(ctx context.Context, body AdminLoadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPool Figures of the pool and of every tier below it
 	//
 	// Corresponds with GET /admin/pool (the `GetPool` operationId).
@@ -8303,6 +8378,59 @@ func (c *Client) ExplainWithBody(ctx context.Context, params *ExplainParams, con
 // Corresponds with POST /admin/explain (the `Explain` operationId).
 func (c *Client) Explain(ctx context.Context, params *ExplainParams, body ExplainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplainRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminListModels The model that is loaded, and those that could be
+//
+// Corresponds with GET /admin/models (the `AdminListModels` operationId).
+func (c *Client) AdminListModels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminListModelsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminLoadModelWithBody Put another model in the place of the loaded one
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+func (c *Client) AdminLoadModelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminLoadModelRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminLoadModel Put another model in the place of the loaded one
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+func (c *Client) AdminLoadModel(ctx context.Context, body AdminLoadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminLoadModelRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9606,6 +9734,73 @@ func NewExplainRequestWithBody(server string, params *ExplainParams, contentType
 	return req, nil
 }
 
+// NewAdminListModelsRequest constructs an http.Request for the AdminListModels method
+func NewAdminListModelsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/models")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAdminLoadModelRequest calls the generic AdminLoadModel builder with application/json body
+func NewAdminLoadModelRequest(server string, body AdminLoadModelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAdminLoadModelRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAdminLoadModelRequestWithBody constructs an http.Request for the AdminLoadModel method, with any body, and a specified content type
+func NewAdminLoadModelRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/models/load")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetPoolRequest constructs an http.Request for the GetPool method
 func NewGetPoolRequest(server string) (*http.Request, error) {
 	var err error
@@ -10865,6 +11060,31 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /admin/explain (the `Explain` operationId).
 	ExplainWithResponse(ctx context.Context, params *ExplainParams, body ExplainJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainResponse, error)
 
+	// AdminListModelsWithResponse The model that is loaded, and those that could be
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/models (the `AdminListModels` operationId).
+	AdminListModelsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AdminListModelsResponse, error)
+
+	// AdminLoadModelWithBodyWithResponse Put another model in the place of the loaded one
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+	AdminLoadModelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdminLoadModelResponse, error)
+
+	// AdminLoadModelWithResponse Put another model in the place of the loaded one
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+	AdminLoadModelWithResponse(ctx context.Context, body AdminLoadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*AdminLoadModelResponse, error)
+
 	// GetPoolWithResponse Figures of the pool and of every tier below it
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -11840,6 +12060,137 @@ func (r ExplainResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ExplainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminListModelsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ModelShelf
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *ErrorModel
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdminListModelsResponse) GetJSON200() *ModelShelf {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AdminListModelsResponse) GetApplicationproblemJSONDefault() *ErrorModel {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminListModelsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminListModelsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminListModelsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminListModelsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminLoadModelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LoadedModel
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *ErrorModel
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *ErrorModel
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *ErrorModel
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *ErrorModel
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *ErrorModel
+	// ApplicationproblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationproblemJSON504 *ErrorModel
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdminLoadModelResponse) GetJSON200() *LoadedModel {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AdminLoadModelResponse) GetApplicationproblemJSON404() *ErrorModel {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AdminLoadModelResponse) GetApplicationproblemJSON409() *ErrorModel {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AdminLoadModelResponse) GetApplicationproblemJSON422() *ErrorModel {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AdminLoadModelResponse) GetApplicationproblemJSON500() *ErrorModel {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AdminLoadModelResponse) GetApplicationproblemJSON503() *ErrorModel {
+	return r.ApplicationproblemJSON503
+}
+
+// GetApplicationproblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r AdminLoadModelResponse) GetApplicationproblemJSON504() *ErrorModel {
+	return r.ApplicationproblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminLoadModelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminLoadModelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminLoadModelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminLoadModelResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13516,6 +13867,49 @@ func (c *ClientWithResponses) ExplainWithResponse(ctx context.Context, params *E
 	return ParseExplainResponse(rsp)
 }
 
+// AdminListModelsWithResponse The model that is loaded, and those that could be
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/models (the `AdminListModels` operationId).
+func (c *ClientWithResponses) AdminListModelsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AdminListModelsResponse, error) {
+	rsp, err := c.AdminListModels(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminListModelsResponse(rsp)
+}
+
+// AdminLoadModelWithBodyWithResponse Put another model in the place of the loaded one
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+func (c *ClientWithResponses) AdminLoadModelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdminLoadModelResponse, error) {
+	rsp, err := c.AdminLoadModelWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminLoadModelResponse(rsp)
+}
+
+// AdminLoadModelWithResponse Put another model in the place of the loaded one
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
+func (c *ClientWithResponses) AdminLoadModelWithResponse(ctx context.Context, body AdminLoadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*AdminLoadModelResponse, error) {
+	rsp, err := c.AdminLoadModel(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminLoadModelResponse(rsp)
+}
+
 // GetPoolWithResponse Figures of the pool and of every tier below it
 //
 // Returns a wrapper object for the known response body format(s).
@@ -14442,6 +14836,107 @@ func ParseExplainResponse(rsp *http.Response) (*ExplainResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminListModelsResponse parses an HTTP response from a AdminListModelsWithResponse call
+func ParseAdminListModelsResponse(rsp *http.Response) (*AdminListModelsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminListModelsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ModelShelf
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminLoadModelResponse parses an HTTP response from a AdminLoadModelWithResponse call
+func ParseAdminLoadModelResponse(rsp *http.Response) (*AdminLoadModelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminLoadModelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LoadedModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON504 = &dest
 
 	}
 

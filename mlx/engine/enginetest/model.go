@@ -6,6 +6,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -26,7 +27,8 @@ const (
 
 // Config describes a model. Its zero value but for Context is useful.
 type Config struct {
-	Context int // most tokens of a sequence; 0 means 1 << 20
+	Name    string // "memory" if it is empty; models of other names have other fingerprints
+	Context int    // most tokens of a sequence; 0 means 1 << 20
 	// Before, if set, runs before every call with the number of the call from 0. It may sleep or block, return an
 	// error or panic.
 	Before func(call Call) error
@@ -94,8 +96,8 @@ func (m *Model) Closed() bool { return m.closed.Load() }
 // Spec implements engine.Model.
 func (m *Model) Spec() engine.Spec {
 	return engine.Spec{
-		Name: "memory", Vocabulary: m.cfg.Vocabulary, Context: m.cfg.Context, BlockBytes: BlockBytes,
-		StopTokens: []int32{m.cfg.End}, Fingerprint: kv.NewFingerprint(sha256.Sum256([]byte("memory")), kv.AtRest(16)),
+		Name: cmp.Or(m.cfg.Name, "memory"), Vocabulary: m.cfg.Vocabulary, Context: m.cfg.Context, BlockBytes: BlockBytes,
+		StopTokens: []int32{m.cfg.End}, Fingerprint: kv.NewFingerprint(sha256.Sum256([]byte(cmp.Or(m.cfg.Name, "memory"))), kv.AtRest(16)),
 		Class: "memory", Bits: 16, Layers: []blockfile.Layer{{Kind: blockfile.FullLayer, KVHeads: 1, HeadDim: 1}},
 		Storable: true, AnyThread: true, Notes: m.cfg.Notes,
 	}

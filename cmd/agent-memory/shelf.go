@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/mlx/prompt"
+	"github.com/agent-memory/agent-memory/modules/models"
+)
+
+// shelf has the models that the server may load. It implements models.Shelf.
+type shelf struct {
+	server   *server
+	renderer *prompt.Late
+
+	mu      sync.Mutex
+	current string
+}
+
+// Available implements models.Shelf.
+func (s *shelf) Available() ([]models.AvailableModel, error) {
+	h, err := hubWith(nil)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := keptModels(h)
+	if err != nil {
+		return nil, err
+	}
+	available := make([]models.AvailableModel, len(kept))
+	for i, m := range kept {
+		available[i] = models.AvailableModel{
+			ID: m.ID, Bytes: m.Bytes, Architecture: m.Architecture, Quantisation: m.Quantisation, Context: m.Context, Problem: m.Problem,
+		}
+	}
+	return available, nil
+}
+
+// Current implements models.Shelf.
+func (s *shelf) Current() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// Load implements models.Shelf. The model is found, and its tokenizer read, while the other one answers still.
+func (s *shelf) Load(ctx context.Context, id string, holds bool) error {
+	log := s.server.deps.log
+	path, err := s.server.deps.locate(ctx, id, func(phase string, done float64) {
+		log.Debug("model_located", "id", id, "phase", phase, "done", done)
+	})
+	if err != nil {
+		return findError(id, err)
+	}
+	text, err := s.server.deps.openText(path, s.server.cfg.MLX.ChatTemplate)
+	if err != nil {
+		return fmt.Errorf("load %s: %w: %w", id, models.ErrUnfit, err)
+	}
+	log.Info("model_swap_begin", "from", s.Current(), "to", id)
+	err = s.server.engine.Swap(ctx, func(progress func(string, float64)) (engine.Model, error) {
+		return openModelWith(s.server.cfg.MLX, s.server.deps, path, text, s.renderer, progress)
+	}, holds)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = id
+	log.Info("model_swapped", "to", id)
+	return nil
+}
+
+// findError tells why no model of an id was found. One whose name can't be one is as good as absent.
+func findError(id string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("find %s: %w", id, err)
+	}
+	return fmt.Errorf("find %s: %w: %w", id, fs.ErrNotExist, err)
+}

@@ -1,0 +1,136 @@
+// Package models shows operators which model is loaded and which could be, and lets them put another one in its place.
+package models
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// AvailableModel is a model that could be loaded.
+type AvailableModel struct {
+	ID           string `json:"id" doc:"By which it is loaded"`
+	Bytes        int64  `json:"bytes"`
+	Architecture string `json:"architecture,omitempty"`
+	Quantisation string `json:"quantisation,omitempty"`
+	Context      int    `json:"context_length,omitempty"`
+	Problem      string `json:"problem,omitempty" doc:"Why it can't be loaded"`
+}
+
+// ErrUnfit is of a model that can't be loaded here: it does not fit, or its files are none.
+var ErrUnfit = errors.New("this model can't be loaded here")
+
+// Shelf has models.
+type Shelf interface {
+	// Available are the models that lie on this machine where they are known to.
+	Available() ([]AvailableModel, error)
+	// Current is the id by which the loaded model was named.
+	Current() string
+	// Load puts the model that an id names in the place of the loaded one. Where that can be known before, an error leaves the
+	// loaded one undisturbed: fs.ErrNotExist if there is none of this id, ErrUnfit for one that can't be read.
+	Load(ctx context.Context, id string, holds bool) error
+}
+
+// Config describes the module.
+type Config struct {
+	Router *httpapi.Router
+	Shelf  Shelf
+	Spec   func() engine.Spec // of the loaded model
+}
+
+type module struct{ cfg Config }
+
+// Register adds the module's operations to the router.
+func Register(cfg Config) {
+	m := &module{cfg}
+	api := cfg.Router.API()
+	show := operation("adminListModels", http.MethodGet, "", "The model that is loaded, and those that could be")
+	huma.Register(api, show, m.list)
+	load := operation("adminLoadModel", http.MethodPost, "/load", "Put another model in the place of the loaded one")
+	load.Description = "Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the " +
+		"old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again."
+	load.Errors = []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+	huma.Register(api, load, m.load)
+}
+
+func operation(id, method, path, summary string) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: "/admin/models" + path, Summary: summary, Tags: []string{"admin"},
+		Security: []map[string][]string{{"apiKey": {}}, {"bearer": {}}},
+	}
+}
+
+// loadedModel is the model that answers.
+type loadedModel struct {
+	ID          string `json:"id" doc:"By which it was named"`
+	Name        string `json:"name" doc:"By which clients may name it"`
+	Context     int    `json:"context_length"`
+	Vocabulary  int    `json:"vocabulary"`
+	BytesOfKV   int64  `json:"kv_bytes_per_token"`
+	Fingerprint string `json:"fingerprint" doc:"What its KV depends on besides tokens"`
+}
+
+type modelShelf struct {
+	Loaded    *loadedModel     `json:"loaded,omitempty" doc:"Missing while one is being loaded"`
+	Available []AvailableModel `json:"available" nullable:"false" doc:"In the hub's cache; files and folders elsewhere are loaded by their paths"`
+}
+
+type listAnswer struct{ Body modelShelf }
+
+func (m *module) list(context.Context, *struct{}) (*listAnswer, error) {
+	available, err := m.cfg.Shelf.Available()
+	if err != nil {
+		return nil, huma.Error503ServiceUnavailable(err.Error())
+	}
+	return &listAnswer{modelShelf{m.loaded(), append([]AvailableModel{}, available...)}}, nil
+}
+
+func (m *module) loaded() *loadedModel {
+	spec := m.cfg.Spec()
+	if spec.Name == "" {
+		return nil
+	}
+	return &loadedModel{
+		ID: m.cfg.Shelf.Current(), Name: spec.Name, Context: spec.Context, Vocabulary: spec.Vocabulary,
+		BytesOfKV: spec.BlockBytes / engine.BlockTokens, Fingerprint: spec.Fingerprint.String(),
+	}
+}
+
+// modelLoad names the model that is to be loaded.
+type modelLoad struct {
+	ID     string `json:"id" minLength:"1" maxLength:"4096" doc:"A repository, a folder or a .gguf file on the server's machine, as SEMANTIC_MLX_MODEL_ID"`
+	Hold   bool   `json:"hold,omitempty" doc:"Requests that come meanwhile wait; else they are answered with 503 and retry-after"`
+	Within int    `json:"within_seconds,omitempty" minimum:"1" maximum:"86400" default:"300" doc:"For how long to wait for the requests that are under way"`
+}
+
+type loadInput struct{ Body modelLoad }
+
+type loadAnswer struct{ Body loadedModel }
+
+func (m *module) load(ctx context.Context, in *loadInput) (*loadAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(in.Body.Within)*time.Second)
+	defer cancel()
+	err := m.cfg.Shelf.Load(ctx, in.Body.ID, in.Body.Hold)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, huma.Error404NotFound(err.Error())
+	case errors.Is(err, ErrUnfit):
+		return nil, huma.Error422UnprocessableEntity(err.Error())
+	case errors.Is(err, engine.ErrSwapping):
+		return nil, huma.Error409Conflict(err.Error() + "; ask again when it is done")
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, huma.Error504GatewayTimeout(err.Error() + "; the loaded model stays. Raise within_seconds, or try when less is asked")
+	case err != nil:
+		return nil, huma.Error503ServiceUnavailable(err.Error())
+	}
+	if loaded := m.loaded(); loaded != nil {
+		return &loadAnswer{*loaded}, nil
+	}
+	return nil, huma.Error503ServiceUnavailable("another model is being loaded")
+}
