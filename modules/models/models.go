@@ -55,7 +55,6 @@ func Register(cfg Config) {
 	load := operation("adminLoadModel", http.MethodPost, "/load", "Put another model in the place of the loaded one")
 	load.Description = "Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the " +
 		"old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again."
-	load.Errors = []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 	huma.Register(api, load, m.load)
 }
 

@@ -27,7 +27,6 @@ func Register(router *httpapi.Router) {
 		OperationID: "adminGetProfile", Method: http.MethodGet, Path: "/admin/pprof/{profile}", Tags: []string{"admin"},
 		Summary:  "A profile of this process, for go tool pprof",
 		Security: []map[string][]string{{"apiKey": {}}, {"bearer": {}}},
-		Errors:   []int{http.StatusConflict},
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The profile", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
 		}},

@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: answers that may have any length are bounded, so that requests end while it waits."""
+"""Hooks of schemathesis: answers and profiles that may have any length are bounded, so that requests end while it waits."""
 import schemathesis
 
 MOST_TOKENS = 32
@@ -14,6 +14,11 @@ ALWAYS_BOUNDED = {"/v1/messages"}  # without max_tokens the request is wrong, wh
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    if case.path == "/admin/pprof/{profile}":
+        query = case.query if isinstance(case.query, dict) else {}
+        seconds = query.get("seconds")
+        if seconds is None or str(seconds).isdigit() and 1 <= int(seconds) <= 60:
+            case.query = {**query, "seconds": 1}
     names = BOUNDS.get(case.path)
     if names is None or not isinstance(case.body, dict):
         return

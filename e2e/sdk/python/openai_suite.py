@@ -169,7 +169,7 @@ def responses():
 def errors():
     refused(openai.NotFoundError, 404, lambda: create(model="gpt-4o"), code="model_not_found", words="gpt-4o")
     refused(openai.BadRequestError, 400, lambda: create([]), words="messages")
-    refused(openai.BadRequestError, 400, lambda: create(n=3), words="n:")
+    refused(openai.BadRequestError, 400, lambda: create(n=17), words="n:")
     refused(openai.BadRequestError, 400, lambda: create([{"role": "user", "content": "long " * 20000}]), code="context_length_exceeded",
             words="maximum context length")
     stranger = openai.OpenAI(base_url=BASE, api_key="wrong", max_retries=0)
