@@ -234,8 +234,8 @@ func TestTwoNodesKnowTheSameAgents(t *testing.T) {
 	}
 }
 
-// command runs a command on a database and a folder.
-func command(t *testing.T, database, dir string, args ...string) (string, error) {
+// databaseCommand runs a command on a database and a folder.
+func databaseCommand(t *testing.T, database, dir string, args ...string) (string, error) {
 	t.Helper()
 	var out, said bytes.Buffer
 	err := run(t.Context(), append(args, "--database-url", database, "--agent-cache-dir", dir), &out, &said)
@@ -248,31 +248,31 @@ func TestTheSecretIsExportedAndImported(t *testing.T) {
 	server := pgtest.Start(t)
 	first, second := server.Database(), server.Database()
 	empty := t.TempDir()
-	if text, err := command(t, first, empty, "secret", "export"); err == nil {
+	if text, err := databaseCommand(t, first, empty, "secret", "export"); err == nil {
 		t.Errorf("a secret of nobody: %s", text)
 	}
 	for range 2 {
-		if text, err := command(t, first, empty, "migrate"); err != nil || !strings.Contains(text, "up to date") {
+		if text, err := databaseCommand(t, first, empty, "migrate"); err != nil || !strings.Contains(text, "up to date") {
 			t.Errorf("%s, %v", text, err)
 		}
 	}
 	r := talkative(t, sharing(first, ""))
-	exported, err := command(t, first, empty, "secret", "export")
+	exported, err := databaseCommand(t, first, empty, "secret", "export")
 	file := filepath.Join(t.TempDir(), "secret")
 	if err != nil || os.WriteFile(file, []byte(exported), 0o600) != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if text, err := command(t, second, empty, "secret", "import", file); err != nil {
+		if text, err := databaseCommand(t, second, empty, "secret", "import", file); err != nil {
 			t.Errorf("%s, %v", text, err)
 		}
 	}
-	if again, err := command(t, second, empty, "secret", "export"); err != nil || again != exported {
+	if again, err := databaseCommand(t, second, empty, "secret", "export"); err != nil || again != exported {
 		t.Errorf("%q became %q, %v", exported, again, err)
 	}
 	r.end(t)
 	unreachable := "postgres://postgres@127.0.0.1:1/none?connect_timeout=1"
-	if kept, err := command(t, unreachable, r.cacheDir, "secret", "export"); err != nil || kept != exported {
+	if kept, err := databaseCommand(t, unreachable, r.cacheDir, "secret", "export"); err != nil || kept != exported {
 		t.Errorf("the kept secret is %q, %v", kept, err)
 	}
 	wantRefused(t, second, empty, exported)
@@ -280,7 +280,7 @@ func TestTheSecretIsExportedAndImported(t *testing.T) {
 	if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said, err := command(t, server.Database(), r.cacheDir, "secret", "import", file); err == nil {
+	if said, err := databaseCommand(t, server.Database(), r.cacheDir, "secret", "import", file); err == nil {
 		t.Errorf("a secret beside blocks of another cluster: %s", said)
 	}
 }
@@ -295,11 +295,11 @@ func wantRefused(t *testing.T, database, dir, exported string) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if said, err := command(t, database, dir, "secret", "import", file); err == nil || strings.Contains(err.Error(), other) {
+		if said, err := databaseCommand(t, database, dir, "secret", "import", file); err == nil || strings.Contains(err.Error(), other) {
 			t.Errorf("%s: %s, %v", name, said, err)
 		}
 	}
-	if again, err := command(t, database, dir, "secret", "export"); err != nil || again != exported {
+	if again, err := databaseCommand(t, database, dir, "secret", "export"); err != nil || again != exported {
 		t.Errorf("after refused imports it is %q, %v", again, err)
 	}
 }
