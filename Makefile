@@ -202,6 +202,8 @@ lint: deps
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./e2e/...
 	$(GO) vet -tags clients ./cmd/agent-memory
+	$(GO) vet -tags postgres $(POSTGRES_TESTS)
+	$(GO) vet -tags models ./mlx/model ./e2e
 	@tools="$$(./deps/tools.sh)" && set -x && "$$tools/golangci-lint" run ./... && \
 	  printf '%s\n' mlx/array/*.cpp mlx/kernels/*.cpp | xargs -P "$$(nproc 2>/dev/null || echo 2)" -n 1 sh -c \
 	  '"$$0" --quiet "$$1" -- -std=c++20 -Imlx/kernels -Imlx/array -isystem .deps/mlx/include 2>/dev/null || { echo "clang-tidy: $$1"; exit 255; }' \
