@@ -93,7 +93,8 @@ func common(a, b *Outline) (n int) {
 	return n
 }
 
-// Keep remembers a conversation in the place of the one that it goes on with, which may be nil.
+// Keep remembers a conversation in the place of the one that it goes on with, which may be nil. Several answers to one request
+// are one conversation.
 func (m *Memory) Keep(owner Owner, before, o *Outline) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -104,6 +105,9 @@ func (m *Memory) Keep(owner Owner, before, o *Outline) {
 	}
 	m.recent.MoveToFront(at)
 	of := at.Value.(*remembered)
+	if slices.Contains(of.branches, o) {
+		return
+	}
 	if i := slices.Index(of.branches, before); i >= 0 && goesOn(before, o) {
 		m.forgetBranch(of, i)
 	}
