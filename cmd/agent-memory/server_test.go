@@ -90,6 +90,20 @@ func beginAt(
 	t *testing.T, locate func(func(string, float64)) (string, error), model enginetest.Config, renderer messages.Renderer, change func(*config.Config),
 ) *running {
 	t.Helper()
+	return beginOn(t, dependencies{
+		locate: func(_ context.Context, _ string, progress func(string, float64)) (string, error) {
+			return locate(progress)
+		},
+		openModel: func(config.MLX, string, func(string, float64)) (engine.Model, error) {
+			return enginetest.New(model), nil
+		},
+		openText: func(string, string) (messages.Renderer, error) { return renderer, nil },
+	}, change)
+}
+
+// beginOn runs the whole server on what its model is loaded by.
+func beginOn(t *testing.T, deps dependencies, change func(*config.Config)) *running {
+	t.Helper()
 	cfg := config.Config{
 		Server: config.Server{Host: "127.0.0.1", MaxQueue: 10, DrainSeconds: 30},
 		Agent:  config.Agent{CacheDir: t.TempDir(), DiskBudgetMB: 64},
@@ -99,16 +113,8 @@ func beginAt(
 		change(&cfg)
 	}
 	log := &bytes.Buffer{}
-	s, err := newServer(cfg, dependencies{
-		locate: func(_ context.Context, _ string, progress func(string, float64)) (string, error) {
-			return locate(progress)
-		},
-		openModel: func(config.MLX, string, func(string, float64)) (engine.Model, error) {
-			return enginetest.New(model), nil
-		},
-		openText: func(string, string) (messages.Renderer, error) { return renderer, nil },
-		log:      slog.New(slog.NewTextHandler(log, nil)),
-	})
+	deps.log = slog.New(slog.NewTextHandler(log, nil))
+	s, err := newServer(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -22,12 +20,7 @@ import (
 // "large" does not load, and there is no other.
 func swappable(t *testing.T) *running {
 	t.Helper()
-	cfg := config.Config{
-		Server: config.Server{Host: "127.0.0.1", MaxQueue: 10, DrainSeconds: 30},
-		Agent:  config.Agent{CacheDir: t.TempDir(), DiskBudgetMB: 64},
-		MLX:    config.MLX{ModelID: "one", CacheBudgetMB: 1, MaxBatchSize: 2, PrefillStepSize: 64},
-	}
-	s, err := newServer(cfg, dependencies{
+	r := beginOn(t, dependencies{
 		locate: func(_ context.Context, id string, _ func(string, float64)) (string, error) {
 			if id == "absent" {
 				return "", errors.New("the hub does not know it")
@@ -47,26 +40,7 @@ func swappable(t *testing.T) *running {
 			said := "I am " + path + "."
 			return enginetest.New(enginetest.Config{Name: path, Answer: enginetest.Say(said)}), nil
 		},
-		log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, leave := context.WithCancel(context.Background())
-	r := &running{url: "http://" + listener.Addr().String(), leave: leave, ended: make(chan error, 1), cacheDir: cfg.Agent.CacheDir}
-	go func() {
-		r.ended <- s.run(ctx, listener)
-		close(r.ended)
-	}()
-	t.Cleanup(func() {
-		leave()
-		for range r.ended { // until the folder is given back
-		}
-	})
+	}, func(c *config.Config) { c.MLX.ModelID = "one" })
 	r.awaitReadiness(t, "")
 	return r
 }

@@ -76,18 +76,9 @@ type Prompts interface {
 	// Operation describes a request that is a prompt, and nothing of its answer.
 	Operation() huma.Operation
 	// Rendered reads such a request as one of a tenant. One that can't be had is answered.
-	Rendered(w http.ResponseWriter, r *http.Request, tenant string) (rendered prompt.Rendered, origin Origin, ok bool)
+	Rendered(w http.ResponseWriter, r *http.Request, tenant string) (rendered prompt.Rendered, origin prompt.Origin, ok bool)
 	// Fail answers a request with an error.
 	Fail(w http.ResponseWriter, r *http.Request, err error)
-}
-
-// Origin tells of what in the request a prompt is made.
-type Origin = interface {
-	// Path is that of the part which holds a token, empty for the template's own.
-	Path(ctx context.Context, token int) string
-	// Difference is the first part that is not what it was when the conversation was last asked about. isKnown is false if there
-	// is none.
-	Difference(ctx context.Context) (path, change, kind string, isKnown bool)
 }
 
 // Config describes the module.

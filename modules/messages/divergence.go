@@ -92,24 +92,15 @@ func (f *followed) placeOf(block int) string {
 	return f.next
 }
 
-// Origin tells of what in a request its prompt is made.
-type Origin = interface {
-	// Path is that of the part which holds a token, empty for the template's own.
-	Path(ctx context.Context, token int) string
-	// Difference is the first part that is not what it was when the conversation was last asked about. isKnown is false if there
-	// is none.
-	Difference(ctx context.Context) (path, change, kind string, isKnown bool)
-}
-
 // Origin returns what a request with PromptOnly that Take returned is made of.
-func (s *Service) Origin(req *Request) Origin { return &origin{s, req} }
+func (s *Service) Origin(req *Request) prompt.Origin { return &origin{s, req} }
 
 type origin struct {
 	service *Service
 	req     *Request
 }
 
-// Path implements Origin.
+// Path implements prompt.Origin.
 func (o *origin) Path(ctx context.Context, token int) string {
 	if o.req.followed == nil {
 		return ""
@@ -121,7 +112,7 @@ func (o *origin) Path(ctx context.Context, token int) string {
 	return divergence.Locate(ctx, tokens, o.req.followed.now, o.req.Conversation, token)
 }
 
-// Difference implements Origin.
+// Difference implements prompt.Origin.
 func (o *origin) Difference(ctx context.Context) (path, change, kind string, isKnown bool) {
 	found := o.service.divergence(ctx, o.req)
 	if found == nil {

@@ -108,7 +108,7 @@ func (a *API) Operation() huma.Operation { return countOperation(a.schemas()) }
 
 // Rendered reads the prompt of a request in the form of count_tokens, of a tenant or, with "", of the key's. A request
 // that can't be had is answered.
-func (a *API) Rendered(w http.ResponseWriter, r *http.Request, tenant string) (rendered prompt.Rendered, origin messages.Origin, ok bool) {
+func (a *API) Rendered(w http.ResponseWriter, r *http.Request, tenant string) (rendered prompt.Rendered, origin prompt.Origin, ok bool) {
 	req, ok := a.take(w, r, func(b *body) (*messages.Request, error) {
 		req, err := b.prompt()
 		if err == nil {
