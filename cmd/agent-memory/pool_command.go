@@ -16,6 +16,8 @@ type poolCommand struct {
 	Evict poolEvict `cmd:"" help:"Take idle blocks out of the pool."`
 	Flush poolFlush `cmd:"" help:"Store what no lower tier has yet."`
 	Trim  poolTrim  `cmd:"" help:"Free every idle block that a lower tier has."`
+
+	Collect poolCollect `cmd:"" help:"Remove from the bucket what no agent owns and nobody stored anew for the time to live."`
 }
 
 type poolShow struct{ remote }
@@ -101,6 +103,28 @@ func (c poolTrim) Run(ctx context.Context, cfg *config.Config, to streams) error
 		return err
 	}
 	return c.printBlocks(to, answer.JSON200)
+}
+
+type poolCollect struct {
+	remote
+	Count    bool `name:"count" help:"Look only, and remove nothing."`
+	AnyShare bool `name:"any-share" help:"Remove them though they are more than a tenth of all blocks."`
+}
+
+// Run collects from the bucket.
+func (c poolCollect) Run(ctx context.Context, cfg *config.Config, to streams) error {
+	api, err := c.api(cfg)
+	if err != nil {
+		return err
+	}
+	answer, err := api.AdminCollectWithResponse(ctx, client.CollectionOrder{CountOnly: &c.Count, AnyShare: &c.AnyShare})
+	if err != nil {
+		return err
+	}
+	return c.print(to, answer.JSON200, func(t *tabwriter.Writer) {
+		found := answer.JSON200
+		fmt.Fprintf(t, "%d blocks, %d of no agent and old; removed %d, %s\n", found.Blocks, found.Orphans, found.RemovedBlocks, size(found.RemovedBytes))
+	})
 }
 
 // printBlocks prints how many blocks were moved.

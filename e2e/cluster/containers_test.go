@@ -2,7 +2,7 @@
 
 // Package cluster runs several nodes of the built image with a real Postgres and a real S3 server, all in
 // containers, and breaks the network between them. Images are named by E2E_IMAGE, E2E_POSTGRES_IMAGE and
-// E2E_S3_IMAGE.
+// E2E_S3_IMAGE; E2E_NEXT_IMAGE is one of a later version, E2E_PREVIOUS_IMAGE may be one of an earlier.
 package cluster
 
 import (

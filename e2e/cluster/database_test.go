@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agent-memory/agent-memory/openapi/client"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -100,6 +101,43 @@ func TestABucketOutlivesItsDatabase(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An operator who knows that the lost database's agents don't come back has their blocks removed from the bucket.
+func TestAnOperatorEmptiesTheBucketOfALostDatabase(t *testing.T) {
+	c := newCluster(t)
+	folder := c.newVolume()
+	a := c.startOn(folder, "a", shortLived())
+	agent := talk(t, "forgotten", 60)
+	agent.keep(a)
+	agent.ask(a)
+	agent.awaitDurable(a)
+	a.end()
+	c.sql("postgres", "DROP DATABASE agents", "CREATE DATABASE agents")
+	a = c.startOn(folder, "a after the loss", shortLived())
+	within(t, "stopped", func() bool { return strings.Contains(a.log(), "collection_stopped") })
+	collect := func(order client.CollectionOrder) *client.AdminCollectResponse {
+		answer, err := a.api(adminKey).AdminCollectWithResponse(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	yes := true
+	counted := collect(client.CollectionOrder{CountOnly: &yes}).JSON200
+	if counted == nil || counted.Orphans == 0 || counted.Orphans != counted.Blocks || counted.RemovedBlocks != 0 {
+		t.Fatalf("counted %+v", counted)
+	}
+	if answer := collect(client.CollectionOrder{}); answer.StatusCode() != http.StatusConflict || !strings.Contains(string(answer.Body), "tenth") {
+		t.Errorf("without leave: status %d, %s", answer.StatusCode(), answer.Body)
+	}
+	if done := collect(client.CollectionOrder{AnyShare: &yes}).JSON200; done == nil || done.RemovedBlocks != counted.Orphans {
+		t.Errorf("with leave: %+v", done)
+	}
+	if left := c.objects(); len(left) != 1 {
+		t.Errorf("left are %v, and should be the cluster's mark alone", left)
+	}
+	a.awaitAudit()
 }
 
 // What an agent leaves that no database knows of is collected once it is old; what is owned stays.

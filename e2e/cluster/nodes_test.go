@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,6 +61,8 @@ type cluster struct {
 	s3         string // the server's own address
 	postgres   string // and the database's
 	volume     string // for the folder of the node that is being started; empty: memory
+	image      string // of the node that is being started; empty: that of E2E_IMAGE
+	port       string // of this machine, for the node that is being started; empty: any
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -128,12 +131,15 @@ func (c *cluster) launch(name string, settings map[string]string, until wait.Str
 		folders = append(folders, c.volume+":"+nodeFolder)
 	}
 	box, address := container(c.t, testcontainers.ContainerRequest{
-		Image: imageOf("E2E_IMAGE", "agent-memory:dev"), Env: environment, ExposedPorts: []string{"8000/tcp"},
+		Image: cmp.Or(c.image, imageOf("E2E_IMAGE", "agent-memory:dev")), Env: environment, ExposedPorts: []string{"8000/tcp"},
 		Tmpfs: inMemory,
 		HostConfigModifier: func(h *containertypes.HostConfig) {
 			h.ReadonlyRootfs = true
 			h.Binds = append(h.Binds, folders...)
 			h.ExtraHosts = []string{outside + ":" + bridge(c.t)}
+			if c.port != "" {
+				published(h, c.port)
+			}
 		},
 		WaitingFor: until,
 	})

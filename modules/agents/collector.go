@@ -1,6 +1,7 @@
 package agents
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -27,7 +28,18 @@ const (
 	collection = "collection"
 )
 
-var errTenth = errors.New("more than a tenth of all blocks would go")
+// Why a collection did not begin, or removed nothing.
+var (
+	ErrTenth       = errors.New("more than a tenth of all blocks would go")
+	ErrOtherLeads  = errors.New("another node collects now")
+	ErrNoInventory = errors.New("there is no bucket to collect from, or nothing expires (SEMANTIC_AGENT_TTL)")
+)
+
+// Order is what an operator allows a collection.
+type Order struct {
+	Count    bool // look only, and remove nothing
+	AnyShare bool // remove more than a tenth, too
+}
 
 // Collection is what a collection found and did.
 type Collection struct {
@@ -55,7 +67,7 @@ func (c *collector) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := c.alone(ctx); err != nil && ctx.Err() == nil {
+		if _, err := c.alone(ctx, Order{}); err != nil && !errors.Is(err, ErrOtherLeads) && ctx.Err() == nil {
 			c.cfg.Log.Warn("collection_stopped", "error", err.Error(), "advice", adviseCollection(err))
 		}
 	}
@@ -63,8 +75,9 @@ func (c *collector) run(ctx context.Context) {
 
 func adviseCollection(err error) string {
 	switch {
-	case errors.Is(err, errTenth):
-		return "was the database set back or emptied? Blocks are owned again as their agents are used; nothing is removed meanwhile"
+	case errors.Is(err, ErrTenth):
+		return "was the database set back or emptied? Blocks are owned again as their agents are used; nothing is removed meanwhile. " +
+			"If nobody needs them, `agent-memory pool collect --any-share` removes them"
 	case errors.Is(err, ErrOtherSecret):
 		return "give each cluster a bucket or a SEMANTIC_S3_PREFIX of its own; if this one follows on the other, remove the object named cluster"
 	}
@@ -72,37 +85,37 @@ func adviseCollection(err error) string {
 }
 
 // alone collects unless another node does so now.
-func (c *collector) alone(ctx context.Context) error {
+func (c *collector) alone(ctx context.Context, order Order) (done Collection, err error) {
 	store, err := c.conn.ask(ctx)
 	if err != nil {
-		return err
+		return done, err
 	}
 	shared, is := store.(Shared)
 	if !is {
-		return c.collect(ctx, store)
+		return c.collect(ctx, store, order)
 	}
-	var failure error
-	err = shared.Lead(ctx, func(ctx context.Context) { failure = c.collect(ctx, store) })
-	return errors.Join(err, failure)
+	failure := ErrOtherLeads
+	err = shared.Lead(ctx, func(ctx context.Context) { done, failure = c.collect(ctx, store, order) })
+	return done, cmp.Or(err, failure)
 }
 
-func (c *collector) collect(ctx context.Context, store Store) error {
+func (c *collector) collect(ctx context.Context, store Store, order Order) (done Collection, err error) {
 	if err := c.checkCluster(ctx); err != nil {
-		return err
+		return done, err
 	}
 	done, orphans, err := c.count(ctx, store)
-	if err != nil {
-		return err
+	if err != nil || order.Count {
+		return done, err
 	}
-	if done.Orphans > done.Blocks/mostCollected {
-		return fmt.Errorf("collect %d of %d blocks that no agent owns: %w", done.Orphans, done.Blocks, errTenth)
+	if done.Orphans > done.Blocks/mostCollected && !order.AnyShare {
+		return done, fmt.Errorf("collect %d of %d blocks that no agent owns: %w", done.Orphans, done.Blocks, ErrTenth)
 	}
 	err = c.remove(ctx, store, orphans, &done.Removed)
 	if done.Removed.Blocks > 0 {
 		c.cfg.Log.Info("blocks_collected", "blocks", done.Removed.Blocks, "bytes", done.Removed.Bytes, "of", done.Blocks)
 	}
 	c.cfg.Collected(done)
-	return err
+	return done, err
 }
 
 // checkCluster fails if the storage belongs to a cluster with another secret. What belongs to none belongs to

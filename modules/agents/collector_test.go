@@ -189,6 +189,49 @@ func TestACollectionStopsBeforeItTakesMoreThanATenth(t *testing.T) {
 	}
 }
 
+// An operator is told what nobody owns, is held to the tenth too, and can have it removed all the same.
+func TestAnOperatorCollectsMoreThanATenth(t *testing.T) {
+	bucket, now := newBucket()
+	c := collectFrom(t, bucket, now, "secret")
+	go func() {
+		for {
+			select {
+			case <-c.collections:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	owned, orphaned := long(10), chain(104, 105)
+	c.Note("t", "a", agents.Use{Chain: owned, At: at(now.Load() + 4000)})
+	if _, err := c.Written(t.Context(), "t", "a"); err != nil {
+		t.Fatal(err)
+	}
+	c.store(owned, orphaned)
+	now.Add(4000)
+	found, err := c.Collect(t.Context(), agents.Order{Count: true})
+	if err != nil || found.Blocks != 12 || found.Orphans != 2 || c.blocks(orphaned) != 2 {
+		t.Errorf("counted %+v, %v; %d are left", found, err, c.blocks(orphaned))
+	}
+	if found, err = c.Collect(t.Context(), agents.Order{}); !errors.Is(err, agents.ErrTenth) || found.Orphans != 2 || c.blocks(orphaned) != 2 {
+		t.Errorf("without leave: %+v, %v; %d are left", found, err, c.blocks(orphaned))
+	}
+	if found, err = c.Collect(t.Context(), agents.Order{AnyShare: true}); err != nil || found.Removed.Blocks != 2 || c.blocks(orphaned) != 0 || c.blocks(owned) != 10 {
+		t.Errorf("with leave: %+v, %v; %d and %d are left", found, err, c.blocks(orphaned), c.blocks(owned))
+	}
+}
+
+// Without a bucket there is nothing to collect from.
+func TestNothingIsCollectedWithoutABucket(t *testing.T) {
+	r, end := run(t, agents.Settings{
+		Open: opener(t, filepath.Join(t.TempDir(), "records.db")), Memory: &tiers{removed: map[kv.Key]bool{}}, TTL: collectedAfter,
+	})
+	defer end()
+	if _, err := r.Collect(t.Context(), agents.Order{AnyShare: true}); !errors.Is(err, agents.ErrNoInventory) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // A bucket that another cluster came to first is not touched, and one that fails is tried again.
 func TestACollectionKnowsItsOwnBucket(t *testing.T) {
 	bucket, now := newBucket()

@@ -268,6 +268,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/pool/collect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live */
+        post: operations["adminCollect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/pool/evict": {
         parameters: {
             query?: never;
@@ -997,6 +1014,31 @@ export interface components {
             /** @description The pieces of a call, joined, are a JSON object */
             arguments: string;
             name?: string;
+        };
+        CollectionOrder: {
+            /** @description Remove them though they are more than a tenth of all blocks, as they are when the database was set back or emptied */
+            any_share?: boolean;
+            /** @description Look only, and remove nothing */
+            count_only?: boolean;
+        };
+        CollectionResult: {
+            /**
+             * Format: int64
+             * @description That the bucket has
+             */
+            blocks: number;
+            /**
+             * Format: int64
+             * @description Of these, blocks that no agent owns and that nobody stored anew for the time to live
+             */
+            orphans: number;
+            /**
+             * Format: int64
+             * @description 100,000 at most; the next collection goes on
+             */
+            removed_blocks: number;
+            /** Format: int64 */
+            removed_bytes: number;
         };
         CompletionRequest: {
             /** @description The text begins with the prompt */
@@ -3062,6 +3104,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PoolState"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    adminCollect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectionOrder"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CollectionResult"];
                 };
             };
             /** @description Error */

@@ -2321,6 +2321,28 @@ type ChunkFunction struct {
 	Name      *string `json:"name,omitempty"`
 }
 
+// CollectionOrder defines model for CollectionOrder.
+type CollectionOrder struct {
+	// AnyShare Remove them though they are more than a tenth of all blocks, as they are when the database was set back or emptied
+	AnyShare *bool `json:"any_share,omitempty"`
+
+	// CountOnly Look only, and remove nothing
+	CountOnly *bool `json:"count_only,omitempty"`
+}
+
+// CollectionResult defines model for CollectionResult.
+type CollectionResult struct {
+	// Blocks That the bucket has
+	Blocks int64 `json:"blocks"`
+
+	// Orphans Of these, blocks that no agent owns and that nobody stored anew for the time to live
+	Orphans int64 `json:"orphans"`
+
+	// RemovedBlocks 100,000 at most; the next collection goes on
+	RemovedBlocks int64 `json:"removed_blocks"`
+	RemovedBytes  int64 `json:"removed_bytes"`
+}
+
 // CompletionRequest defines model for CompletionRequest.
 type CompletionRequest struct {
 	// Echo The text begins with the prompt
@@ -4133,6 +4155,9 @@ type ExplainJSONRequestBody = CountRequest
 
 // AdminLoadModelJSONRequestBody defines body for AdminLoadModel for application/json ContentType.
 type AdminLoadModelJSONRequestBody = ModelLoad
+
+// AdminCollectJSONRequestBody defines body for AdminCollect for application/json ContentType.
+type AdminCollectJSONRequestBody = CollectionOrder
 
 // EvictFromPoolJSONRequestBody defines body for EvictFromPool for application/json ContentType.
 type EvictFromPoolJSONRequestBody = PoolEviction
@@ -7901,6 +7926,20 @@ type ClientInterface interface {
 	// Corresponds with GET /admin/pool (the `GetPool` operationId).
 	GetPool(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AdminCollectWithBody Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+	AdminCollectWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdminCollect Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+	AdminCollect(ctx context.Context, body AdminCollectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EvictFromPoolWithBody Take idle blocks out of the pool, by bytes or by age
 	//
 	// Takes any type of body and a specified content type.
@@ -8446,6 +8485,40 @@ func (c *Client) AdminLoadModel(ctx context.Context, body AdminLoadModelJSONRequ
 // Corresponds with GET /admin/pool (the `GetPool` operationId).
 func (c *Client) GetPool(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPoolRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminCollectWithBody Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+func (c *Client) AdminCollectWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminCollectRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminCollect Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+func (c *Client) AdminCollect(ctx context.Context, body AdminCollectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminCollectRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9828,6 +9901,46 @@ func NewGetPoolRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewAdminCollectRequest calls the generic AdminCollect builder with application/json body
+func NewAdminCollectRequest(server string, body AdminCollectJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAdminCollectRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAdminCollectRequestWithBody constructs an http.Request for the AdminCollect method, with any body, and a specified content type
+func NewAdminCollectRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/pool/collect")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewEvictFromPoolRequest calls the generic EvictFromPool builder with application/json body
 func NewEvictFromPoolRequest(server string, body EvictFromPoolJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -11092,6 +11205,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /admin/pool (the `GetPool` operationId).
 	GetPoolWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPoolResponse, error)
 
+	// AdminCollectWithBodyWithResponse Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+	AdminCollectWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdminCollectResponse, error)
+
+	// AdminCollectWithResponse Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+	AdminCollectWithResponse(ctx context.Context, body AdminCollectJSONRequestBody, reqEditors ...RequestEditorFn) (*AdminCollectResponse, error)
+
 	// EvictFromPoolWithBodyWithResponse Take idle blocks out of the pool, by bytes or by age
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -12204,6 +12331,54 @@ func (r GetPoolResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPoolResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminCollectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CollectionResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *ErrorModel
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdminCollectResponse) GetJSON200() *CollectionResult {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AdminCollectResponse) GetApplicationproblemJSONDefault() *ErrorModel {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminCollectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminCollectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminCollectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminCollectResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13874,6 +14049,32 @@ func (c *ClientWithResponses) GetPoolWithResponse(ctx context.Context, reqEditor
 	return ParseGetPoolResponse(rsp)
 }
 
+// AdminCollectWithBodyWithResponse Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+func (c *ClientWithResponses) AdminCollectWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdminCollectResponse, error) {
+	rsp, err := c.AdminCollectWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminCollectResponse(rsp)
+}
+
+// AdminCollectWithResponse Remove from the bucket the blocks that no agent owns and that nobody stored anew for the time to live
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/pool/collect (the `AdminCollect` operationId).
+func (c *ClientWithResponses) AdminCollectWithResponse(ctx context.Context, body AdminCollectJSONRequestBody, reqEditors ...RequestEditorFn) (*AdminCollectResponse, error) {
+	rsp, err := c.AdminCollect(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminCollectResponse(rsp)
+}
+
 // EvictFromPoolWithBodyWithResponse Take idle blocks out of the pool, by bytes or by age
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14875,6 +15076,39 @@ func ParseGetPoolResponse(rsp *http.Response) (*GetPoolResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest PoolState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminCollectResponse parses an HTTP response from a AdminCollectWithResponse call
+func ParseAdminCollectResponse(rsp *http.Response) (*AdminCollectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminCollectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CollectionResult
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -37,6 +37,7 @@ func Register(cfg Config) {
 	}
 	a.addUsers(cfg.Router)
 	a.addOperators(cfg.Router.API(), cfg.RevokeKeys)
+	collections{a}.add(cfg.Router.API())
 }
 
 // addUsers adds what a key's owner may do to its own agents.
