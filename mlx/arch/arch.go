@@ -57,18 +57,20 @@ const (
 	GELUTanh                   // GELU by its tanh approximation (Hendrycks and Gimpel)
 )
 
-// Rope describes a rotary embedding.
+// Rope describes a rotary embedding. Which angles it has never depends on how long a sequence is: keys are
+// rotated once and kept.
 type Rope struct {
 	Theta    float64
 	Dims     int       // rotated dimensions of a head
-	Type     string    // default, linear, llama3, yarn, factors, none
-	Factor   float64   // linear, llama3, yarn
+	Type     string    // default, linear, dynamic, llama3, yarn, factors, none
+	Factor   float64   // linear, dynamic, llama3, yarn
 	Low      float64   // llama3: low_freq_factor
 	High     float64   // llama3: high_freq_factor
-	Original int       // llama3, yarn: original context
+	Original int       // dynamic, llama3, yarn: original context
 	BetaFast float64   // yarn
 	BetaSlow float64   // yarn
-	Scale    float64   // yarn: attention factor, 0 for the default
+	IsUncut  bool      // yarn: the ends of the ramp between the two need not be whole dimensions
+	Scale    float64   // multiplies cosines and sines, 0 for what the type has: yarn its own, the others 1
 	Factors  []float32 // factors: a divisor for each frequency
 }
 

@@ -1,6 +1,9 @@
 package arch
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 const maxLayers = 1024
 
@@ -71,8 +74,33 @@ func (r Rope) check(headDim int) error {
 	if r.Dims <= 0 || r.Dims%2 != 0 || r.Dims > headDim {
 		return fmt.Errorf("%d rotary dimensions in heads of %d", r.Dims, headDim)
 	}
-	if !(r.Theta > 1) {
+	if !(r.Theta > 1) || math.IsInf(r.Theta, 0) {
 		return fmt.Errorf("a rope theta of %g makes no sense", r.Theta)
+	}
+	if !(r.Scale >= 0 && r.Scale < 1e3) {
+		return fmt.Errorf("rope scaling: cosines and sines would be multiplied by %g", r.Scale)
+	}
+	return r.checkStretch()
+}
+
+// checkStretch checks what a stretched rotation is made with.
+func (r Rope) checkStretch() error {
+	switch r.Type {
+	case "default", "none", "factors":
+		for _, f := range r.Factors {
+			if !(f > 0) || math.IsInf(float64(f), 0) {
+				return fmt.Errorf("rope scaling: a frequency would be divided by %g", f)
+			}
+		}
+		return nil
+	}
+	switch {
+	case !(r.Factor >= 1) || math.IsInf(r.Factor, 0):
+		return fmt.Errorf("rope scaling: its factor is %g", r.Factor)
+	case r.Type == "dynamic" && r.Dims < 4:
+		return fmt.Errorf("rope scaling: %d rotary dimensions are too few for another base", r.Dims)
+	case r.Type == "yarn" && !(r.BetaSlow > 0 && r.BetaFast > 0 && r.BetaFast < 1e6 && r.BetaSlow < 1e6 && r.Original > 0):
+		return fmt.Errorf("rope scaling: beta_fast %g and beta_slow %g of a context of %d make no ramp", r.BetaFast, r.BetaSlow, r.Original)
 	}
 	return nil
 }

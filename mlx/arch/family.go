@@ -19,6 +19,8 @@ type Family struct {
 	ActivationNames []string
 	Nest            Nest           // zero: the family is no part of larger models
 	Defaults        map[string]any // config.json's settings that files leave out; nil: they leave out none
+	// IsStretched: what files call the model's context has in it what rope scaling adds.
+	IsStretched bool
 	// Shape adds what the family has beyond the plain form, to a description whose layers are plain and
 	// equal.
 	Shape func(s *settings, c *Config)
@@ -55,6 +57,9 @@ func (f Family) Describe(file File) (Config, error) {
 	c := f.outer(s)
 	layer := f.plainLayer(s, c.Hidden)
 	c.Ropes = []Rope{s.rope(layer.HeadDim, c.Context)}
+	if !f.IsStretched {
+		c.Context = c.Ropes[0].stretched(c.Context)
+	}
 	n := s.whole(key{"num_hidden_layers", "block_count"}, 0)
 	if s.err == nil {
 		s.err = checkBounds([]bound{{"layers", n, maxLayers}})

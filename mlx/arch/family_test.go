@@ -93,7 +93,7 @@ func TestSettingsOfAWrongKindAreOneClearLine(t *testing.T) {
 		{folder(map[string]any{"model_type": "gemma2", "hidden_act": "silu"}), `"silu" is not supported for gemma2`},
 		{folder(map[string]any{"model_type": 7.0}), `the architecture "" is not supported`},
 		{gguf("llama", map[string]any{"attention.head_count_kv": []int64{1, 2, 3}}), "llama.attention.head_count_kv is [1 2 3], expected a number"},
-		{gguf("llama", map[string]any{"rope.scaling.type": "longrope"}), `"longrope" is not supported`},
+		{gguf("llama", map[string]any{"rope.scaling.type": "spiral"}), `"spiral" is not supported; linear, yarn, longrope`},
 		{gguf("llama", map[string]any{"rope.dimension_count": uint64(17)}), "17 rotary dimensions"},
 		{gguf("mamba", nil), `"mamba" is not supported; llama`},
 	} {
@@ -104,18 +104,6 @@ func TestSettingsOfAWrongKindAreOneClearLine(t *testing.T) {
 	}
 	if _, err := describe(gguf("mamba", nil)); !errors.Is(err, arch.ErrUnsupported) {
 		t.Errorf("an unknown architecture is not marked as unsupported: %v", err)
-	}
-}
-
-func TestRopeFactorsOfAGGUFBelongToItsFrequencies(t *testing.T) {
-	file := gguf("llama", nil)
-	file.RopeFactors = make([]float32, 8)
-	if c := described(t, file); c.RopeOf(0).Type != "factors" || len(c.RopeOf(0).Factors) != 8 {
-		t.Errorf("rope %+v", c.RopeOf(0))
-	}
-	file.RopeFactors = make([]float32, 9)
-	if _, err := describe(file); err == nil || !strings.Contains(err.Error(), "9 factors, expected 8") {
-		t.Errorf("nine factors for eight frequencies: %v", err)
 	}
 }
 

@@ -24,6 +24,8 @@ type File struct {
 	Settings    map[string]any // config.json's keys or a GGUF's; numbers are float64, int64 or uint64
 	Vocabulary  int            // of a GGUF: the rows of its embeddings
 	RopeFactors []float32      // of a GGUF: its rope_freqs.weight, nil without
+	// Of a GGUF: its rope_factors_short.weight and rope_factors_long.weight, nil without.
+	ShortRopeFactors, LongRopeFactors []float32
 	// HasTensor reports whether a GGUF holds a tensor; nil for none.
 	HasTensor func(name string) bool
 }

@@ -10,7 +10,7 @@ import (
 // rotary embedding of its own.
 func gemma3() Family {
 	return Family{
-		ModelType: "gemma3_text", GGUF: "gemma3", HeadDim: 256,
+		ModelType: "gemma3_text", GGUF: "gemma3", HeadDim: 256, IsStretched: true,
 		Names: []Name{
 			{"attn_post_norm", "post_attention_layernorm", "post_attention_norm"},
 			{"ffn_norm", "pre_feedforward_layernorm", "ffn_norm"},

@@ -38,7 +38,7 @@ type stockDecoder struct {
 type stockRope struct {
 	dims  int
 	freqs *array.Array // wavelengths / 2 pi, as MLX's rope takes them
-	scale *array.Array // nil when 1
+	scale *array.Array // [head dim], nil when 1
 }
 
 type stockLayer struct {

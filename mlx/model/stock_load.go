@@ -58,11 +58,22 @@ func (m stockLoader) loadRopes() error {
 		}
 		rope := stockRope{dims: r.Dims, freqs: array.New(m.constants, inverse, array.Float32, len(inverse))}
 		if scale != 1 {
-			rope.scale = m.constants.AsType(array.New(m.constants, []float32{float32(scale)}, array.Float32, 1), m.dtype)
+			rope.scale = m.ropeScale(r.Dims, float32(scale))
 		}
 		m.ropes = append(m.ropes, rope)
 	}
 	return m.constants.Err()
+}
+
+// ropeScale is what a head is multiplied with before it is rotated: a scale in its rotated dimensions, 1 in the others.
+func (m stockLoader) ropeScale(dims int, scale float32) *array.Array {
+	row := make([]float32, m.config.Layers[0].HeadDim)
+	for i := range row {
+		if row[i] = 1; i < dims {
+			row[i] = scale
+		}
+	}
+	return m.constants.AsType(array.New(m.constants, row, array.Float32, len(row)), m.dtype)
 }
 
 func (m stockLoader) loadLayer(w *weights.Model, i int) (l stockLayer, err error) {

@@ -12,14 +12,15 @@ import (
 // sines are multiplied with.
 //
 // Sources: Su et al., RoFormer (default); Chen et al., Extending Context Window via Positional Interpolation
-// (linear); Meta's Llama 3.1 reference (llama3); Peng et al., YaRN (yarn).
+// (linear); Meta's Llama 3.1 reference (llama3); Peng et al., YaRN (yarn, and dynamic in appendix A.1).
 func RopeFrequencies(r arch.Rope) (frequencies []float64, scale float64, err error) {
 	frequencies = make([]float64, r.Dims/2)
 	for i := range frequencies {
-		frequencies[i] = math.Pow(r.Theta, -2*float64(i)/float64(r.Dims))
+		frequencies[i] = math.Pow(base(r), -2*float64(i)/float64(r.Dims))
 	}
+	scale = 1
 	switch r.Type {
-	case "default":
+	case "default", "dynamic":
 	case "none":
 		clear(frequencies)
 	case "linear":
@@ -35,11 +36,24 @@ func RopeFrequencies(r arch.Rope) (frequencies []float64, scale float64, err err
 			frequencies[i] /= float64(r.Factors[i])
 		}
 	case "yarn":
-		return yarn(frequencies, r), yarnScale(r), nil
+		frequencies, scale = yarn(frequencies, r), yarnScale(r)
 	default:
 		return nil, 0, fmt.Errorf("rope type %q is unknown", r.Type)
 	}
-	return frequencies, 1, nil
+	if r.Scale > 0 {
+		scale = r.Scale
+	}
+	return frequencies, scale, nil
+}
+
+// base is the base of the frequencies. That of dynamic is the one which the longest sequence has, of Original times
+// Factor tokens: a base that grows with the sequence would leave keys behind that were rotated by another.
+func base(r arch.Rope) float64 {
+	if r.Type != "dynamic" {
+		return r.Theta
+	}
+	dims := float64(r.Dims)
+	return r.Theta * math.Pow(r.Factor*r.Factor-(r.Factor-1), dims/(dims-2))
 }
 
 // llama3 slows long wavelengths by the factor and blends between the two bounds.
@@ -61,8 +75,11 @@ func yarn(frequencies []float64, r arch.Rope) []float64 {
 	dimension := func(turns float64) float64 {
 		return float64(r.Dims) * math.Log(float64(r.Original)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
 	}
-	low := math.Max(math.Floor(dimension(r.BetaFast)), 0)
-	high := math.Min(math.Ceil(dimension(r.BetaSlow)), float64(r.Dims-1))
+	low, high := dimension(r.BetaFast), dimension(r.BetaSlow)
+	if !r.IsUncut {
+		low, high = math.Floor(low), math.Ceil(high)
+	}
+	low, high = math.Max(low, 0), math.Min(high, float64(r.Dims-1))
 	if low == high {
 		high += 0.001
 	}
@@ -75,9 +92,6 @@ func yarn(frequencies []float64, r arch.Rope) []float64 {
 }
 
 func yarnScale(r arch.Rope) float64 {
-	if r.Scale > 0 {
-		return r.Scale
-	}
 	if r.Factor <= 1 {
 		return 1
 	}

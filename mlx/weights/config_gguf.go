@@ -66,15 +66,29 @@ func (g *GGUF) describe() (arch.Family, arch.Config, error) {
 	if t, ok := g.Tensors["token_embd.weight"]; ok {
 		file.Vocabulary = t.Shape[0]
 	}
-	if t, ok := g.Tensors["rope_freqs.weight"]; ok {
-		if t.Type != F32 || len(t.Shape) != 1 {
-			return family, arch.Config{}, fmt.Errorf("rope_freqs.weight is %s %v, expected one row of F32", t.Type, t.Shape)
+	for name, factors := range map[string]*[]float32{
+		"rope_freqs.weight": &file.RopeFactors, "rope_factors_short.weight": &file.ShortRopeFactors,
+		"rope_factors_long.weight": &file.LongRopeFactors,
+	} {
+		if *factors, err = g.row(name); err != nil {
+			return family, arch.Config{}, err
 		}
-		file.RopeFactors = floats32(t.Data)
 	}
 	c, err := family.Describe(file)
 	c.StopTokens = g.stopTokens()
 	return family, c, err
+}
+
+// row is a tensor of one row of F32, nil for none.
+func (g *GGUF) row(name string) ([]float32, error) {
+	t, ok := g.Tensors[name]
+	if !ok {
+		return nil, nil
+	}
+	if t.Type != F32 || len(t.Shape) != 1 {
+		return nil, fmt.Errorf("%s is %s %v, expected one row of F32", name, t.Type, t.Shape)
+	}
+	return floats32(t.Data), nil
 }
 
 // file is what the metadata tell; the tensors are not read yet.

@@ -101,7 +101,7 @@ func (s Tiny) ggufSettings() []any {
 	if g, ok := s.Family.(gemma); ok {
 		all = append(all, g.ggufSettings(name)...)
 	}
-	return all
+	return append(all, s.ggufScaling(name)...)
 }
 
 // ggufName is what llama.cpp calls a tensor of a folder.

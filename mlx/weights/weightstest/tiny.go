@@ -52,6 +52,7 @@ func Golden() map[string]Tiny {
 	maps.Copy(all, goldenGemma2())
 	maps.Copy(all, goldenGemma3())
 	maps.Copy(all, goldenQwen3())
+	maps.Copy(all, goldenRopes())
 	all["qwen2"], all["mistral"], all["smollm3"] = DefaultQwen2(), DefaultMistral(), DefaultSmolLM3()
 	return all
 }
