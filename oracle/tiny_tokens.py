@@ -5,7 +5,8 @@ usage: tiny_tokens.py FOLDER GOLDEN
 FOLDER holds a folder for each model, as oracle/tinymodels writes them; mlx-lm's own loader reads them, quantised
 ones included. mlx-lm 0.32.2 lets every layer of Gemma 2 see everything. So the plain Gemma 2 has a window longer than
 its prompts, and for the models with a short one the even layers get mlx-lm's own mask with that window. Its dynamic rope
-depends on the length of the sequence: models that have it answer from whole contexts, filled up behind the text.
+depends on the length of the sequence: models that have it answer from whole contexts, filled up behind the text. It does
+not read Phi 3's window: all layers get its own mask with that window.
 """
 
 import json
@@ -16,7 +17,7 @@ import sys
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_map
-from mlx_lm.models import gemma2
+from mlx_lm.models import gemma2, phi3
 from mlx_lm.models.base import create_causal_mask
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load_model
@@ -26,8 +27,11 @@ TOKENS = 24
 STRIDE = 7
 
 
-def windowed(window):
-    class Layer(gemma2.TransformerBlock):
+WINDOWED = {"gemma2": (gemma2.TransformerBlock, 2), "phi3": (phi3.TransformerBlock, 1)}  # every so many-th layer
+
+
+def windowed(block, window):
+    class Layer(block):
         def __call__(self, x, mask=None, cache=None):
             return super().__call__(x, create_causal_mask(x.shape[1], cache.offset, window_size=window), cache)
 
@@ -37,10 +41,11 @@ def windowed(window):
 def load(folder):
     model, config = load_model(folder)
     model.update(tree_map(lambda a: a.astype(mx.float32) if mx.issubdtype(a.dtype, mx.floating) else a, model.parameters()))
-    window = config.get("sliding_window") if config["model_type"] == "gemma2" else None
-    if window and window < max(LENGTHS):
-        for layer in model.layers[::2]:
-            layer.__class__ = windowed(window)
+    window = config.get("sliding_window")
+    if config["model_type"] in WINDOWED and window and window < max(LENGTHS):
+        block, every = WINDOWED[config["model_type"]]
+        for layer in model.layers[::every]:
+            layer.__class__ = windowed(block, window)
     return model, whole_context(config)
 
 

@@ -12,8 +12,9 @@ type Family struct {
 	ModelType string // config.json's model_type
 	GGUF      string // a GGUF's general.architecture, and the prefix of its keys; empty: GGUFs have it as another
 	Names     []Name // of its layers' tensors, beside those that every family has
-	HeadDim   int    // of a config.json that tells none; 0: the hidden size shared among the heads
-	PairedQK  bool   // llama.cpp's converter stores the rows of Q and K in pairs
+	Fused     []Fused
+	HeadDim   int  // of a config.json that tells none; 0: the hidden size shared among the heads
+	PairedQK  bool // llama.cpp's converter stores the rows of Q and K in pairs
 	// Activation is the gate's function, by the names that config.json may give it.
 	Activation      Activation
 	ActivationNames []string

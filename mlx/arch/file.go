@@ -164,16 +164,25 @@ func (s *settings) texts(k key) []string {
 }
 
 // wholes is a list of whole numbers, nil when the file has none or null.
-func (s *settings) wholes(k key) []int {
-	list := valueOf[[]any](s, k, "a list of whole numbers")
-	out := make([]int, len(list))
+func (s *settings) wholes(k key) (out []int) {
+	isWhole := func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) <= math.MaxInt32 }
+	for _, v := range s.numbers(k, "a list of whole numbers", isWhole) {
+		out = append(out, int(v))
+	}
+	return out
+}
+
+// numbers is a list of those that are right, nil when the file has none or null.
+func (s *settings) numbers(k key, expected string, isRight func(float64) bool) []float64 {
+	list := valueOf[[]any](s, k, expected)
+	out := make([]float64, len(list))
 	for i, v := range list {
 		number, ok := v.(float64)
-		if !ok || number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
-			s.fail(k, list, "a list of whole numbers")
+		if !ok || !isRight(number) {
+			s.fail(k, list, expected)
 			return nil
 		}
-		out[i] = int(number)
+		out[i] = number
 	}
 	return out
 }

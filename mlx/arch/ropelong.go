@@ -14,7 +14,10 @@ func (s *settings) longRope(r *Rope, context int) {
 	if context > r.Original {
 		name, mscale = "long_factor", "long_mscale"
 	}
-	r.Type, r.Factors = "factors", s.floats(key{name, ""})
+	r.Type, r.Factors = "factors", nil
+	for _, v := range s.numbers(key{name, ""}, "a list of numbers", func(v float64) bool { return v > 0 }) {
+		r.Factors = append(r.Factors, float32(v))
+	}
 	if s.err == nil && len(r.Factors) != r.Dims/2 {
 		s.err = fmt.Errorf("%s has %d numbers, expected %d", name, len(r.Factors), r.Dims/2)
 	}
@@ -31,19 +34,4 @@ func longRopeScale(stretch float64, original int) float64 {
 		return 1
 	}
 	return math.Sqrt(1 + math.Log(stretch)/math.Log(float64(original)))
-}
-
-// floats is a list of numbers, nil when the file has none or null.
-func (s *settings) floats(k key) []float32 {
-	list := valueOf[[]any](s, k, "a list of numbers")
-	out := make([]float32, len(list))
-	for i, v := range list {
-		number, ok := v.(float64)
-		if !ok {
-			s.fail(k, list, "a list of numbers")
-			return nil
-		}
-		out[i] = float32(number)
-	}
-	return out
 }

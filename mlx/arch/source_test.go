@@ -19,10 +19,10 @@ import (
 // otherMeanings are places where a family's name is the name of something else.
 func otherMeanings() map[string][]string {
 	return map[string][]string{
-		"mlx/tokenizer/gguf.go":                 {"llama", "qwen2"}, // BPE by scores; a way to split words
-		"modules/messages/messagestest/text.go": {"llama"},          // the same BPE
-		"mlx/chat/families.go":                  {"mistral"},        // a template, by the marks of turns
-		"mlx/toolcall/toolcall.go":              {"mistral"},        // a syntax of calls, by the template's text
+		"mlx/tokenizer/gguf.go":                 {"llama", "qwen2"},  // BPE by scores; a way to split words
+		"modules/messages/messagestest/text.go": {"llama"},           // the same BPE
+		"mlx/chat/families.go":                  {"mistral", "phi3"}, // templates, by the marks of turns
+		"mlx/toolcall/toolcall.go":              {"mistral"},         // a syntax of calls, by the template's text
 		"mlx/toolcall/form.go":                  {"mistral"},
 		"mlx/toolcall/parser.go":                {"mistral"},
 		"mlx/toolcall/match.go":                 {"mistral"},

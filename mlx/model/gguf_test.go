@@ -19,7 +19,7 @@ func TestAGGUFAnswersAsItsFolderDoes(t *testing.T) {
 	stretched.Family = weightstest.Gemma3{Window: 100, Pattern: 2, LocalTheta: 100, QueryScalar: 32, Factor: 8}
 	models["llama with biases"], models["gemma2"], models["gemma3 stretched"] = biased, gemma, stretched
 	models["qwen2"], models["smollm3"] = weightstest.DefaultQwen2(), weightstest.DefaultSmolLM3()
-	for _, name := range []string{"rope-linear", "rope-yarn", "rope-yarn-weighted"} {
+	for _, name := range []string{"rope-linear", "rope-yarn", "rope-yarn-weighted", "phi3-window"} {
 		models[name] = weightstest.Golden()[name]
 	}
 	prompt, answer := tinyTokens(300, 21), tinyTokens(3, 22)

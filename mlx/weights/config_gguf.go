@@ -38,7 +38,7 @@ func modelOfGGUF(data []byte) (*Model, error) {
 			return nil, err
 		}
 	}
-	return m, nil
+	return m, m.splitFused(family.Fused)
 }
 
 // addGGUF keeps a tensor under its canonical name, if the model has it.

@@ -80,7 +80,11 @@ func openFolder(folder string) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{Config: config, Folder: folder, tensors: map[string]Tensor{}, affine: map[string]*affine{}}
-	if err := m.mapShards(files, family.NamesIn(arch.Folder)); err != nil {
+	err = m.mapShards(files, family.NamesIn(arch.Folder))
+	if err == nil {
+		err = m.splitFused(family.Fused)
+	}
+	if err != nil {
 		_ = m.close() // the first error tells
 		return nil, err
 	}

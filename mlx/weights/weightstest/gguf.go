@@ -40,10 +40,15 @@ func WriteMixedGGUF(t testing.TB, s Tiny, types map[string]string) string {
 		data = append(data, raw...)
 		data = append(data, make([]byte, (32-len(data)%32)%32)...)
 	}
+	for _, x := range s.ggufFactors() {
+		put(&index, x.name, uint32(1), uint64(len(x.values)), uint32(0), uint64(len(data)))
+		data = append(data, floatBytes(x.values)...)
+		data = append(data, make([]byte, (32-len(data)%32)%32)...)
+	}
 	settings := s.ggufSettings()
 	var out bytes.Buffer
 	out.WriteString("GGUF")
-	put(&out, uint32(3), uint64(len(tensors)), uint64(len(settings)/2))
+	put(&out, uint32(3), uint64(len(tensors)+len(s.ggufFactors())), uint64(len(settings)/2))
 	for i := 0; i < len(settings); i += 2 {
 		put(&out, settings[i], kindOf(settings[i+1]), settings[i+1])
 	}
@@ -86,6 +91,11 @@ type gemma interface {
 	ggufSettings(prefix string) []any
 }
 
+// withSettings is a family with settings that others do not have.
+type withSettings interface {
+	ggufSettings(s Tiny, prefix string) []any
+}
+
 // ggufSettings are pairs of key and value.
 func (s Tiny) ggufSettings() []any {
 	config := s.config()
@@ -98,8 +108,11 @@ func (s Tiny) ggufSettings() []any {
 		name + ".attention.layer_norm_rms_epsilon", float32(config["rms_norm_eps"].(float64)),
 		"tokenizer.ggml.eos_token_id", uint32(2),
 	}
-	if g, ok := s.Family.(gemma); ok {
-		all = append(all, g.ggufSettings(name)...)
+	switch f := s.Family.(type) {
+	case gemma:
+		all = append(all, f.ggufSettings(name)...)
+	case withSettings:
+		all = append(all, f.ggufSettings(s, name)...)
 	}
 	return append(all, s.ggufScaling(name)...)
 }
@@ -119,7 +132,8 @@ func (s Tiny) ggufName(name string) string {
 		"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "pre_feedforward_layernorm": "ffn_norm",
 		"post_feedforward_layernorm": "post_ffw_norm", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
 		"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-		"mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+		"self_attn.qkv_proj": "attn_qkv",
+		"mlp.gate_up_proj":   "ffn_up", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
 	}[p[3]], kind)
 }
 

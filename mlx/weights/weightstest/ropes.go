@@ -29,10 +29,14 @@ func (s Tiny) ggufScaling(prefix string) []any {
 	if kind == "" {
 		kind, _ = s.Rope["rope_type"].(string)
 	}
+	prefix += ".rope.scaling."
+	if p, ok := s.Family.(Phi3); ok && kind == "longrope" {
+		scale := math.Sqrt(1 + math.Log(float64(s.Context)/float64(p.Original))/math.Log(float64(p.Original)))
+		return []any{prefix + "original_context_length", uint32(p.Original), prefix + "attn_factor", float32(scale)}
+	}
 	if kind != "linear" && kind != "yarn" {
 		return nil
 	}
-	prefix += ".rope.scaling."
 	all := []any{prefix + "type", kind, prefix + "factor", float32(s.Rope["factor"].(float64))}
 	if kind == "linear" {
 		return all
@@ -47,4 +51,26 @@ func (s Tiny) ggufScaling(prefix string) []any {
 		all = append(all, prefix+"yarn_attn_factor", float32(factor))
 	}
 	return all
+}
+
+// row is a tensor of one row.
+type row struct {
+	name   string
+	values []float32
+}
+
+// ggufFactors are the tensors in which a GGUF has longrope's divisors.
+func (s Tiny) ggufFactors() (rows []row) {
+	for _, length := range []string{"long", "short"} {
+		factors, _ := s.Rope[length+"_factor"].([]float64)
+		if factors == nil {
+			continue
+		}
+		x := row{name: "rope_factors_" + length + ".weight"}
+		for _, f := range factors {
+			x.values = append(x.values, float32(f))
+		}
+		rows = append(rows, x)
+	}
+	return rows
 }

@@ -37,6 +37,11 @@ type Family interface {
 	normMean(name string) float64
 }
 
+// reshaped is a family whose files hold Llama's tensors in another form.
+type reshaped interface {
+	reshape(s Tiny, all []tensor) []tensor
+}
+
 // Default is large enough for several heads and layers and small enough for thousands of tokens a second in
 // any instruction set.
 func Default() Tiny {
@@ -53,6 +58,7 @@ func Golden() map[string]Tiny {
 	maps.Copy(all, goldenGemma3())
 	maps.Copy(all, goldenQwen3())
 	maps.Copy(all, goldenRopes())
+	maps.Copy(all, goldenPhi3())
 	all["qwen2"], all["mistral"], all["smollm3"] = DefaultQwen2(), DefaultMistral(), DefaultSmolLM3()
 	return all
 }
@@ -62,7 +68,7 @@ func Golden() map[string]Tiny {
 func Families() map[string]Tiny {
 	normed := DefaultQwen3()
 	normed.Bias = true
-	return map[string]Tiny{"llama": Default(), "gemma2": DefaultGemma2(), "gemma3": DefaultGemma3(), "qwen3": normed}
+	return map[string]Tiny{"llama": Default(), "gemma2": DefaultGemma2(), "gemma3": DefaultGemma3(), "qwen3": normed, "phi3": DefaultPhi3()}
 }
 
 type tensor struct {
@@ -91,6 +97,9 @@ func (s Tiny) tensors() []tensor {
 			all = append(all, tensor{p + "self_attn.q_proj.bias", []int{q}}, tensor{p + "self_attn.k_proj.bias", []int{kv}},
 				tensor{p + "self_attn.v_proj.bias", []int{kv}}, tensor{p + "self_attn.o_proj.bias", []int{s.Hidden}})
 		}
+	}
+	if f, ok := s.Family.(reshaped); ok {
+		return f.reshape(s, all)
 	}
 	return all
 }
