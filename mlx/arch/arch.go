@@ -31,7 +31,8 @@ type Config struct {
 // difference is the plain form that Llama has.
 type Layer struct {
 	Heads, KVHeads, HeadDim int
-	Intermediate            int
+	Intermediate            int     // of the feed-forward part, of each expert where it has some
+	Experts                 Experts // zero: the feed-forward part is one
 	Rope                    int     // of Config.Ropes
 	Window                  int     // a row at p sees (p-Window, p], itself included; 0 for everything before it
 	QueryScalar             float64 // scores are divided by its root; 0 for HeadDim
@@ -40,6 +41,12 @@ type Layer struct {
 	Bias                    Bias
 	PostNorms               bool // what attention and feed-forward return is normed before it is added
 	Activation              Activation
+}
+
+// Experts says how rows are routed to the feed-forward parts of a layer that has several.
+type Experts struct {
+	Count, Used int  // of all, each row takes the outputs of those with the largest scores
+	IsNormed    bool // the weights of those that are used are brought to a sum of 1
 }
 
 // Bias says which products of attention have something added.

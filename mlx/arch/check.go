@@ -52,6 +52,9 @@ func (c Config) checkLayer(i int, l Layer) error {
 	}); err != nil {
 		return err
 	}
+	if err := l.Experts.check(); err != nil {
+		return fmt.Errorf("layer %d: %w", i, err)
+	}
 	if l.Heads%l.KVHeads != 0 {
 		return fmt.Errorf("%d heads cannot share %d KV heads evenly", l.Heads, l.KVHeads)
 	}
@@ -68,6 +71,13 @@ func (c Config) checkLayer(i int, l Layer) error {
 		return err
 	}
 	return checkScales(l.QueryScalar, l.ScoreCap)
+}
+
+func (e Experts) check() error {
+	if e == (Experts{}) {
+		return nil
+	}
+	return checkBounds([]bound{{"number of experts", e.Count, 1 << 12}, {"number of experts for a token", e.Used, e.Count}})
 }
 
 func (r Rope) check(headDim int) error {

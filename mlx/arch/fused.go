@@ -1,5 +1,10 @@
 package arch
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Fused is a tensor of a layer whose rows are those of several others, one behind the other: a file may hold it in
 // their place.
 type Fused struct {
@@ -14,10 +19,17 @@ type Piece struct {
 }
 
 // Pieces are what a fused tensor of a layer holds.
-func (c Config) Pieces(layer int, f Fused) []Piece {
-	pieces := make([]Piece, len(f.Into))
-	for i, part := range f.Into {
-		pieces[i] = Piece{LayerPrefix(layer) + part, c.rows(c.Layers[layer], part)}
+func (c Config) Pieces(layer int, f Fused) (pieces []Piece) {
+	l, prefix := c.Layers[layer], LayerPrefix(layer)
+	for _, part := range f.Into {
+		rows := c.rows(l, part[strings.LastIndexByte(part, '.')+1:])
+		if !strings.Contains(part, anyExpert) {
+			pieces = append(pieces, Piece{prefix + part, rows})
+			continue
+		}
+		for e := range l.Experts.Count {
+			pieces = append(pieces, Piece{prefix + strings.Replace(part, anyExpert, strconv.Itoa(e), 1), rows})
+		}
 	}
 	return pieces
 }

@@ -2,12 +2,21 @@ package arch
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Tensors' names here: embed, norm and head, and layers.N. with attn_norm, q, k, v, o, ffn_norm, gate, up and
 // down, with QKNorm q_norm and k_norm, with PostNorms attn_post_norm and ffn_post_norm; a bias is its
-// product's name and .bias.
+// product's name and .bias. A layer of experts has router, and experts.N. with gate, up and down of each.
+
+// anyExpert stands for an expert's number in names.
+const anyExpert = "#"
+
+// ExpertPrefix begins the canonical names of an expert's tensors.
+func ExpertPrefix(layer, expert int) string {
+	return LayerPrefix(layer) + "experts." + strconv.Itoa(expert) + "."
+}
 
 // outerNames are the tensors around the layers.
 func outerNames() []Name {
@@ -52,7 +61,9 @@ func (f Family) NamesIn(kind Kind) Names {
 		n.outer[x.of(kind)] = x.Part
 	}
 	for _, x := range slices.Concat(layerNames(), f.Names) {
-		n.layer[x.of(kind)] = x.Part
+		if name := x.of(kind); name != "" {
+			n.layer[name] = x.Part
+		}
 	}
 	return n
 }
@@ -65,11 +76,25 @@ func (n Names) Canonical(module string) string {
 		return name
 	}
 	rest, inside := strings.CutPrefix(module, n.prefix)
-	layer, part, _ := strings.Cut(rest, ".")
-	if !inside || n.layer[part] == "" {
+	layer, module, _ := strings.Cut(rest, ".")
+	module, expert := cutNumber(module)
+	part := n.layer[module]
+	if !inside || part == "" || expert == "" && strings.Contains(part, anyExpert) {
 		return ""
 	}
-	return "layers." + layer + "." + n.layer[part]
+	return "layers." + layer + "." + strings.Replace(part, anyExpert, expert, 1)
+}
+
+// cutNumber takes an expert's number out of a name, if there is one.
+func cutNumber(module string) (name, number string) {
+	parts := strings.Split(module, ".")
+	for i, part := range parts {
+		if _, err := strconv.ParseUint(part, 10, 16); err == nil {
+			parts[i] = anyExpert
+			return strings.Join(parts, "."), part
+		}
+	}
+	return module, ""
 }
 
 // OfAnotherPart reports whether a module belongs to a part of the model that the family does not describe.

@@ -44,7 +44,7 @@ func TestMistralHasAWindowInAllLayersOrInNone(t *testing.T) {
 func TestAFamilyThatGGUFsDoNotNameIsFoundInNone(t *testing.T) {
 	for _, name := range []string{"mistral", ""} {
 		_, err := describe(gguf(name, nil))
-		if err == nil || !strings.Contains(err.Error(), "not supported; llama, gemma2, gemma3, phi3, qwen2, qwen3 and smollm3 are") {
+		if err == nil || !strings.Contains(err.Error(), "not supported; llama, gemma2, gemma3, phi3, qwen2, qwen3, qwen3moe and smollm3 are") {
 			t.Errorf("a GGUF of the architecture %q: %v", name, err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // Families are the architectures that are run, in the order in which messages name them.
 func Families() []Family {
-	return []Family{llama(), mistral(), gemma2(), gemma3(), phi3(), qwen2(), qwen3(), smollm3()}
+	return []Family{llama(), mistral(), gemma2(), gemma3(), phi3(), qwen2(), qwen3(), qwen3MoE(), smollm3()}
 }
 
 // Find is the family of a file: by config.json's model_type, or by a GGUF's general.architecture.

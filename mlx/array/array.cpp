@@ -199,6 +199,23 @@ am_array* am_take(const am_array* a, const am_array* indices, int axis) {
   return guard((am_array*)nullptr, "take", {a, indices}, [&] { return out(mx::take(in(a), in(indices), axis)); });
 }
 
+am_array* am_take_along(const am_array* a, const am_array* indices, int axis) {
+  return guard((am_array*)nullptr, "take_along", {a, indices}, [&] { return out(mx::take_along_axis(in(a), in(indices), axis)); });
+}
+
+am_array* am_argsort(const am_array* a, int axis) {
+  return guard((am_array*)nullptr, "argsort", {a}, [&] { return out(mx::argsort(in(a), axis)); });
+}
+
+am_array* am_sum(const am_array* a, int axis) {
+  return guard((am_array*)nullptr, "sum", {a}, [&] { return out(mx::sum(in(a), axis)); });
+}
+
+am_array* am_gather_matmul(const am_array* a, const am_array* b, const am_array* indices) {
+  return guard((am_array*)nullptr, "gather_matmul", {a, b, indices},
+               [&] { return out(mx::gather_mm(in(a), in(b), std::nullopt, in(indices))); });
+}
+
 am_array* am_softmax(const am_array* a, int axis) {
   return guard((am_array*)nullptr, "softmax", {a}, [&] { return out(mx::softmax(in(a), axis, true)); });
 }

@@ -47,6 +47,10 @@ am_array* am_slice(const am_array*, const int* start, const int* stop, int ndim)
 am_array* am_slice_update(const am_array*, const am_array* update, const int* start, const int* stop, int ndim);
 am_array* am_concat(am_array* const* arrays, int n, int axis);
 am_array* am_take(const am_array*, const am_array* indices, int axis);
+am_array* am_take_along(const am_array*, const am_array* indices, int axis);
+am_array* am_argsort(const am_array*, int axis);  // stable, the smallest first
+am_array* am_sum(const am_array*, int axis);
+am_array* am_gather_matmul(const am_array* a, const am_array* b, const am_array* indices);  // a b[indices]
 am_array* am_softmax(const am_array*, int axis);
 am_array* am_rms_norm(const am_array* x, const am_array* w, float eps);
 am_array* am_rotate(const am_array* x, int dims, float scale, int offset, const am_array* freqs);
@@ -71,6 +75,7 @@ am_rope* am_rope_new(const float* cos, const float* sin, int positions, int half
 void am_rope_free(am_rope*);
 
 am_batch* am_batch_new(int phase);  // phase: am::Phase
+void am_batch_add_rows(am_batch*, int rows);  // of no sequence
 int am_batch_add(am_batch*, uint16_t* const* blocks, int nblocks, int start, int rows);
 void am_batch_free(am_batch*);
 

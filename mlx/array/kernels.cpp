@@ -31,7 +31,12 @@ struct Batch {
   int rows = 0;
   std::vector<std::vector<uint16_t*>> tables;
   std::vector<Sequence> seqs;
-  Pages pages(int layer) const { return {seqs.data(), (int)seqs.size(), (size_t)layer}; }
+  // The rows' KV; every row must belong to a sequence.
+  Pages pages(int layer) const {
+    Pages p{seqs.data(), (int)seqs.size(), (size_t)layer};
+    if (p.rows() != rows) throw std::invalid_argument("the batch has rows of no sequence, which have no KV");
+    return p;
+  }
 };
 using SharedBatch = std::shared_ptr<Batch>;
 
@@ -219,6 +224,7 @@ int am_batch_add(am_batch* handle, uint16_t* const* blocks, int nblocks, int sta
     return 0;
   });
 }
+void am_batch_add_rows(am_batch* b, int rows) { am::in(b)->rows += rows; }
 void am_batch_free(am_batch* b) { delete reinterpret_cast<SharedBatch*>(b); }
 
 am_array* am_k_embed(const void* k, const am_matrix* m, const am_array* ids, float scale) {

@@ -158,12 +158,19 @@ func (r *RopeTable) Free() {
 
 // Batch names the sequences whose rows one step computes, in order.
 type Batch struct {
-	h    *C.am_batch
-	Rows int
+	h     *C.am_batch
+	Phase Phase
+	Rows  int
 }
 
 // NewBatch returns an empty batch. Free it after the step has been evaluated.
-func NewBatch(phase Phase) *Batch { return &Batch{h: C.am_batch_new(C.int(phase))} }
+func NewBatch(phase Phase) *Batch { return &Batch{h: C.am_batch_new(C.int(phase)), Phase: phase} }
+
+// AddRows appends rows of no sequence: for operators that neither read nor write KV.
+func (b *Batch) AddRows(rows int) {
+	C.am_batch_add_rows(b.h, C.int(rows))
+	b.Rows += rows
+}
 
 // Add appends rows of a sequence, the first at absolute position start, whose KV lies in blocks.
 func (b *Batch) Add(blocks []*Block, start, rows int) error {

@@ -95,15 +95,33 @@ func matricesOf(c arch.Config, hasHead bool) []matrix {
 		all = append(all, matrix{c.Vocabulary, c.Hidden, []matrixPart{{"head", c.Vocabulary}}})
 	}
 	for i, l := range c.Layers {
-		prefix, q, kv, inner := arch.LayerPrefix(i), l.QueryRows(), l.KVRows(), l.Intermediate
-		padded := (inner + array.PanelColumns - 1) / array.PanelColumns * array.PanelColumns
+		prefix, q, kv := arch.LayerPrefix(i), l.QueryRows(), l.KVRows()
 		all = append(all,
 			matrix{q + 2*kv, c.Hidden, []matrixPart{{prefix + "q", q}, {prefix + "k", kv}, {prefix + "v", kv}}},
-			matrix{c.Hidden, q, []matrixPart{{prefix + "o", c.Hidden}}},
-			matrix{2 * padded, c.Hidden, []matrixPart{{prefix + "gate", inner}, {prefix + "up", inner}}},
-			matrix{c.Hidden, inner, []matrixPart{{prefix + "down", c.Hidden}}})
+			matrix{c.Hidden, q, []matrixPart{{prefix + "o", c.Hidden}}})
+		if l.Experts.Count == 0 {
+			all = append(all, feedForward(c, l, prefix)...)
+			continue
+		}
+		all = append(all, matrix{l.Experts.Count, c.Hidden, []matrixPart{{prefix + "router", l.Experts.Count}}})
+		for e := range l.Experts.Count {
+			all = append(all, feedForward(c, l, arch.ExpertPrefix(i, e))...)
+		}
 	}
 	return all
+}
+
+// feedForward are the matrices of a feed-forward part.
+func feedForward(c arch.Config, l arch.Layer, prefix string) []matrix {
+	return []matrix{
+		{gateUpRows(l.Intermediate), c.Hidden, []matrixPart{{prefix + "gate", l.Intermediate}, {prefix + "up", l.Intermediate}}},
+		{c.Hidden, l.Intermediate, []matrixPart{{prefix + "down", c.Hidden}}},
+	}
+}
+
+// gateUpRows is how many columns of panels gate and up take, each padded to whole panels.
+func gateUpRows(inner int) int {
+	return 2 * ((inner + array.PanelColumns - 1) / array.PanelColumns * array.PanelColumns)
 }
 
 // addMatrix counts one matrix.
@@ -149,7 +167,7 @@ func panelBytes(outputs, inputs, bits int) int64 {
 func chunkBytes(c arch.Config, isFused bool, chunk, batch int) int64 {
 	row := 0
 	for _, l := range c.Layers {
-		row = max(row, 3*c.Hidden+2*l.QueryRows()+2*l.KVRows()+2*l.Intermediate)
+		row = max(row, 3*c.Hidden+2*l.QueryRows()+2*l.KVRows()+2*l.Intermediate+l.Experts.Used*(2*l.Intermediate+3*c.Hidden))
 	}
 	layers := 1
 	if !isFused {

@@ -27,6 +27,13 @@ func TestTheEstimateOfWeightsIsWhatIsLoaded(t *testing.T) {
 		"safetensors": folder(func(*weightstest.Tiny) {}),
 		"GGUF":        weightstest.WriteGGUF(t, weightstest.Default()),
 		"SmolLM2":     smolLM,
+		"experts":     weightstest.Write(t, weightstest.DefaultQwen3MoE()),
+		"4 bits of experts, one layer without": folder(func(tiny *weightstest.Tiny) {
+			*tiny = weightstest.DefaultQwen3MoE()
+			tiny.Family = weightstest.Qwen3MoE{Experts: 6, Used: 2, Inner: 64, Dense: []int{0}, IsStacked: true}
+			tiny.Bits, tiny.Group = 4, 32
+		}),
+		"fused tensors": weightstest.WriteGGUF(t, weightstest.DefaultPhi3()),
 	}
 	for _, bits := range []int{4, 8} {
 		paths[fmt.Sprintf("MLX %d bits", bits)] = folder(func(tiny *weightstest.Tiny) { tiny.Bits, tiny.Group, tiny.Intermediate = bits, 32, 128 })

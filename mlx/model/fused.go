@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/agent-memory/agent-memory/mlx/arch"
@@ -44,6 +45,7 @@ type fusedLayer struct {
 	o, down                   array.Linear
 	gate                      array.Gate
 	gateUp                    *array.Matrix
+	experts                   *fusedExperts // instead of gateUp and down, nil for none
 	ffnNorm                   array.Norm
 	attnPostNorm, ffnPostNorm array.Norm // without weights where the layer has none
 }
@@ -89,6 +91,9 @@ func (m *fusedDecoder) project(s *array.Scope, i int, h *array.Array, b *array.B
 func (m *fusedDecoder) finish(s *array.Scope, i int, h, q *array.Array, b *array.Batch) *array.Array {
 	l := m.layers[i]
 	h = m.add(s, h, m.kernels.Attention(s, q, m.heads, l.scoring, b, i), l.o, l.attnPostNorm, b)
+	if l.experts != nil {
+		return m.addExperts(s, l, h, b.Phase)
+	}
 	inner := m.kernels.NormGateUp(s, l.gate, h, l.ffnNorm, l.gateUp, b)
 	return m.add(s, h, inner, l.down, l.ffnPostNorm, b)
 }
@@ -241,10 +246,12 @@ func giveBack() {
 	debug.FreeOSMemory()
 }
 
+// matrices are those of the layers, as far as they are loaded.
 func (m *fusedDecoder) matrices() []*array.Matrix {
 	var all []*array.Matrix
 	for _, l := range m.layers {
 		all = append(all, l.in.QKV.Weight, l.o.Weight, l.gateUp, l.down.Weight)
+		all = append(all, l.experts.matrices()...)
 	}
-	return all
+	return slices.DeleteFunc(all, func(x *array.Matrix) bool { return x == nil })
 }

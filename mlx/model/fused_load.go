@@ -99,15 +99,25 @@ func (m fusedLoader) loadAttention(w *weights.Model, i int, l *fusedLayer) (err 
 	return err
 }
 
+// loadFeedForward loads a layer's one feed-forward part, or its experts.
 func (m fusedLoader) loadFeedForward(w *weights.Model, i int, l *fusedLayer) (err error) {
-	prefix, hidden, inner := arch.LayerPrefix(i), m.config.Hidden, m.config.Layers[i].Intermediate
-	padded := (inner + array.PanelColumns - 1) / array.PanelColumns * array.PanelColumns
-	if l.gateUp, err = m.pack(w, 2*padded, hidden, part{prefix + "gate", inner, gateUp(0)},
-		part{prefix + "up", inner, gateUp(halfPanel)}); err != nil {
+	if m.config.Layers[i].Experts.Count > 0 {
+		l.experts, err = m.loadExperts(w, i)
 		return err
 	}
-	l.down, err = m.linear(w, hidden, inner, part{prefix + "down", hidden, columnsFrom(0)})
+	l.gateUp, l.down.Weight, err = m.loadGateUpDown(w, arch.LayerPrefix(i), m.config.Layers[i].Intermediate)
 	return err
+}
+
+// loadGateUpDown loads the matrices of a feed-forward part.
+func (m fusedLoader) loadGateUpDown(w *weights.Model, prefix string, inner int) (both, down *array.Matrix, err error) {
+	hidden := m.config.Hidden
+	if both, err = m.pack(w, gateUpRows(inner), hidden, part{prefix + "gate", inner, gateUp(0)},
+		part{prefix + "up", inner, gateUp(halfPanel)}); err != nil {
+		return nil, nil, err
+	}
+	down, err = m.pack(w, hidden, inner, part{prefix + "down", hidden, columnsFrom(0)})
+	return both, down, err
 }
 
 // linear loads the product of n outputs that the parts make up, with the biases that the model has for them:

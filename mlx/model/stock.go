@@ -46,6 +46,7 @@ type stockLayer struct {
 	layerNorms
 	rope                       stockRope
 	q, k, v, o, gate, up, down stockLinear
+	experts                    *stockExperts // instead of gate, up and down, nil for none
 }
 
 // stockLinear is x w + bias.
@@ -177,8 +178,7 @@ func (m *stockDecoder) rows(s *array.Scope, tokens []int32, start int, table []e
 		written = append(written, kv...)
 		h = s.Add(h, m.rmsNorm(s, l.o.apply(s, o), l.attnPostNorm))
 		x := m.rmsNorm(s, h, l.ffnNorm)
-		x = s.Mul(m.activate(s, l.Activation, l.gate.apply(s, x)), l.up.apply(s, x))
-		h = s.Add(h, m.rmsNorm(s, l.down.apply(s, x), l.ffnPostNorm))
+		h = s.Add(h, m.rmsNorm(s, m.feedForward(s, l, x, n), l.ffnPostNorm))
 	}
 	last := s.Slice(h, []int{n - 1, 0}, []int{n, m.config.Hidden})
 	logits := s.AsType(s.Matmul(m.rmsNorm(s, last, m.norm), m.head), array.Float32)
@@ -186,6 +186,14 @@ func (m *stockDecoder) rows(s *array.Scope, tokens []int32, start int, table []e
 		logits = m.softCap(s, logits, m.config.FinalCap)
 	}
 	return logits, s.Eval(append(written, logits)...)
+}
+
+// feedForward is what a layer's feed-forward part, or its experts, make of n normed rows.
+func (m *stockDecoder) feedForward(s *array.Scope, l stockLayer, x *array.Array, n int) *array.Array {
+	if l.experts != nil {
+		return m.mixture(s, l, x, n)
+	}
+	return l.down.apply(s, s.Mul(m.activate(s, l.Activation, l.gate.apply(s, x)), l.up.apply(s, x)))
 }
 
 // apply is x w + bias.

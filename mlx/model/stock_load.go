@@ -76,6 +76,14 @@ func (m stockLoader) ropeScale(dims int, scale float32) *array.Array {
 	return m.constants.AsType(array.New(m.constants, row, array.Float32, len(row)), m.dtype)
 }
 
+// stockProduct is a product of a layer and where its weights lie.
+type stockProduct struct {
+	to         *stockLinear
+	name       string
+	rows, cols int
+	row        func(int) int // of what is loaded, by the row in the file
+}
+
 func (m stockLoader) loadLayer(w *weights.Model, i int) (l stockLayer, err error) {
 	l.Layer = m.config.Layers[i]
 	l.rope = m.ropes[l.Rope]
@@ -83,16 +91,19 @@ func (m stockLoader) loadLayer(w *weights.Model, i int) (l stockLayer, err error
 		return l, err
 	}
 	hidden, q, kv, rotary := m.config.Hidden, l.QueryRows(), l.KVRows(), rotaryOrder(m.config, i, 0)
-	for _, v := range []struct {
-		to         *stockLinear
-		name       string
-		rows, cols int
-		row        func(int) int
-	}{
+	products := []stockProduct{
 		{&l.q, "q", q, hidden, rotary}, {&l.k, "k", kv, hidden, rotary}, {&l.v, "v", kv, hidden, columnsFrom(0)},
-		{&l.o, "o", hidden, q, columnsFrom(0)}, {&l.gate, "gate", l.Intermediate, hidden, columnsFrom(0)},
-		{&l.up, "up", l.Intermediate, hidden, columnsFrom(0)}, {&l.down, "down", hidden, l.Intermediate, columnsFrom(0)},
-	} {
+		{&l.o, "o", hidden, q, columnsFrom(0)},
+	}
+	if l.Experts.Count > 0 {
+		if l.experts, err = m.loadExperts(w, i); err != nil {
+			return l, err
+		}
+	} else {
+		products = append(products, stockProduct{&l.gate, "gate", l.Intermediate, hidden, columnsFrom(0)},
+			stockProduct{&l.up, "up", l.Intermediate, hidden, columnsFrom(0)}, stockProduct{&l.down, "down", hidden, l.Intermediate, columnsFrom(0)})
+	}
+	for _, v := range products {
 		if *v.to, err = m.linear(w, arch.LayerPrefix(i)+v.name, v.rows, v.cols, v.row); err != nil {
 			return l, err
 		}

@@ -15,6 +15,7 @@ type affine struct {
 }
 
 func (a *affine) setPart(part string, t Tensor) {
+	t = t.flat()
 	switch part {
 	case "weight":
 		a.weight = t

@@ -43,11 +43,10 @@ func modelOfGGUF(data []byte) (*Model, error) {
 
 // addGGUF keeps a tensor under its canonical name, if the model has it.
 func (m *Model) addGGUF(names arch.Names, name string, t Tensor) error {
-	if strings.HasPrefix(name, "blk.") && strings.Contains(name, "_exps") {
-		return fmt.Errorf("tensor %s: models with experts are %w", name, ErrUnsupported)
-	}
 	module, part := splitLast(name)
 	switch c := names.Canonical(module); {
+	case c == "" && strings.HasPrefix(name, "blk.") && strings.Contains(name, "_exps"):
+		return fmt.Errorf("tensor %s: experts are %w in models of %s", name, ErrUnsupported, m.Config.Family)
 	case part == "bias":
 		return m.addBias(c, t)
 	case c != "" && part == "weight":

@@ -55,6 +55,7 @@ func cut(t Tensor, pieces []arch.Piece, give func(name string, t Tensor)) error 
 	for _, p := range pieces {
 		rows += p.Rows
 	}
+	t = t.flat()
 	if len(t.Shape) != 2 || t.Shape[0] != rows {
 		return fmt.Errorf("tensor %s has shape %v, the configuration says %d rows", t.Name, t.Shape, rows)
 	}
@@ -69,4 +70,18 @@ func cut(t Tensor, pieces []arch.Piece, give func(name string, t Tensor)) error 
 		from = to
 	}
 	return nil
+}
+
+// flat is a tensor of matrices that lie one behind the other, as one matrix.
+func (t Tensor) flat() Tensor {
+	last := len(t.Shape) - 1
+	if last < 2 {
+		return t
+	}
+	rows := 1
+	for _, d := range t.Shape[:last] {
+		rows *= d // of no more bytes than the file has
+	}
+	t.Shape = []int{rows, t.Shape[last]}
+	return t
 }

@@ -23,6 +23,7 @@ func WriteGGUF(t testing.TB, s Tiny) string {
 // matrices whose names in the GGUF contain a part.
 func WriteMixedGGUF(t testing.TB, s Tiny, types map[string]string) string {
 	t.Helper()
+	s = s.stacked()
 	var data []byte
 	var index bytes.Buffer
 	r, tensors := rand.New(rand.NewPCG(s.Seed, 0)), s.tensors()
@@ -33,8 +34,8 @@ func WriteMixedGGUF(t testing.TB, s Tiny, types map[string]string) string {
 			put(&index, uint64(d))
 		}
 		kind, raw := uint32(0), floatBytes(values)
-		if blocks := blocksFor(s.ggufName(x.name), types); blocks != nil && len(x.shape) == 2 {
-			kind, raw = blocks.number, blocks.random(r, len(values), x.shape[1])
+		if blocks := blocksFor(s.ggufName(x.name), types); blocks != nil && len(x.shape) > 1 {
+			kind, raw = blocks.number, blocks.random(r, len(values), x.shape[len(x.shape)-1])
 		}
 		put(&index, kind, uint64(len(data)))
 		data = append(data, raw...)
@@ -99,7 +100,7 @@ type withSettings interface {
 // ggufSettings are pairs of key and value.
 func (s Tiny) ggufSettings() []any {
 	config := s.config()
-	name := strings.TrimSuffix(config["model_type"].(string), "_text")
+	name := strings.ReplaceAll(strings.TrimSuffix(config["model_type"].(string), "_text"), "_", "")
 	all := []any{
 		"general.architecture", name, name + ".block_count", uint32(s.Layers), name + ".embedding_length", uint32(s.Hidden),
 		name + ".feed_forward_length", uint32(s.Intermediate), name + ".attention.head_count", uint32(s.Heads),
@@ -133,7 +134,8 @@ func (s Tiny) ggufName(name string) string {
 		"post_feedforward_layernorm": "post_ffw_norm", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
 		"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
 		"self_attn.qkv_proj": "attn_qkv",
-		"mlp.gate_up_proj":   "ffn_up", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+		"mlp.gate":           "ffn_gate_inp", "mlp.switch_mlp.gate_proj": "ffn_gate_exps", "mlp.switch_mlp.up_proj": "ffn_up_exps",
+		"mlp.switch_mlp.down_proj": "ffn_down_exps", "mlp.gate_up_proj": "ffn_up", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
 	}[p[3]], kind)
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +42,9 @@ func (s Tiny) values(r *rand.Rand, x tensor) []float32 {
 	if len(x.shape) == 1 {
 		spread, mean = 0.1, s.rowMean(x.name)
 	}
+	if strings.HasSuffix(x.name, "mlp.gate.weight") {
+		spread *= 4 // so that the last of the experts that are used has little to say: a near tie may go either way
+	}
 	values := make([]float32, n)
 	for i := range values {
 		values[i] = float32(mean + spread*r.NormFloat64())
@@ -63,7 +67,7 @@ func (s Tiny) writeShard(path string, r *rand.Rand, tensors []tensor) error {
 		if s.isNested() {
 			x.name = "language_model." + x.name
 		}
-		if s.Bits > 0 && len(x.shape) == 2 {
+		if s.Bits > 0 && len(x.shape) > 1 {
 			f.addQuantised(x, values, s.Bits, s.Group)
 			continue
 		}
@@ -102,10 +106,12 @@ func (f *file) addQuantised(x tensor, values []float32, bits, group int) {
 			}
 		}
 	}
-	base, rows, columns := strings.TrimSuffix(x.name, "weight"), x.shape[0], x.shape[1]
-	f.add(x.name, "U32", []int{rows, columns * bits / 32}, words)
-	f.add(base+"scales", "BF16", []int{rows, columns / group}, scales)
-	f.add(base+"biases", "BF16", []int{rows, columns / group}, biases)
+	last := len(x.shape) - 1
+	base, columns := strings.TrimSuffix(x.name, "weight"), x.shape[last]
+	wide := func(width int) []int { return append(slices.Clone(x.shape[:last]), width) }
+	f.add(x.name, "U32", wide(columns*bits/32), words)
+	f.add(base+"scales", "BF16", wide(columns/group), scales)
+	f.add(base+"biases", "BF16", wide(columns/group), biases)
 }
 
 // bf16 is v with the lower half of its bits cut off, as the four bytes of a float32.

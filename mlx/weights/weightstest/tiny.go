@@ -59,6 +59,7 @@ func Golden() map[string]Tiny {
 	maps.Copy(all, goldenQwen3())
 	maps.Copy(all, goldenRopes())
 	maps.Copy(all, goldenPhi3())
+	maps.Copy(all, goldenQwen3MoE())
 	all["qwen2"], all["mistral"], all["smollm3"] = DefaultQwen2(), DefaultMistral(), DefaultSmolLM3()
 	return all
 }
@@ -68,7 +69,10 @@ func Golden() map[string]Tiny {
 func Families() map[string]Tiny {
 	normed := DefaultQwen3()
 	normed.Bias = true
-	return map[string]Tiny{"llama": Default(), "gemma2": DefaultGemma2(), "gemma3": DefaultGemma3(), "qwen3": normed, "phi3": DefaultPhi3()}
+	return map[string]Tiny{
+		"llama": Default(), "gemma2": DefaultGemma2(), "gemma3": DefaultGemma3(), "qwen3": normed, "phi3": DefaultPhi3(),
+		"qwen3moe": DefaultQwen3MoE(),
+	}
 }
 
 type tensor struct {
