@@ -12,7 +12,7 @@ QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps models test-models test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	test-postgres generate generate-check openapi client lint oracle sdk image e2e bench quality demo memory soak alerts alerts-live dashboards runbook reference kubernetes clean help
+	test-postgres generate generate-check openapi client lint oracle parity sdk image e2e bench quality demo memory soak alerts alerts-live dashboards runbook reference kubernetes clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -126,6 +126,11 @@ oracle: deps
 golden: deps models
 	./oracle/model.sh
 
+## parity: a table of how near each architecture in each type of weights is to mlx-lm and to float32 (minutes)
+parity: deps
+	$(GO) test -tags parity -count=1 -timeout 30m -run '^TestParity' -v ./mlx/model > bin/parity.txt || { grep -v '^|' bin/parity.txt; exit 1; }
+	@grep '^|' bin/parity.txt
+
 ## sdk: Anthropic's and OpenAI's SDKs, Claude Code and the OpenAPI document against a served model (needs Node, npm and PyPI)
 sdk: build
 	./e2e/sdk/run.sh
@@ -203,6 +208,7 @@ lint: deps
 	$(GO) vet -tags e2e ./e2e/...
 	$(GO) vet -tags clients ./cmd/agent-memory
 	$(GO) vet -tags postgres $(POSTGRES_TESTS)
+	$(GO) vet -tags parity ./mlx/model
 	$(GO) vet -tags models ./mlx/model ./e2e
 	@tools="$$(./deps/tools.sh)" && set -x && "$$tools/golangci-lint" run ./... && \
 	  printf '%s\n' mlx/array/*.cpp mlx/kernels/*.cpp | xargs -P "$$(nproc 2>/dev/null || echo 2)" -n 1 sh -c \
