@@ -52,15 +52,15 @@ func (s *settings) scaledGGUF(r *Rope, context int) error {
 	case kind == "linear":
 		r.Type = "linear"
 	case kind == "yarn":
-		s.yarnGGUF(r)
+		yarnGGUF(s, r)
 	case kind != "" && kind != "none" && kind != "longrope":
 		return fmt.Errorf("rope scaling %s is %w; linear, yarn, longrope and factors are", excerpt(kind), ErrUnsupported)
 	}
-	return s.factorsGGUF(r, kind, context)
+	return factorsGGUF(s, r, kind, context)
 }
 
 // yarnGGUF reads a GGUF's yarn. llama.cpp multiplies its attention factors with yarn's own.
-func (s *settings) yarnGGUF(r *Rope) {
+func yarnGGUF(s *settings, r *Rope) {
 	r.Type = "yarn"
 	r.BetaFast = s.number(key{"", "rope.scaling.yarn_beta_fast"}, 32)
 	r.BetaSlow = s.number(key{"", "rope.scaling.yarn_beta_slow"}, 1)
@@ -79,7 +79,7 @@ func (s *settings) yarnGGUF(r *Rope) {
 
 // factorsGGUF reads the divisors of frequencies that a GGUF has as tensors: for all contexts, or for short and long
 // ones.
-func (s *settings) factorsGGUF(r *Rope, kind string, context int) error {
+func factorsGGUF(s *settings, r *Rope, kind string, context int) error {
 	name, factors := "rope_freqs.weight", s.file.RopeFactors
 	if s.file.LongRopeFactors != nil || kind == "longrope" {
 		name, factors = "rope_factors_short.weight", s.file.ShortRopeFactors
@@ -156,9 +156,9 @@ func (s *settings) scaled(r *Rope, original, context int) {
 		r.Type, r.Scale = kind, 0
 		r.Low, r.High = s.number(key{"low_freq_factor", ""}, 0), s.number(key{"high_freq_factor", ""}, 0)
 	case "yarn":
-		s.yarn(r)
+		yarnFolder(s, r)
 	case "longrope", "su":
-		s.longRope(r, context)
+		longRope(s, r, context)
 		return // it needs no factor
 	default:
 		s.err = fmt.Errorf("rope scaling %s is %w; linear, dynamic, llama3, yarn and longrope are", excerpt(kind), ErrUnsupported)
@@ -169,8 +169,8 @@ func (s *settings) scaled(r *Rope, original, context int) {
 	}
 }
 
-// yarn reads what yarn has beside its factor.
-func (s *settings) yarn(r *Rope) {
+// yarnFolder reads what yarn has beside its factor.
+func yarnFolder(s *settings, r *Rope) {
 	r.Type = "yarn"
 	r.BetaFast, r.BetaSlow = s.number(key{"beta_fast", ""}, 32), s.number(key{"beta_slow", ""}, 1)
 	if cut, present := s.value(key{"truncate", ""}); present && cut != nil {

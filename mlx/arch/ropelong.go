@@ -9,7 +9,7 @@ import (
 // longRope reads longrope (Ding et al., LongRoPE, 2024), as Phi 3 has it: a divisor for each frequency, others for
 // sequences within the original context than for longer ones. Keys that are kept can't change when a sequence grows
 // past it, so a model whose context is beyond the original one has the long divisors from the first token on.
-func (s *settings) longRope(r *Rope, context int) {
+func longRope(s *settings, r *Rope, context int) {
 	name, mscale := "short_factor", "short_mscale"
 	if context > r.Original {
 		name, mscale = "long_factor", "long_mscale"

@@ -178,7 +178,7 @@ func (m *stockDecoder) rows(s *array.Scope, tokens []int32, start int, table []e
 		written = append(written, kv...)
 		h = s.Add(h, m.rmsNorm(s, l.o.apply(s, o), l.attnPostNorm))
 		x := m.rmsNorm(s, h, l.ffnNorm)
-		h = s.Add(h, m.rmsNorm(s, m.feedForward(s, l, x, n), l.ffnPostNorm))
+		h = s.Add(h, m.rmsNorm(s, l.feedForward(m, s, x, n), l.ffnPostNorm))
 	}
 	last := s.Slice(h, []int{n - 1, 0}, []int{n, m.config.Hidden})
 	logits := s.AsType(s.Matmul(m.rmsNorm(s, last, m.norm), m.head), array.Float32)
@@ -189,9 +189,9 @@ func (m *stockDecoder) rows(s *array.Scope, tokens []int32, start int, table []e
 }
 
 // feedForward is what a layer's feed-forward part, or its experts, make of n normed rows.
-func (m *stockDecoder) feedForward(s *array.Scope, l stockLayer, x *array.Array, n int) *array.Array {
+func (l stockLayer) feedForward(m *stockDecoder, s *array.Scope, x *array.Array, n int) *array.Array {
 	if l.experts != nil {
-		return m.mixture(s, l, x, n)
+		return l.mixture(m, s, x, n)
 	}
 	return l.down.apply(s, s.Mul(m.activate(s, l.Activation, l.gate.apply(s, x)), l.up.apply(s, x)))
 }

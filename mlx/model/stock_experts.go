@@ -54,19 +54,19 @@ func (m stockLoader) stacked(w *weights.Model, layer int, name string, rows, col
 }
 
 // mixture is the sum of the outputs of each row's experts, for normed rows x [n, hidden].
-func (m *stockDecoder) mixture(s *array.Scope, l stockLayer, x *array.Array, n int) *array.Array {
+func (l stockLayer) mixture(m *stockDecoder, s *array.Scope, x *array.Array, n int) *array.Array {
 	used := l.Experts.Used
 	scores := s.AsType(s.Matmul(x, l.experts.router), array.Float32)
-	order := s.ArgSort(m.scale(s, scores, -1), 1)
+	order := array.ArgSort(s, m.scale(s, scores, -1), 1)
 	chosen := s.Contiguous(s.Slice(order, []int{0, 0}, []int{n, used}))
 	shares := s.Softmax(scores, 1)
 	if l.Experts.IsNormed {
-		shares = s.Softmax(s.TakeAlong(scores, chosen, 1), 1)
+		shares = s.Softmax(array.TakeAlong(s, scores, chosen, 1), 1)
 	} else {
-		shares = s.TakeAlong(shares, chosen, 1)
+		shares = array.TakeAlong(s, shares, chosen, 1)
 	}
 	rows := s.Reshape(x, n, 1, 1, m.config.Hidden)
-	inner := s.Mul(m.activate(s, l.Activation, s.GatherMatmul(rows, l.experts.gate, chosen)), s.GatherMatmul(rows, l.experts.up, chosen))
-	outputs := s.Reshape(s.GatherMatmul(inner, l.experts.down, chosen), n, used, m.config.Hidden)
-	return s.AsType(s.Sum(s.Mul(outputs, s.Reshape(shares, n, used, 1)), 1), m.dtype)
+	inner := s.Mul(m.activate(s, l.Activation, array.GatherMatmul(s, rows, l.experts.gate, chosen)), array.GatherMatmul(s, rows, l.experts.up, chosen))
+	outputs := s.Reshape(array.GatherMatmul(s, inner, l.experts.down, chosen), n, used, m.config.Hidden)
+	return s.AsType(array.Sum(s, s.Mul(outputs, s.Reshape(shares, n, used, 1)), 1), m.dtype)
 }
