@@ -21,6 +21,7 @@ import (
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 	"github.com/agent-memory/agent-memory/platform/log"
 	"github.com/agent-memory/agent-memory/platform/settings"
+	"github.com/agent-memory/agent-memory/platform/tracing"
 	"github.com/alecthomas/kong"
 )
 
@@ -42,6 +43,11 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong,
 	for _, u := range unknownSettings(app) {
 		logger.Warn("setting_unknown", "name", u.Name, "note", "no setting has this name, and it has no effect", "nearest", u.Nearest)
 	}
+	traces, err := tracing.New(ctx, tracing.Config{Service: name, Version: version, Log: logger})
+	if err != nil {
+		return err
+	}
+	defer closeTraces(traces) //nolint:contextcheck // the last spans are sent after ctx has ended
 	found := &library{}
 	defer found.release()
 	s, err := newServer(*cfg, dependencies{ //nolint:contextcheck // the registry outlives the start
@@ -58,6 +64,7 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong,
 		fatal:    func(error) { os.Exit(3) }, // the engine has logged why
 		log:      logger,
 		drainLag: drainLag,
+		traces:   traces,
 	})
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
@@ -26,8 +25,8 @@ import (
 )
 
 // newRouter returns the router, with what the surfaces have of their own.
-func newRouter(cfg config.Config, guard *auth.Authenticator, journal *actions.Journal, exposition *metrics.Metrics, log *slog.Logger) *httpapi.Router {
-	return httpapi.New(httpapi.Config{
+func newRouter(cfg config.Config, guard *auth.Authenticator, journal *actions.Journal, exposition *metrics.Metrics, deps dependencies) *httpapi.Router {
+	router := httpapi.Config{
 		Title: name, Version: version, Description: about,
 		CORSOrigins:  cfg.Server.CORSOrigins,
 		LoopbackOnly: cfg.Keyless(),
@@ -42,9 +41,13 @@ func newRouter(cfg config.Config, guard *auth.Authenticator, journal *actions.Jo
 		Caller:    messages.CallerOf,
 		IDHeaders: []string{anthropic.RequestIDHeader},
 		Surfaces:  append(openai.Surfaces(), anthropic.Surface()),
-		Log:       log,
+		Log:       deps.log,
 		Observe:   exposition.Request,
-	})
+	}
+	if deps.traces.IsOn() {
+		router.Trace = deps.traces.Served
+	}
+	return httpapi.New(router)
 }
 
 // limiter counts requests of agents, tenants and the node.

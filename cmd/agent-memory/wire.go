@@ -21,6 +21,7 @@ import (
 	"github.com/agent-memory/agent-memory/platform/lifecycle"
 	"github.com/agent-memory/agent-memory/platform/metrics"
 	"github.com/agent-memory/agent-memory/platform/objectstore"
+	"github.com/agent-memory/agent-memory/platform/tracing"
 )
 
 const (
@@ -49,6 +50,7 @@ type dependencies struct {
 	fatal     func(error) // ends the process when the device hangs for good
 	log       *slog.Logger
 	drainLag  time.Duration
+	traces    *tracing.Tracing // nil: none
 }
 
 // server is all parts, wired.
@@ -71,11 +73,14 @@ type server struct {
 
 // newServer wires the parts. Nothing runs yet.
 func newServer(cfg config.Config, deps dependencies) (*server, error) {
+	if deps.traces == nil {
+		deps.traces = tracing.Off()
+	}
 	exposition := metrics.New()
 	counters := newTelemetry(exposition.Registry())
 	keys := newKeyring(cfg, deps.log)
 	journal := actions.New(deps.log)
-	s := &server{cfg: cfg, deps: deps, keys: keys, journal: journal, router: newRouter(cfg, keys.guard, journal, exposition, deps.log)}
+	s := &server{cfg: cfg, deps: deps, keys: keys, journal: journal, router: newRouter(cfg, keys.guard, journal, exposition, deps)}
 	if err := errors.Join(s.openDisk(counters), s.openBucket(counters)); err != nil {
 		return nil, err
 	}
@@ -124,7 +129,7 @@ func (s *server) engineConfig(renderer *prompt.Late, tenants *tenants, counters 
 		Policies:    policies(),
 		Chains:      s.recorded,
 		Owned:       s.agents.Owns,
-		Moves:       counters.moves(),
+		Moves:       s.tracing(counters.moves()),
 		Listener:    s.noting(counters.listener()),
 		FlushFor:    s.flushFor(),
 		Logger:      s.deps.log,

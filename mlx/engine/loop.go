@@ -156,7 +156,8 @@ func (l *loop) admit() {
 		l.slots.give(seq)
 		l.restorer.matchFull(seq)
 		if seq.result.Queue < 0 {
-			seq.result.Queue = l.cfg.since(seq.submitted)
+			seq.way.admitted = l.cfg.Clock()
+			seq.result.Queue = seq.way.admitted.Sub(seq.submitted)
 			l.listener.Admitted(seq.result.Queue)
 		}
 	}
@@ -295,7 +296,8 @@ func (l *loop) accept(seq *sequence, logits []float32) {
 		return
 	}
 	if seq.generated() == 1 {
-		seq.result.FirstToken = l.cfg.since(seq.submitted)
+		seq.way.generating = l.cfg.Clock()
+		seq.result.FirstToken = seq.way.generating.Sub(seq.submitted)
 		l.listener.FirstText(seq.result.FirstToken)
 	}
 	if done {
@@ -330,7 +332,7 @@ func (l *loop) end(seq *sequence, err error) {
 	chain := l.publisher.chain(seq)
 	seq.giveUp()
 	l.memory.release(seq)
-	seq.result.Tokens = kv.IDs(seq.tokens[seq.prompt:])
+	seq.result.Tokens, seq.result.Stages = kv.IDs(seq.tokens[seq.prompt:]), seq.stages(l.cfg.Clock())
 	l.listener.Finished(Finished{ID: seq.id, Usage: seq.result.Usage, Reason: seq.result.StopReason, Err: err,
 		Tenant: seq.name, Agent: seq.agent, Chain: chain, From: seq.from})
 	seq.stream.end(seq.result, err)

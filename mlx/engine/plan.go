@@ -54,6 +54,8 @@ func (p *planner) look(ctx context.Context, seq *sequence, req *Request) {
 	}
 	seq.plan = newPlan()
 	defer close(seq.plan.known)
+	seq.way.matching = p.cfg.Clock()
+	defer func() { seq.way.matched = p.cfg.Clock() }()
 	p.learn(ctx, seq.tenant, req, seq.room-seq.maxTokens)
 	seq.plan.Match = p.matcher(seq.tenant, req.Spelling).Prompt(ctx, req.Tokens, req.Answers, seq.room-seq.maxTokens)
 	seq.setPrompt(seq.plan.Tokens, seq.plan.Place(req.Marked))

@@ -100,6 +100,7 @@ type Result struct {
 	Tokens     []int32       // the generated token ids, a stop token included
 	Queue      time.Duration // from Submit to a slot in the batch
 	FirstToken time.Duration // from Submit to the first generated token
+	Stages     []Stage       // of its way
 }
 
 // Errors by which callers decide what to answer.

@@ -56,7 +56,7 @@ func (r *restorer) restore() {
 			}
 		}
 		if !seq.begun {
-			seq.begun = true
+			seq.begun, seq.way.computing = true, r.cfg.Clock()
 			seq.result.Usage.Cached = seq.computed
 			seq.stream.begin(seq.result.Usage)
 		}

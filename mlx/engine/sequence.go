@@ -42,6 +42,7 @@ type sequence struct {
 	tail     kv.Key  // of the tail that was published last; Root for none
 
 	audit *audit // to compute it again; nil for none
+	way   way
 
 	result Result
 }

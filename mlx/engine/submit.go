@@ -26,6 +26,7 @@ func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 	seq.stream.watch(ctx)
 	e.admission.arrive(seq)
 	l.planner.look(ctx, seq, &req)
+	seq.way.queued = e.cfg.Clock()
 	if err := e.admission.enqueue(seq, func() bool { return e.opened() == l }); err != nil {
 		seq.stream.unwatch()
 		seq.giveUp()

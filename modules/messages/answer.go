@@ -11,6 +11,7 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/prefix"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/mlx/toolcall"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // SilenceAtMost is how long a stream may be silent before its client must see that it lives.
@@ -60,6 +61,7 @@ type Result struct {
 // Answer is an answer as it grows. One goroutine may read it.
 type Answer struct {
 	stream *engine.Stream
+	span   trace.Span                        // of the request
 	parser *toolcall.Parser                  // nil: it has no calls
 	single bool                              // it shows one call at most, and nothing behind it
 	hidden bool                              // it has more than it shows
@@ -268,6 +270,7 @@ func (a *Answer) TokenText(token int32) string {
 // Close tells the engine that nobody wants the rest. It may be called more than once.
 func (a *Answer) Close() {
 	a.stream.Close()
+	a.tellStages()
 	if a.closed != nil {
 		a.closed()
 	}

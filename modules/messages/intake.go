@@ -114,7 +114,7 @@ func (s *Service) Take(w http.ResponseWriter, r *http.Request, fail func(error),
 		req.Conversation.Effort = prompt.ThinkNot
 	}
 	req.Conversation.Turns = s.checkThoughts(req.Tenant, req.Conversation.Turns)
-	if req.Prompt, err = s.render(r.Context(), req); err != nil {
+	if req.Prompt, err = s.tokenise(r.Context(), req); err != nil {
 		fail(err)
 		return nil, false
 	}

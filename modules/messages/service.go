@@ -16,6 +16,7 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/toolcall"
 	"github.com/agent-memory/agent-memory/modules/messages/divergence"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Engine answers requests.
@@ -118,7 +119,7 @@ func (s *Service) Submit(ctx context.Context, req *Request) (*Answer, error) {
 		s.cfg.Worked(req.Tenant, req.parent)
 	}
 	req.followed.keep()
-	answer := &Answer{stream: stream, prefix: req.CallPrefix, single: req.SingleCall, finished: req.followed.answered, lead: -1}
+	answer := &Answer{stream: stream, span: trace.SpanFromContext(ctx), prefix: req.CallPrefix, single: req.SingleCall, finished: req.followed.answered, lead: -1}
 	answer.spelling = req.Prompt.Spelling
 	answer.thoughts, answer.thinksAloud = newThoughtReader(req.Prompt.Thoughts), req.Thinks
 	answer.sign = func(thought string) string { return s.signature(req.Tenant, thought) }

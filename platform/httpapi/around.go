@@ -70,6 +70,23 @@ func (r *Router) observe(next http.Handler) http.Handler {
 	})
 }
 
+// trace begins a span for every request but those of balancers and monitors.
+func (r *Router) trace(next http.Handler) http.Handler {
+	if r.cfg.Trace == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if isProbe(req.URL.Path) {
+			next.ServeHTTP(w, req)
+			return
+		}
+		answer := &recorder{ResponseWriter: w}
+		ctx, end := r.cfg.Trace(req, r.template(req))
+		defer func() { end(answer.code()) }()
+		next.ServeHTTP(answer, req.WithContext(ctx))
+	})
+}
+
 // recorder remembers the status of an answer.
 type recorder struct {
 	http.ResponseWriter

@@ -39,6 +39,8 @@ type Config struct {
 	Surfaces  []Surface
 	Log       *slog.Logger
 	Observe   func(method, route string, status int, took time.Duration) // may be nil
+	// Trace begins the span of a request; what it returns ends it. Nil: nothing is traced.
+	Trace func(r *http.Request, route string) (ctx context.Context, end func(status int))
 }
 
 // Router holds the routes of all modules.
@@ -110,6 +112,7 @@ func (r *Router) Handler() http.Handler {
 	h = r.refuseStrangers(h)
 	h = r.recoverPanics(h)
 	h = r.observe(h)
+	h = r.trace(h)
 	return r.identify(h)
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/agent-memory/agent-memory/platform/log"
+	"go.opentelemetry.io/otel/trace"
 )
 
 func TestProductionWritesJSONLines(t *testing.T) {
@@ -56,5 +57,18 @@ func TestTheLogMayGoToAFile(t *testing.T) {
 	}
 	if _, _, err := log.New(log.Config{File: filepath.Join(path, "under a file")}); err == nil {
 		t.Error("a folder that isn't there was accepted")
+	}
+}
+
+func TestLinesOfATracedRequestNameItsTrace(t *testing.T) {
+	var out bytes.Buffer
+	logger, _, err := log.New(log.Config{Level: "INFO", Out: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	logger.InfoContext(trace.ContextWithSpanContext(context.Background(), span), "request_complete")
+	if line := out.String(); !strings.Contains(line, "trace_id=01000000000000000000000000000000 span_id=0200000000000000") {
+		t.Errorf("%q", line)
 	}
 }

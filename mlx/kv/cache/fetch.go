@@ -109,7 +109,7 @@ func (fe *fetcher) fetchInto(ctx context.Context, f *Flight, room *pool.Block, b
 		began := fe.cfg.Clock()
 		buf, entered, f.err = fe.fetchFrom(ctx, f, i, room, buf)
 		if f.err == nil {
-			fe.arrived(f, i, fe.cfg.since(began))
+			fe.arrived(f, i, began)
 			if fe.writeback.promote(f.entry, i, buf) {
 				buf = fe.cfg.Form.buffer()
 			}
@@ -123,8 +123,11 @@ func (fe *fetcher) fetchInto(ctx context.Context, f *Flight, room *pool.Block, b
 	return buf, false
 }
 
-func (fe *fetcher) arrived(f *Flight, i int, took time.Duration) {
-	fe.rates[i].measure(f.Bytes, took, fe.cfg.Clock())
+func (fe *fetcher) arrived(f *Flight, i int, began time.Time) {
+	ended := fe.cfg.Clock()
+	took := ended.Sub(began)
+	f.arrival = Arrival{Tier: fe.cfg.Tiers[i].Name(), Bytes: f.Bytes, Began: began, Ended: ended}
+	fe.rates[i].measure(f.Bytes, took, ended)
 	fe.events.fetched(fe.cfg.Tiers[i], f.Bytes, took)
 }
 

@@ -34,6 +34,22 @@ type Flight struct {
 	deleted bool       // meanwhile, everywhere; the cache's lock guards it, and wanted
 	entry   kv.Entry   // as its header tells, once it was read
 	others  pool.Tiers // that a look-up found the block in, and that were not found without it since
+	arrival Arrival    // once done without an error, if it was read
+}
+
+// Arrival tells where a block came from, and when.
+type Arrival struct {
+	Tier         string // empty: it was in the pool already
+	Bytes        int64
+	Began, Ended time.Time
+}
+
+// Arrival tells where the block came from, if the flight is over and was not in vain.
+func (f *Flight) Arrival() (a Arrival, arrived bool) {
+	if over, err := f.Over(); !over || err != nil {
+		return a, false
+	}
+	return f.arrival, true
 }
 
 // Hurry says that somebody waits for the block who has room for it.
