@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
+	"github.com/agent-memory/agent-memory/modules/console"
 	"github.com/agent-memory/agent-memory/modules/keys"
 	"github.com/agent-memory/agent-memory/platform/auth"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
@@ -21,6 +22,7 @@ func guards() []httpapi.Guard {
 		{Prefix: "/v1", Scope: keys.Messages},
 		{Prefix: "/v1/agents", Scope: keys.Agents},
 		{Prefix: "/admin", Scope: keys.Admin, Advice: "; operators have it by SEMANTIC_ADMIN_KEY, and by keys that are made with it", Acts: true},
+		{Prefix: console.Path, Open: true}, // the page itself; what it asks for needs the key
 	}
 }
 

@@ -31,6 +31,15 @@ func (m *memory) Holdings(chains []kv.Chain) []kv.Holding {
 	return c.Holdings(context.Background(), chains)
 }
 
+// Where implements api.Locate.
+func (m *memory) Where(ctx context.Context, refs []kv.Ref) [][]string {
+	c, err := m.engine.Cache()
+	if err != nil {
+		return nil
+	}
+	return c.Where(ctx, refs)
+}
+
 // move runs what moves blocks on the cache, or returns why there is none yet.
 func (m *memory) move(run func(*cache.Cache) (kv.Moved, error)) (kv.Moved, error) {
 	c, err := m.engine.Cache()

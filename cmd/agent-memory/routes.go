@@ -8,8 +8,10 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/actions"
 	agentsapi "github.com/agent-memory/agent-memory/modules/agents/api"
+	"github.com/agent-memory/agent-memory/modules/console"
 	"github.com/agent-memory/agent-memory/modules/explain"
 	"github.com/agent-memory/agent-memory/modules/health"
+	"github.com/agent-memory/agent-memory/modules/inflight"
 	keysapi "github.com/agent-memory/agent-memory/modules/keys/api"
 	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/modules/messages/anthropic"
@@ -59,11 +61,13 @@ func limiter(cfg config.Server) *ratelimit.Limiter {
 
 // register adds the modules' routes.
 func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetry, exposition http.Handler) {
-	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, RevokeKeys: s.keys.RevokeAll, Log: s.deps.log})
+	agentsapi.Register(agentsapi.Config{Router: s.router, Registry: s.agents, Locate: mem.Where, RevokeKeys: s.keys.RevokeAll, Log: s.deps.log})
 	s.journal.Register(s.router)
 	keysapi.Register(keysapi.Config{Router: s.router, Keys: s.keys.Keys, Log: s.deps.log})
 	pool.Register(s.router, mem)
 	profile.Register(s.router)
+	inflight.Register(s.router, s.engine)
+	console.Register(s.router)
 	service := messages.New(messages.Config{
 		Engine: s.engine, Renderer: renderer, Limiter: s.router, Temperature: s.cfg.MLX.Temperature,
 		Aliases: append([]string{anthropic.ModelAlias}, s.cfg.Server.ModelAliases...), Log: s.deps.log,
@@ -88,7 +92,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 func endpoints() []string {
 	return []string{
 		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents",
-		"/admin/agents", "/admin/api-keys", "/admin/pool", "/admin/pprof/{profile}", "/admin/usage", "/admin/actions", "/admin/explain", "/admin/models",
+		"/admin/ui", "/admin/agents", "/admin/requests", "/admin/api-keys", "/admin/pool", "/admin/pprof/{profile}", "/admin/usage", "/admin/actions", "/admin/explain", "/admin/models",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

@@ -107,6 +107,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/agents/{tenant}/{id}/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An agent's conversations block by block, and which tiers have each */
+        get: operations["adminGetAgentBlocks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/agents/{tenant}/{id}/evict": {
         parameters: {
             query?: never;
@@ -345,6 +362,23 @@ export interface paths {
         };
         /** A profile of this process, for go tool pprof */
         get: operations["adminGetProfile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The requests that this node has accepted and not yet answered */
+        get: operations["adminListRequests"];
         put?: never;
         post?: never;
         delete?: never;
@@ -721,6 +755,10 @@ export interface components {
              * @description Unused for so long it is deleted; without it the server's setting holds
              */
             ttl_seconds?: number;
+        };
+        AgentBlocks: {
+            /** @description The one used last first */
+            conversations: components["schemas"]["ConversationBlocks"][];
         };
         AgentEviction: {
             /**
@@ -1121,6 +1159,14 @@ export interface components {
             /** Format: int64 */
             tokens: number;
         };
+        ConversationBlocks: {
+            /** @description From the conversation's beginning on */
+            blocks: components["schemas"]["LocatedBlock"][];
+            /** @description Key of the last block */
+            head: string;
+            /** Format: int64 */
+            tokens: number;
+        };
         CountRequest: {
             /** @description A breakpoint behind the last block */
             cache_control?: components["schemas"]["CacheControlParam"];
@@ -1433,6 +1479,16 @@ export interface components {
             name: string;
             /** Format: int64 */
             vocabulary: number;
+        };
+        LocatedBlock: {
+            /** @description Its key; the same in two conversations means that they share it */
+            block: string;
+            /** Format: int64 */
+            from_token: number;
+            /** @description That have it, the fastest first; empty: its tokens are computed anew when they are needed */
+            tiers: string[];
+            /** Format: int64 */
+            to_token: number;
         };
         Logprobs: {
             /** @description Of all tokens of the answer, those of calls and thoughts included */
@@ -1857,6 +1913,40 @@ export interface components {
             type: "redacted_thinking";
         } & {
             [key: string]: unknown;
+        };
+        RequestUnderWay: {
+            /** Format: double */
+            age_seconds: number;
+            agent?: string;
+            /**
+             * Format: int64
+             * @description Of the prompt's, those that came from a tier so far
+             */
+            cached_tokens: number;
+            /**
+             * Format: int64
+             * @description Of prompt and answer, those whose KV is there
+             */
+            computed_tokens: number;
+            /** Format: int64 */
+            generated_tokens: number;
+            /** Format: int64 */
+            max_tokens: number;
+            /** Format: int64 */
+            prompt_tokens: number;
+            request_id: string;
+            /**
+             * @description preempted: it gave its memory to an older one and goes on later
+             * @enum {string}
+             */
+            state: "queued" | "restoring" | "prefill" | "decode" | "preempted";
+            tenant: string;
+        };
+        RequestsUnderWay: {
+            /** @description Those that run first; at most 500 */
+            requests: components["schemas"]["RequestUnderWay"][];
+            /** Format: int64 */
+            total: number;
         };
         Response: {
             /**
@@ -2664,6 +2754,38 @@ export interface operations {
             };
         };
     };
+    adminGetAgentBlocks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentBlocks"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     adminEvictAgent: {
         parameters: {
             query?: never;
@@ -3263,6 +3385,35 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    adminListRequests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestsUnderWay"];
                 };
             };
             /** @description Error */

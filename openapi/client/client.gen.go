@@ -1179,6 +1179,33 @@ func (e RedactedThinkingBlockParamType) Valid() bool {
 	}
 }
 
+// Defines values for RequestUnderWayState.
+const (
+	Decode    RequestUnderWayState = "decode"
+	Preempted RequestUnderWayState = "preempted"
+	Prefill   RequestUnderWayState = "prefill"
+	Queued    RequestUnderWayState = "queued"
+	Restoring RequestUnderWayState = "restoring"
+)
+
+// Valid indicates whether the value is a known member of the RequestUnderWayState enum.
+func (e RequestUnderWayState) Valid() bool {
+	switch e {
+	case Decode:
+		return true
+	case Preempted:
+		return true
+	case Prefill:
+		return true
+	case Queued:
+		return true
+	case Restoring:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResponseObject.
 const (
 	ResponseObjectResponse ResponseObject = "response"
@@ -1970,6 +1997,12 @@ type Agent struct {
 	TtlSeconds *float64 `json:"ttl_seconds,omitempty"`
 }
 
+// AgentBlocks defines model for AgentBlocks.
+type AgentBlocks struct {
+	// Conversations The one used last first
+	Conversations []ConversationBlocks `json:"conversations"`
+}
+
 // AgentEviction defines model for AgentEviction.
 type AgentEviction struct {
 	// To disk, or object for object storage
@@ -2440,6 +2473,16 @@ type Conversation struct {
 	Tokens     int64     `json:"tokens"`
 }
 
+// ConversationBlocks defines model for ConversationBlocks.
+type ConversationBlocks struct {
+	// Blocks From the conversation's beginning on
+	Blocks []LocatedBlock `json:"blocks"`
+
+	// Head Key of the last block
+	Head   string `json:"head"`
+	Tokens int64  `json:"tokens"`
+}
+
 // CountRequest defines model for CountRequest.
 type CountRequest struct {
 	CacheControl *CacheControlParam `json:"cache_control,omitempty"`
@@ -2813,6 +2856,17 @@ type LoadedModel struct {
 	// Name By which clients may name it
 	Name       string `json:"name"`
 	Vocabulary int64  `json:"vocabulary"`
+}
+
+// LocatedBlock defines model for LocatedBlock.
+type LocatedBlock struct {
+	// Block Its key; the same in two conversations means that they share it
+	Block     string `json:"block"`
+	FromToken int64  `json:"from_token"`
+
+	// Tiers That have it, the fastest first; empty: its tokens are computed anew when they are needed
+	Tiers   []string `json:"tiers"`
+	ToToken int64    `json:"to_token"`
 }
 
 // Logprobs defines model for Logprobs.
@@ -3306,6 +3360,36 @@ type RedactedThinkingBlockParam struct {
 
 // RedactedThinkingBlockParamType defines model for RedactedThinkingBlockParam.Type.
 type RedactedThinkingBlockParamType string
+
+// RequestUnderWay defines model for RequestUnderWay.
+type RequestUnderWay struct {
+	AgeSeconds float64 `json:"age_seconds"`
+	Agent      *string `json:"agent,omitempty"`
+
+	// CachedTokens Of the prompt's, those that came from a tier so far
+	CachedTokens int64 `json:"cached_tokens"`
+
+	// ComputedTokens Of prompt and answer, those whose KV is there
+	ComputedTokens  int64  `json:"computed_tokens"`
+	GeneratedTokens int64  `json:"generated_tokens"`
+	MaxTokens       int64  `json:"max_tokens"`
+	PromptTokens    int64  `json:"prompt_tokens"`
+	RequestId       string `json:"request_id"`
+
+	// State preempted: it gave its memory to an older one and goes on later
+	State  RequestUnderWayState `json:"state"`
+	Tenant string               `json:"tenant"`
+}
+
+// RequestUnderWayState preempted: it gave its memory to an older one and goes on later
+type RequestUnderWayState string
+
+// RequestsUnderWay defines model for RequestsUnderWay.
+type RequestsUnderWay struct {
+	// Requests Those that run first; at most 500
+	Requests []RequestUnderWay `json:"requests"`
+	Total    int64             `json:"total"`
+}
 
 // Response defines model for Response.
 type Response struct {
@@ -7818,6 +7902,11 @@ type ClientInterface interface {
 	// Corresponds with GET /admin/agents/{tenant}/{id} (the `AdminGetAgent` operationId).
 	AdminGetAgent(ctx context.Context, tenant string, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AdminGetAgentBlocks An agent's conversations block by block, and which tiers have each
+	//
+	// Corresponds with GET /admin/agents/{tenant}/{id}/blocks (the `AdminGetAgentBlocks` operationId).
+	AdminGetAgentBlocks(ctx context.Context, tenant string, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AdminEvictAgentWithBody Take an agent's memory out of the pool, once a lower tier has it
 	//
 	// Takes any type of body and a specified content type.
@@ -7968,6 +8057,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /admin/pprof/{profile} (the `AdminGetProfile` operationId).
 	AdminGetProfile(ctx context.Context, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdminListRequests The requests that this node has accepted and not yet answered
+	//
+	// Corresponds with GET /admin/requests (the `AdminListRequests` operationId).
+	AdminListRequests(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AdminListUsage What each tenant asked this node for since it started
 	//
@@ -8217,6 +8311,21 @@ func (c *Client) AdminDeleteAgent(ctx context.Context, tenant string, id string,
 // Corresponds with GET /admin/agents/{tenant}/{id} (the `AdminGetAgent` operationId).
 func (c *Client) AdminGetAgent(ctx context.Context, tenant string, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAdminGetAgentRequest(c.Server, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminGetAgentBlocks An agent's conversations block by block, and which tiers have each
+//
+// Corresponds with GET /admin/agents/{tenant}/{id}/blocks (the `AdminGetAgentBlocks` operationId).
+func (c *Client) AdminGetAgentBlocks(ctx context.Context, tenant string, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminGetAgentBlocksRequest(c.Server, tenant, id)
 	if err != nil {
 		return nil, err
 	}
@@ -8598,6 +8707,21 @@ func (c *Client) TrimPool(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Corresponds with GET /admin/pprof/{profile} (the `AdminGetProfile` operationId).
 func (c *Client) AdminGetProfile(ctx context.Context, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAdminGetProfileRequest(c.Server, profile, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminListRequests The requests that this node has accepted and not yet answered
+//
+// Corresponds with GET /admin/requests (the `AdminListRequests` operationId).
+func (c *Client) AdminListRequests(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminListRequestsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -9357,6 +9481,47 @@ func NewAdminGetAgentRequest(server string, tenant string, id string) (*http.Req
 	return req, nil
 }
 
+// NewAdminGetAgentBlocksRequest constructs an http.Request for the AdminGetAgentBlocks method
+func NewAdminGetAgentBlocksRequest(server string, tenant string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/agents/%s/%s/blocks", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAdminEvictAgentRequest calls the generic AdminEvictAgent builder with application/json body
 func NewAdminEvictAgentRequest(server string, tenant string, id string, body AdminEvictAgentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10086,6 +10251,33 @@ func NewAdminGetProfileRequest(server string, profile AdminGetProfileParamsProfi
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAdminListRequestsRequest constructs an http.Request for the AdminListRequests method
+func NewAdminListRequestsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/requests")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -11085,6 +11277,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /admin/agents/{tenant}/{id} (the `AdminGetAgent` operationId).
 	AdminGetAgentWithResponse(ctx context.Context, tenant string, id string, reqEditors ...RequestEditorFn) (*AdminGetAgentResponse, error)
 
+	// AdminGetAgentBlocksWithResponse An agent's conversations block by block, and which tiers have each
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/agents/{tenant}/{id}/blocks (the `AdminGetAgentBlocks` operationId).
+	AdminGetAgentBlocksWithResponse(ctx context.Context, tenant string, id string, reqEditors ...RequestEditorFn) (*AdminGetAgentBlocksResponse, error)
+
 	// AdminEvictAgentWithBodyWithResponse Take an agent's memory out of the pool, once a lower tier has it
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -11253,6 +11452,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /admin/pprof/{profile} (the `AdminGetProfile` operationId).
 	AdminGetProfileWithResponse(ctx context.Context, profile AdminGetProfileParamsProfile, params *AdminGetProfileParams, reqEditors ...RequestEditorFn) (*AdminGetProfileResponse, error)
+
+	// AdminListRequestsWithResponse The requests that this node has accepted and not yet answered
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/requests (the `AdminListRequests` operationId).
+	AdminListRequestsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AdminListRequestsResponse, error)
 
 	// AdminListUsageWithResponse What each tenant asked this node for since it started
 	//
@@ -11747,6 +11953,54 @@ func (r AdminGetAgentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AdminGetAgentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminGetAgentBlocksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AgentBlocks
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *ErrorModel
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdminGetAgentBlocksResponse) GetJSON200() *AgentBlocks {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AdminGetAgentBlocksResponse) GetApplicationproblemJSONDefault() *ErrorModel {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminGetAgentBlocksResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminGetAgentBlocksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminGetAgentBlocksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminGetAgentBlocksResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12564,6 +12818,54 @@ func (r AdminGetProfileResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AdminGetProfileResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminListRequestsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RequestsUnderWay
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *ErrorModel
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdminListRequestsResponse) GetJSON200() *RequestsUnderWay {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AdminListRequestsResponse) GetApplicationproblemJSONDefault() *ErrorModel {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminListRequestsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminListRequestsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminListRequestsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminListRequestsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13833,6 +14135,19 @@ func (c *ClientWithResponses) AdminGetAgentWithResponse(ctx context.Context, ten
 	return ParseAdminGetAgentResponse(rsp)
 }
 
+// AdminGetAgentBlocksWithResponse An agent's conversations block by block, and which tiers have each
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/agents/{tenant}/{id}/blocks (the `AdminGetAgentBlocks` operationId).
+func (c *ClientWithResponses) AdminGetAgentBlocksWithResponse(ctx context.Context, tenant string, id string, reqEditors ...RequestEditorFn) (*AdminGetAgentBlocksResponse, error) {
+	rsp, err := c.AdminGetAgentBlocks(ctx, tenant, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminGetAgentBlocksResponse(rsp)
+}
+
 // AdminEvictAgentWithBodyWithResponse Take an agent's memory out of the pool, once a lower tier has it
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14138,6 +14453,19 @@ func (c *ClientWithResponses) AdminGetProfileWithResponse(ctx context.Context, p
 		return nil, err
 	}
 	return ParseAdminGetProfileResponse(rsp)
+}
+
+// AdminListRequestsWithResponse The requests that this node has accepted and not yet answered
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/requests (the `AdminListRequests` operationId).
+func (c *ClientWithResponses) AdminListRequestsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AdminListRequestsResponse, error) {
+	rsp, err := c.AdminListRequests(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminListRequestsResponse(rsp)
 }
 
 // AdminListUsageWithResponse What each tenant asked this node for since it started
@@ -14657,6 +14985,39 @@ func ParseAdminGetAgentResponse(rsp *http.Response) (*AdminGetAgentResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Agent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminGetAgentBlocksResponse parses an HTTP response from a AdminGetAgentBlocksWithResponse call
+func ParseAdminGetAgentBlocksResponse(rsp *http.Response) (*AdminGetAgentBlocksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminGetAgentBlocksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AgentBlocks
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15239,6 +15600,39 @@ func ParseAdminGetProfileResponse(rsp *http.Response) (*AdminGetProfileResponse,
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminListRequestsResponse parses an HTTP response from a AdminListRequestsWithResponse call
+func ParseAdminListRequestsResponse(rsp *http.Response) (*AdminListRequestsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminListRequestsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RequestsUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest ErrorModel
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -14,6 +14,7 @@ type Guard struct {
 	Scope  auth.Scope
 	Advice string // for those whose key lacks it; may be empty
 	Acts   bool   // what may change something there is told to Config.Acted
+	Open   bool   // it asks for none, below a path that does
 }
 
 // Act is a request that was admitted and may have changed something.
@@ -50,5 +51,5 @@ func (c *Config) guardOf(path string) (guard Guard, guarded bool) {
 			guard, guarded = g, true
 		}
 	}
-	return guard, guarded
+	return guard, guarded && !guard.Open
 }

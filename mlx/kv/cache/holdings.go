@@ -57,3 +57,17 @@ func (n *count) add(refs []kv.Ref, found []kv.Copy) {
 	}
 	n.Tokens = max(n.Tokens, tokens)
 }
+
+// Where tells for each block the names of those that have it, the pool first. It counts as nobody's hit or miss.
+func (c *catalog) Where(ctx context.Context, refs []kv.Ref) [][]string {
+	places := make([][]string, len(refs))
+	for i, found := range c.Peek(ctx, refs) {
+		if found.InPool {
+			places[i] = append(places[i], poolName)
+		}
+		for _, tier := range found.Tiers {
+			places[i] = append(places[i], c.cfg.Tiers[tier].Name())
+		}
+	}
+	return places
+}

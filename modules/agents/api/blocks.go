@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/modules/agents"
+)
+
+// Locate tells for each block the names of the tiers that have it, the fastest first.
+type Locate func(ctx context.Context, refs []kv.Ref) [][]string
+
+// agentBlocks are an agent's conversations, block by block.
+type agentBlocks struct {
+	Conversations []conversationBlocks `json:"conversations" nullable:"false" doc:"The one used last first"`
+}
+
+type conversationBlocks struct {
+	Head   string         `json:"head" doc:"Key of the last block"`
+	Tokens int            `json:"tokens"`
+	Blocks []locatedBlock `json:"blocks" nullable:"false" doc:"From the conversation's beginning on"`
+}
+
+type locatedBlock struct {
+	Block string   `json:"block" doc:"Its key; the same in two conversations means that they share it"`
+	From  int      `json:"from_token"`
+	To    int      `json:"to_token"`
+	Tiers []string `json:"tiers" nullable:"false" doc:"That have it, the fastest first; empty: its tokens are computed anew when they are needed"`
+}
+
+type blocksAnswer struct{ Body agentBlocks }
+
+func (a *API) adminBlocks(ctx context.Context, in *AgentPath) (*blocksAnswer, error) {
+	record, err := a.registry.Written(ctx, in.Tenant, in.ID)
+	if err != nil {
+		return nil, a.failure(ctx, err)
+	}
+	answer := &blocksAnswer{agentBlocks{[]conversationBlocks{}}}
+	for _, head := range record.Heads {
+		answer.Body.Conversations = append(answer.Body.Conversations, a.blocksOf(ctx, head))
+	}
+	return answer, nil
+}
+
+// blocksOf lists a conversation's blocks with who has them.
+func (a *API) blocksOf(ctx context.Context, head agents.Head) conversationBlocks {
+	refs := head.Chain.Refs()
+	view := conversationBlocks{Head: head.Chain.Head().String(), Tokens: head.Chain.Tokens, Blocks: []locatedBlock{}}
+	places, from := a.locate(ctx, refs), 0
+	for i, ref := range refs {
+		block := locatedBlock{Block: ref.Key.String(), From: from, To: from + ref.Tokens, Tiers: []string{}}
+		if i < len(places) {
+			block.Tiers = append(block.Tiers, places[i]...)
+		}
+		view.Blocks, from = append(view.Blocks, block), block.To
+	}
+	return view
+}
