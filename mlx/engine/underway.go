@@ -18,9 +18,9 @@ type UnderWay struct {
 	Wanted            int // tokens of the answer at most
 }
 
-// UnderWay lists the requests that were accepted and have not ended: those that run, oldest first, then those that wait for a
+// ListUnderWay lists an engine's requests that were accepted and have not ended: those that run, oldest first, then those that wait for a
 // slot. It waits for the step that is under way, no longer than ctx.
-func (e *Engine) UnderWay(ctx context.Context) (all []UnderWay, err error) {
+func ListUnderWay(ctx context.Context, e *Engine) (all []UnderWay, err error) {
 	l := e.opened()
 	if l == nil {
 		return nil, nil

@@ -18,16 +18,10 @@ const mostListed = 500
 // patience is how long the list waits for a step to end.
 const patience = 5 * time.Second
 
-// Engine knows the requests under way.
-type Engine interface {
-	// UnderWay lists them, those that run first.
-	UnderWay(ctx context.Context) ([]engine.UnderWay, error)
-}
-
-type module struct{ engine Engine }
+type module struct{ engine *engine.Engine }
 
 // Register adds GET /admin/requests to the router.
-func Register(router *httpapi.Router, e Engine) {
+func Register(router *httpapi.Router, e *engine.Engine) {
 	m := &module{e}
 	huma.Register(router.API(), huma.Operation{
 		OperationID: "adminListRequests", Method: http.MethodGet, Path: "/admin/requests", Tags: []string{"admin"},
@@ -59,7 +53,7 @@ type listAnswer struct{ Body requestsUnderWay }
 func (m *module) list(ctx context.Context, _ *struct{}) (*listAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	all, err := m.engine.UnderWay(ctx)
+	all, err := engine.ListUnderWay(ctx, m.engine)
 	if err != nil {
 		return nil, huma.Error503ServiceUnavailable(err.Error() + "; the device is busy with a long step, ask again")
 	}

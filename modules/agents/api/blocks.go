@@ -10,6 +10,12 @@ import (
 // Locate tells for each block the names of the tiers that have it, the fastest first.
 type Locate func(ctx context.Context, refs []kv.Ref) [][]string
 
+// layout tells where the blocks of agents are.
+type layout struct {
+	*API
+	locate Locate
+}
+
 // agentBlocks are an agent's conversations, block by block.
 type agentBlocks struct {
 	Conversations []conversationBlocks `json:"conversations" nullable:"false" doc:"The one used last first"`
@@ -30,23 +36,23 @@ type locatedBlock struct {
 
 type blocksAnswer struct{ Body agentBlocks }
 
-func (a *API) adminBlocks(ctx context.Context, in *AgentPath) (*blocksAnswer, error) {
-	record, err := a.registry.Written(ctx, in.Tenant, in.ID)
+func (l layout) show(ctx context.Context, in *AgentPath) (*blocksAnswer, error) {
+	record, err := l.registry.Written(ctx, in.Tenant, in.ID)
 	if err != nil {
-		return nil, a.failure(ctx, err)
+		return nil, l.failure(ctx, err)
 	}
 	answer := &blocksAnswer{agentBlocks{[]conversationBlocks{}}}
 	for _, head := range record.Heads {
-		answer.Body.Conversations = append(answer.Body.Conversations, a.blocksOf(ctx, head))
+		answer.Body.Conversations = append(answer.Body.Conversations, l.blocksOf(ctx, head))
 	}
 	return answer, nil
 }
 
 // blocksOf lists a conversation's blocks with who has them.
-func (a *API) blocksOf(ctx context.Context, head agents.Head) conversationBlocks {
+func (l layout) blocksOf(ctx context.Context, head agents.Head) conversationBlocks {
 	refs := head.Chain.Refs()
 	view := conversationBlocks{Head: head.Chain.Head().String(), Tokens: head.Chain.Tokens, Blocks: []locatedBlock{}}
-	places, from := a.locate(ctx, refs), 0
+	places, from := l.locate(ctx, refs), 0
 	for i, ref := range refs {
 		block := locatedBlock{Block: ref.Key.String(), From: from, To: from + ref.Tokens, Tiers: []string{}}
 		if i < len(places) {

@@ -15,7 +15,6 @@ import (
 // API answers for the registry.
 type API struct {
 	registry *agents.Registry
-	locate   Locate
 	clock    func() time.Time
 	log      *slog.Logger
 }
@@ -24,7 +23,7 @@ type API struct {
 type Config struct {
 	Router   *httpapi.Router
 	Registry *agents.Registry
-	Locate   Locate
+	Locate   Locate // for an agent's blocks
 	// RevokeKeys revokes a tenant's keys and returns how many it were.
 	RevokeKeys func(ctx context.Context, tenant string) (int, error)
 	Clock      func() time.Time // time.Now
@@ -33,12 +32,12 @@ type Config struct {
 
 // Register adds the module's operations to the router.
 func Register(cfg Config) {
-	a := &API{registry: cfg.Registry, locate: cfg.Locate, clock: cfg.Clock, log: cfg.Log}
+	a := &API{registry: cfg.Registry, clock: cfg.Clock, log: cfg.Log}
 	if a.clock == nil {
 		a.clock = time.Now
 	}
 	a.addUsers(cfg.Router)
-	a.addOperators(cfg.Router.API(), cfg.RevokeKeys)
+	a.addOperators(cfg.Router.API(), cfg.RevokeKeys, cfg.Locate)
 	collections{a}.add(cfg.Router.API())
 }
 
@@ -55,10 +54,10 @@ func (a *API) addUsers(router *httpapi.Router) {
 }
 
 // addOperators adds what operators may do to everybody's agents.
-func (a *API) addOperators(api huma.API, revoke func(context.Context, string) (int, error)) {
+func (a *API) addOperators(api huma.API, revoke func(context.Context, string) (int, error), locate Locate) {
 	huma.Register(api, admins("adminListAgents", http.MethodGet, "", "List every tenant's agents", 200), a.adminList)
 	huma.Register(api, admins("adminGetAgent", http.MethodGet, "/{tenant}/{id}", "What is known of an agent and what each tier holds of it", 200), a.adminShow)
-	huma.Register(api, admins("adminGetAgentBlocks", http.MethodGet, "/{tenant}/{id}/blocks", "An agent's conversations block by block, and which tiers have each", 200), a.adminBlocks)
+	huma.Register(api, admins("adminGetAgentBlocks", http.MethodGet, "/{tenant}/{id}/blocks", "An agent's conversations block by block, and which tiers have each", 200), layout{a, locate}.show)
 	huma.Register(api, admins("adminEvictAgent", http.MethodPost, "/{tenant}/{id}/evict", "Take an agent's memory out of the pool, once a lower tier has it", 200), a.adminEvict)
 	huma.Register(api, admins("adminPrefetchAgent", http.MethodPost, "/{tenant}/{id}/prefetch", "Bring an agent's memory into the pool", 200), a.adminPrefetch)
 	huma.Register(api, admins("adminRetainAgent", http.MethodPost, "/{tenant}/{id}/retain", "Give an agent's memory up after others for a while", 200), a.adminRetain)
