@@ -12,7 +12,7 @@ QUERIES := $(wildcard modules/*/pgstore/sqlc.yaml)
 KERNELS := $(wildcard mlx/kernels/*.cpp mlx/kernels/*.inl mlx/kernels/*.h mlx/kernels/testing/*)
 
 .PHONY: run build deps models test-models test test-deps test-go test-race test-nocgo test-kernels test-kernels-asan test-kernels-tsan test-kernels-tiles fuzz golden \
-	test-postgres generate generate-check openapi client lint oracle parity sdk image e2e bench quality demo memory soak alerts alerts-live dashboards runbook reference kubernetes clean help
+	test-postgres generate generate-check openapi client lint oracle parity sdk console web image e2e bench quality demo memory soak alerts alerts-live dashboards runbook reference kubernetes clean help
 
 ## run: fetch what is needed, build, and serve with the embedded default model on http://127.0.0.1:8000
 run: build
@@ -134,6 +134,15 @@ parity: deps
 ## sdk: Anthropic's and OpenAI's SDKs, Claude Code and the OpenAPI document against a served model (needs Node, npm and PyPI)
 sdk: build
 	./e2e/sdk/run.sh
+
+## console: bundle the operators' page from modules/console/web into modules/console/dist (needs Node and npm)
+console:
+	./modules/console/web/install.sh
+	cd modules/console/web && node_modules/.bin/tsc -p . && node build.mjs
+
+## web: that the bundled page is what its sources give, and every action of it in Chromium (needs Node, npm and chromium); AGENT_MEMORY_SHOTS=docs/images
+web: build
+	./e2e/web/run.sh
 
 ## image: the container image of a node; IMAGE names it, BASE what it is built on (needs Docker)
 image: build
