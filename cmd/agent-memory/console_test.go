@@ -40,9 +40,13 @@ func TestTheConsoleIsServedAndProtected(t *testing.T) {
 			t.Errorf("%s has a script or style in line", path)
 		}
 	}
-	for _, path := range []string{"/admin/pool", "/admin/uiandmore", "/admin/requests", "/admin/agents"} {
-		if answer := r.get(t, path); answer.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s without a key: %d", path, answer.StatusCode)
+	for path, status := range map[string]int{
+		"/admin/pool": http.StatusUnauthorized, "/admin/uiandmore": http.StatusUnauthorized, "/admin/requests": http.StatusUnauthorized,
+		"/admin/ui/../pool": http.StatusUnauthorized, "/admin/ui/%2e%2e/pool": http.StatusNotFound,
+		"/admin/ui%2f..%2fpool": http.StatusNotFound, "/admin%2fui/../pool": http.StatusNotFound,
+	} {
+		if answer := r.get(t, path); answer.StatusCode != status {
+			t.Errorf("%s without a key: %d, not %d", path, answer.StatusCode, status)
 		}
 	}
 	if status, _ := r.call(t, http.MethodGet, "/admin/ui/none", "", ""); status != http.StatusNotFound {
