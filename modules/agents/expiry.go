@@ -36,7 +36,9 @@ func (e *expiry) expireAll(ctx context.Context, store Store) {
 	for {
 		page, next, err := store.List(ctx, f)
 		if err != nil {
-			e.conn.reportFailure(err)
+			if !isCancelled(ctx) {
+				e.conn.reportFailure(err)
+			}
 			return
 		}
 		for _, record := range page {

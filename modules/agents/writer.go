@@ -60,6 +60,9 @@ func (w *writer) writeAll(ctx context.Context) bool {
 		if errors.Is(err, ErrUnnoticed) { // the janitor takes notice soon
 			continue
 		}
+		if isCancelled(ctx) {
+			return false
+		}
 		if failures++; failures > 1 || ctx.Err() != nil {
 			w.conn.reportFailure(err)
 			return false
@@ -117,9 +120,14 @@ func (w *writer) writeNoted(ctx context.Context, store Store, at ref) error {
 	if err == nil {
 		w.remove(at, len(uses))
 	}
-	w.recordResult(at, err)
+	if err == nil || !isCancelled(ctx) {
+		w.recordResult(at, err)
+	}
 	return err
 }
+
+// isCancelled tells whether nobody waits for the store any more. That it did not get done then says nothing of the store.
+func isCancelled(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // claim waits for the right to write an agent's record. The returned function gives it back.
 func (w *writer) claim(ctx context.Context, at ref) (done func(), err error) {
