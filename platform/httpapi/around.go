@@ -83,7 +83,7 @@ func (r *Router) trace(next http.Handler) http.Handler {
 		answer := &recorder{ResponseWriter: w}
 		ctx, end := r.cfg.Trace(req, r.template(req))
 		defer func() { end(answer.code()) }()
-		next.ServeHTTP(answer, req.WithContext(ctx))
+		next.ServeHTTP(answer, req.WithContext(ctx)) //nolint:contextcheck // it is the request's own, with its span
 	})
 }
 
