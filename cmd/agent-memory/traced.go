@@ -19,16 +19,16 @@ func closeTraces(traces *tracing.Tracing) {
 	_ = traces.Close(ctx) // the log has told of a collector that is away; it is no reason for the server to end as failed
 }
 
-// tracing returns the listener with the stores of blocks traced, too. They come after the answers, and several requests may
+// tracedMoves returns the listener with the stores of blocks traced, too. They come after the answers, and several requests may
 // wait for one: so each is a trace of its own.
-func (s *server) tracing(moves cache.Listener) cache.Listener {
-	if !s.deps.traces.IsOn() {
+func tracedMoves(traces *tracing.Tracing, moves cache.Listener) cache.Listener {
+	if !traces.IsOn() {
 		return moves
 	}
 	stored := moves.Stored
 	moves.Stored = func(tier string, bytes int64, took time.Duration) {
 		stored(tier, bytes, took)
-		s.deps.traces.Apart("store "+tier, took, attribute.String("agent_memory.tier", tier), attribute.Int64("agent_memory.bytes", bytes))
+		traces.Apart("store "+tier, took, attribute.String("agent_memory.tier", tier), attribute.Int64("agent_memory.bytes", bytes))
 	}
 	return moves
 }

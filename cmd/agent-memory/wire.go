@@ -129,7 +129,7 @@ func (s *server) engineConfig(renderer *prompt.Late, tenants *tenants, counters 
 		Policies:    policies(),
 		Chains:      s.recorded,
 		Owned:       s.agents.Owns,
-		Moves:       s.tracing(counters.moves()),
+		Moves:       tracedMoves(s.deps.traces, counters.moves()),
 		Listener:    s.noting(counters.listener()),
 		FlushFor:    s.flushFor(),
 		Logger:      s.deps.log,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -71,8 +72,8 @@ func (r *Router) observe(next http.Handler) http.Handler {
 }
 
 // trace begins a span for every request but those of balancers and monitors.
-func (r *Router) trace(next http.Handler) http.Handler {
-	if r.cfg.Trace == nil {
+func trace(begin func(r *http.Request, route string) (context.Context, func(status int)), template func(*http.Request) string, next http.Handler) http.Handler {
+	if begin == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -81,7 +82,7 @@ func (r *Router) trace(next http.Handler) http.Handler {
 			return
 		}
 		answer := &recorder{ResponseWriter: w}
-		ctx, end := r.cfg.Trace(req, r.template(req))
+		ctx, end := begin(req, template(req))
 		defer func() { end(answer.code()) }()
 		next.ServeHTTP(answer, req.WithContext(ctx)) //nolint:contextcheck // it is the request's own, with its span
 	})

@@ -112,7 +112,7 @@ func (r *Router) Handler() http.Handler {
 	h = r.refuseStrangers(h)
 	h = r.recoverPanics(h)
 	h = r.observe(h)
-	h = r.trace(h)
+	h = trace(r.cfg.Trace, r.template, h)
 	return r.identify(h)
 }
 
