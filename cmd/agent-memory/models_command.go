@@ -22,6 +22,7 @@ type modelsCommand struct {
 	Rm   modelsRm   `cmd:"" help:"Remove a repository from the hub's cache."`
 
 	Load    modelsLoad    `cmd:"" help:"Put another model in the place of a running server's."`
+	Unload  modelsUnload  `cmd:"" help:"Give back the memory that a running server's model takes, until one is loaded."`
 	Current modelsCurrent `cmd:"" help:"Tell which model a running server has loaded."`
 }
 

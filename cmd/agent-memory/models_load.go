@@ -45,11 +45,14 @@ func (c modelsCurrent) Run(ctx context.Context, cfg *config.Config, to streams) 
 	}
 	loaded := answer.JSON200.Loaded
 	return c.print(to, loaded, func(t *tabwriter.Writer) {
-		if loaded == nil {
+		switch {
+		case loaded != nil:
+			loadedTable(t, loaded)
+		case answer.JSON200.State == client.Unloaded:
+			fmt.Fprintf(t, "no model is loaded: an operator unloaded it; `%s models load` loads one\n", name)
+		default:
 			fmt.Fprintln(t, "a model is being loaded")
-			return
 		}
-		loadedTable(t, loaded)
 	})
 }
 

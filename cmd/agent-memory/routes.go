@@ -79,7 +79,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 	})
 	openai.Register(openai.Config{Router: s.router, Service: service, Log: s.deps.log})
 	models.Register(models.Config{
-		Router: s.router, Shelf: &shelf{server: s, renderer: renderer, current: s.cfg.MLX.ModelID}, Spec: s.engine.Spec,
+		Router: s.router, Shelf: &shelf{server: s, renderer: renderer, current: s.cfg.MLX.ModelID}, Spec: s.engine.Spec, Absence: s.engine.Absence,
 	})
 	explain.Register(explain.Config{Router: s.router, Engine: s.engine, Text: renderer, Prompts: surface})
 	s.health = health.Register(health.Config{

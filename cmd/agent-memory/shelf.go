@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"sync"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
@@ -16,6 +17,8 @@ import (
 type shelf struct {
 	server   *server
 	renderer *prompt.Late
+
+	exchanging sync.Mutex // held while the model and its renderer are exchanged
 
 	mu      sync.Mutex
 	current string
@@ -60,6 +63,10 @@ func (s *shelf) Load(ctx context.Context, id string, holds bool) error {
 	if err != nil {
 		return fmt.Errorf("load %s: %w: %w", id, models.ErrUnfit, err)
 	}
+	if !s.exchanging.TryLock() {
+		return fmt.Errorf("load %s: %w", id, engine.ErrSwapping)
+	}
+	defer s.exchanging.Unlock()
 	log.Info("model_swap_begin", "from", s.Current(), "to", id)
 	err = s.server.engine.Swap(ctx, func(progress func(string, float64)) (engine.Model, error) {
 		return openModelWith(s.server.cfg.MLX, s.server.deps, path, text, s.renderer, progress)
@@ -67,11 +74,33 @@ func (s *shelf) Load(ctx context.Context, id string, holds bool) error {
 	if err != nil {
 		return fmt.Errorf("load %s: %w", id, err)
 	}
+	s.note(id)
+	log.Info("model_swapped", "to", id)
+	return nil
+}
+
+// Unload implements models.Shelf. The tokenizer goes too, and what that leaves to Go's collector is given back at once.
+func (s *shelf) Unload(ctx context.Context) error {
+	id := s.Current()
+	if !s.exchanging.TryLock() {
+		return fmt.Errorf("unload %s: %w", id, engine.ErrSwapping)
+	}
+	defer s.exchanging.Unlock()
+	if err := s.server.engine.Unload(ctx); err != nil {
+		return fmt.Errorf("unload %s: %w", id, err)
+	}
+	s.renderer.Unset()
+	s.note("")
+	debug.FreeOSMemory()
+	s.server.deps.log.Info("model_unloaded", "id", id)
+	return nil
+}
+
+// note notes by which id the loaded model was named, "" for none.
+func (s *shelf) note(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = id
-	log.Info("model_swapped", "to", id)
-	return nil
 }
 
 // findError tells why no model of an id was found. One whose name can't be one is as good as absent.

@@ -82,10 +82,7 @@ type Engine struct {
 	restores  *restorePolicy
 	submitted atomic.Uint64 // requests, to choose audits
 
-	mu       sync.Mutex
-	phase    string  // of the start, "ready" afterwards
-	progress float64 // of the phase, from 0 to 1
-	loaded   *loaded // nil while the model loads
+	presence
 }
 
 // New returns an engine that loads its model when it runs.
@@ -125,7 +122,7 @@ func New(cfg Config) (*Engine, error) {
 		swaps:     newSwaps(),
 		admission: &admission{cfg: &cfg, arrivals: newArrivals()},
 		restores:  &restorePolicy{margin: cfg.Margin, minimum: cfg.Patience},
-		phase:     "starting",
+		presence:  presence{phase: "starting"},
 	}, nil
 }
 
@@ -136,8 +133,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer e.swaps.close()
-	open := Open(e.cfg.Open)
-	model, on, err := e.open(open) //nolint:contextcheck // the cache ends by Close, after a last flush
+	now, err := e.open(e.cfg.Open) //nolint:contextcheck // the cache ends by Close, after a last flush
 	if err != nil {
 		return fmt.Errorf("load the model: %w", err)
 	}
@@ -147,20 +143,30 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer guards.Wait()
 	defer stop()
 	for {
-		next := e.runOne(ctx, model, on)
+		next := e.runOne(ctx, now)
 		if next == nil {
 			return nil
 		}
-		if open, model, on, err = e.replace(open, next); err != nil { //nolint:contextcheck // as above
+		if now, err = e.replace(now.open, next); err != nil { //nolint:contextcheck // as above
 			return err
 		}
 	}
 }
 
+// running is a model that runs; empty where there is none.
+type running struct {
+	open  Open // by which it was opened
+	model Model
+	on    *loaded
+}
+
 // runOne runs a model until ctx ends or it is to be swapped, and frees all that is its. It returns the swap, or nil.
-func (e *Engine) runOne(ctx context.Context, model Model, on *loaded) (next *swap) {
-	defer e.closeModel(model)
-	defer close(on.device.closed)
+func (e *Engine) runOne(ctx context.Context, now *running) (next *swap) {
+	if now.model == nil {
+		return e.runNone(ctx)
+	}
+	defer e.closeModel(now.model)
+	defer close(now.on.device.closed)
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	ended := make(chan struct{})
@@ -172,31 +178,41 @@ func (e *Engine) runOne(ctx context.Context, model Model, on *loaded) (next *swa
 		case <-running.Done():
 		}
 	}()
-	newLoop(e, on, model).run(running)
+	newLoop(e, now.on, now.model).run(running)
 	<-ended
 	return next
 }
 
+// runNone waits without a model until ctx ends or one is to be loaded.
+func (e *Engine) runNone(ctx context.Context) (next *swap) {
+	select {
+	case next = <-e.swaps.wanted:
+	case <-ctx.Done():
+		e.admission.drain()
+	}
+	return next
+}
+
 // open loads a model and makes the engine take requests.
-func (e *Engine) open(load Open) (model Model, on *loaded, err error) {
-	err = guarded(func() (err error) {
+func (e *Engine) open(load Open) (*running, error) {
+	var model Model
+	err := guarded(func() (err error) {
 		model, err = load(e.notePhase)
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if on, err = e.newLoaded(model); err != nil {
+	on, err := e.newLoaded(model)
+	if err != nil {
 		e.closeModel(model)
-		return nil, nil, err
+		return nil, err
 	}
 	for _, note := range on.spec.Notes {
 		e.cfg.Logger.Info("model_note", "model", on.spec.Name, "note", note)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.loaded, e.phase, e.progress = on, "ready", 1
-	return model, on, nil
+	e.note(on, "ready", 1)
+	return &running{load, model, on}, nil
 }
 
 // newLoaded makes the pool for a model, and what stands on it.
@@ -219,12 +235,6 @@ func (e *Engine) newLoaded(model Model) (*loaded, error) {
 		planner: &planner{cfg: e.cfg, spec: spec, pool: blocks, cache: tiers, restores: e.restores},
 		slots:   &slots{cfg: e.cfg, admission: e.admission, restores: e.restores},
 	}, nil
-}
-
-func (e *Engine) notePhase(phase string, done float64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.phase, e.progress = phase, done
 }
 
 func (e *Engine) closeModel(model Model) {

@@ -106,6 +106,7 @@ type Result struct {
 // Errors by which callers decide what to answer.
 var (
 	ErrStarting  = errors.New("the model is still loading")
+	ErrUnloaded  = errors.New("no model is loaded: an operator unloaded it")
 	ErrQueueFull = errors.New("the queue is full")
 	ErrDraining  = errors.New("the server is shutting down")
 	ErrInvalid   = errors.New("the request is not valid")

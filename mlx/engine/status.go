@@ -5,6 +5,7 @@ type Status struct {
 	Phase    string  // what the start is doing, "ready" afterwards
 	Progress float64 // of the phase, from 0 to 1
 	Started  bool    // whether the model is loaded
+	Unloaded bool    // whether there is no model, and none is being loaded
 	Draining bool    // whether new requests are refused for good
 	Swapping bool    // whether they are refused until another model is loaded
 	Hung     bool    // whether work has waited for a step for too long
@@ -25,7 +26,7 @@ func (e *Engine) Status() Status {
 	status := e.admission.status()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	status.Phase, status.Progress = e.phase, e.progress
+	status.Phase, status.Progress, status.Unloaded = e.phase, e.progress, e.isUnloaded
 	if e.loaded != nil {
 		status.Started = true
 		stats := e.loaded.pool.Stats()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // Submit queues a request and returns its answer, which ends early if ctx does. It refuses at once, with ErrStarting,
-// ErrDraining, ErrQueueFull, ErrInvalid, *TooLongError or *NeverFitsError, what it can't promise to finish.
+// ErrUnloaded, ErrDraining, ErrQueueFull, ErrInvalid, *TooLongError or *NeverFitsError, what it can't promise to finish.
 func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -40,7 +41,7 @@ func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 // together.
 func (e *Engine) accepts(req *Request) (l *loaded, room int, err error) {
 	if l = e.opened(); l == nil {
-		return nil, 0, ErrStarting
+		return nil, 0, cmp.Or(e.Absence(), ErrStarting) // one may have come meanwhile
 	}
 	if req.Model != (kv.Fingerprint{}) && req.Model != l.spec.Fingerprint { // another model was loaded meanwhile
 		return nil, 0, ErrStarting

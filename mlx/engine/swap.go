@@ -9,14 +9,14 @@ import (
 )
 
 // ErrSwapping refuses a swap while another one is under way.
-var ErrSwapping = errors.New("the model is being swapped already")
+var ErrSwapping = errors.New("a model is being loaded or unloaded already")
 
-// errSwapped ends the loop of a model whose place another one takes.
+// errSwapped ends the loop of a model whose place another one takes, or none.
 var errSwapped = errors.New("the model is swapped")
 
-// swap is a model that is to take the place of the one that is loaded.
+// swap is a model that is to take the place of what is loaded.
 type swap struct {
-	open Open
+	open Open // nil: none is to
 	done chan error
 }
 
@@ -52,21 +52,41 @@ func (e *Engine) Await(ctx context.Context) {
 
 func (s *swaps) close() { close(s.closed) }
 
-// Swap puts another model in the place of the loaded one. From its begin new requests are refused with ErrStarting; those that
+// Swap puts another model in the place of the loaded one, or of none after an Unload. From its begin new requests are refused with ErrStarting; those that
 // were accepted are finished first, for which it waits as long as ctx lasts. What the tiers lack is stored, all memory of the
 // old model is freed, and the new one is loaded. If that fails, the old one is loaded again, and the error says why. It returns
-// once requests are taken again. holds has those that come by Await wait meanwhile.
+// once requests are taken again. holds has those that come by Await wait meanwhile. It returns ErrSwapping while another swap or
+// an Unload is under way.
 func (e *Engine) Swap(ctx context.Context, open Open, holds bool) error {
-	if e.opened() == nil {
-		return ErrStarting
-	}
 	if !e.swaps.mu.TryLock() {
 		return ErrSwapping
 	}
 	defer e.swaps.mu.Unlock()
+	if err := e.Absence(); errors.Is(err, ErrStarting) {
+		return err
+	}
 	if holds {
 		defer e.swaps.hold()() // after requests are taken again
 	}
+	return e.exchange(ctx, open)
+}
+
+// Unload gives back all that the loaded model takes, and puts none in its place: from its begin new requests are refused, those
+// that were accepted are finished first as in Swap, and what the tiers lack is stored. From then on requests are refused with
+// ErrUnloaded, until a Swap. Without a model it returns ErrUnloaded.
+func (e *Engine) Unload(ctx context.Context) error {
+	if !e.swaps.mu.TryLock() {
+		return ErrSwapping
+	}
+	defer e.swaps.mu.Unlock()
+	if err := e.Absence(); err != nil {
+		return err
+	}
+	return e.exchange(ctx, nil)
+}
+
+// exchange hands a swap to the device's thread once no requests are under way, and waits for its end.
+func (e *Engine) exchange(ctx context.Context, open Open) error {
 	idle := e.admission.pause()
 	defer e.admission.resume()
 	select {
@@ -74,7 +94,7 @@ func (e *Engine) Swap(ctx context.Context, open Open, holds bool) error {
 	case <-e.swaps.closed:
 		return ErrDraining
 	case <-ctx.Done():
-		return fmt.Errorf("swap the model: wait for the requests that are under way: %w", context.Cause(ctx))
+		return fmt.Errorf("wait for the requests that are under way: %w", context.Cause(ctx))
 	}
 	wanted := &swap{open, make(chan error, 1)}
 	select {
@@ -90,22 +110,31 @@ func (e *Engine) Swap(ctx context.Context, open Open, holds bool) error {
 	}
 }
 
-// replace loads another model, whose memory the old one has given back, or else the old one again. open is what loads the
-// model that runs now. An error ends the engine.
-func (e *Engine) replace(open Open, next *swap) (now Open, model Model, on *loaded, err error) {
-	e.mu.Lock()
-	e.loaded, e.phase, e.progress = nil, "swapping the model", 0
-	e.mu.Unlock()
-	model, on, err = e.open(next.open)
+// replace puts what a swap names in the place of a model whose memory is given back, or else that model again. was is what it
+// was opened by; nil for none. An error ends the engine.
+func (e *Engine) replace(was Open, next *swap) (*running, error) {
+	if next.open == nil {
+		e.noteUnloaded()
+		next.done <- nil
+		return &running{}, nil
+	}
+	e.note(nil, "swapping the model", 0)
+	now, err := e.open(next.open)
 	if err == nil {
 		next.done <- nil
-		return next.open, model, on, nil
+		return now, nil
 	}
 	failure := fmt.Errorf("load another model: %w", err)
+	if was == nil {
+		e.cfg.Logger.Error("model_swap_failed", "error", err, "note", "no model was loaded before, and none is")
+		e.noteUnloaded()
+		next.done <- failure
+		return &running{}, nil
+	}
 	e.cfg.Logger.Error("model_swap_failed", "error", err, "note", "the model that was loaded before is loaded again")
-	if model, on, err = e.open(open); err != nil {
+	if now, err = e.open(was); err != nil {
 		err = fmt.Errorf("load the model again that was loaded before: %w", errors.Join(err, failure))
 	}
 	next.done <- errors.Join(failure, err)
-	return open, model, on, err
+	return now, err
 }

@@ -24,6 +24,18 @@ func named(name string) enginetest.Config {
 	}}
 }
 
+// gated is a named model that goes on with an answer once the gate is closed.
+func gated(name string, gate <-chan struct{}) enginetest.Config {
+	slow := named(name)
+	slow.Before = func(c enginetest.Call) error {
+		if c.Decode && c.Number > 3 {
+			<-gate
+		}
+		return nil
+	}
+	return slow
+}
+
 // sayingOf is what a named model says behind so many tokens.
 func sayingOf(name string, behind, n int) string {
 	text := "I am " + name + ". "
@@ -138,13 +150,7 @@ func TestAModelThatDoesNotLoadLeavesTheOther(t *testing.T) {
 // What runs is finished by the model that it was asked of; what comes meanwhile is refused, or waits.
 func TestASwapWaitsForWhatRuns(t *testing.T) {
 	gate := make(chan struct{})
-	slow := named("one")
-	slow.Before = func(c enginetest.Call) error {
-		if c.Decode && c.Number > 3 {
-			<-gate
-		}
-		return nil
-	}
+	slow := gated("one", gate)
 	models := &shelf{}
 	e, stop := start(t, enginetest.New(slow), remember(0))
 	defer stop()

@@ -25,13 +25,20 @@ type Late struct {
 // Set puts what was loaded in its place.
 func (l *Late) Set(s Source) { l.loaded.Store(&s) }
 
-// Render implements Source. Until Set it returns engine.ErrStarting.
+// Unset lets go of what was loaded, so that its memory is given back.
+func (l *Late) Unset() { l.loaded.Store(nil) }
+
+// Render implements Source. Until Set it returns engine.ErrStarting. What was rendered stays of use after an Unset.
 func (l *Late) Render(ctx context.Context, c Conversation) (Rendered, error) {
 	loaded := l.loaded.Load()
 	if loaded == nil {
 		return Rendered{}, engine.ErrStarting
 	}
-	return (*loaded).Render(ctx, c)
+	rendered, err := (*loaded).Render(ctx, c)
+	if rendered.NewDecoder == nil && err == nil {
+		rendered.NewDecoder, rendered.Spelling = (*loaded).NewDecoder, (*loaded).Spelling()
+	}
+	return rendered, err
 }
 
 // Plain implements Source. Until Set it returns engine.ErrStarting.
@@ -52,8 +59,27 @@ func (l *Late) Diverge(ctx context.Context, a, b Conversation) (int, error) {
 	return (*loaded).Diverge(ctx, a, b)
 }
 
-// Spelling implements Source. It is called only after a Render.
-func (l *Late) Spelling() prefix.Spelling { return (*l.loaded.Load()).Spelling() }
+// Spelling implements Source. It is nil without a source.
+func (l *Late) Spelling() prefix.Spelling {
+	if loaded := l.loaded.Load(); loaded != nil {
+		return (*loaded).Spelling()
+	}
+	return nil
+}
 
-// NewDecoder implements Source. The engine calls it only after a Render.
-func (l *Late) NewDecoder() engine.TextDecoder { return (*l.loaded.Load()).NewDecoder() }
+// NewDecoder implements Source. Without a source it returns a decoder of no text.
+func (l *Late) NewDecoder() engine.TextDecoder {
+	if loaded := l.loaded.Load(); loaded != nil {
+		return (*loaded).NewDecoder()
+	}
+	return silent{}
+}
+
+// silent decodes nothing.
+type silent struct{}
+
+// Push implements engine.TextDecoder.
+func (silent) Push(int32) string { return "" }
+
+// Flush implements engine.TextDecoder.
+func (silent) Flush() string { return "" }

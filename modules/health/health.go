@@ -101,6 +101,8 @@ func (m *Module) reason(status engine.Status) string {
 		return "draining"
 	case status.Swapping:
 		return "swapping the model: " + status.Phase
+	case status.Unloaded:
+		return "no model is loaded: an operator unloaded it; /admin/models/load loads one"
 	case !status.Started:
 		return "not started: " + status.Phase
 	case status.Hung:
@@ -169,7 +171,7 @@ type startupAnswer struct {
 func (m *Module) startup(context.Context, *struct{}) (*startupAnswer, error) {
 	status, answer := m.cfg.Engine.Status(), &startupAnswer{Status: http.StatusOK}
 	answer.Body.Status, answer.Body.Phase, answer.Body.Progress = "started", status.Phase, status.Progress
-	if !status.Started {
+	if !status.Started && !status.Unloaded { // the start is over, whatever was unloaded since
 		answer.Status, answer.Body.Status = http.StatusServiceUnavailable, "starting"
 	}
 	return answer, nil

@@ -52,6 +52,9 @@ func TestHealthFollowsTheEngine(t *testing.T) {
 	e.status.Hung = true
 	expect("/health/ready", 503, "engine not answering")
 	e.status.Hung = false
+	e.status = engine.Status{Unloaded: true, Phase: "unloaded", Progress: 1}
+	expect("/health/ready", 503, "unloaded")
+	expect("/health/startup", 200, "started")
 	module.Leave()
 	expect("/health/ready", 503, "draining")
 	expect("/health/live", 200, "live")

@@ -111,6 +111,8 @@ func crowded(err error) string {
 		return errCrowded.Error() + again
 	case errors.Is(err, engine.ErrStarting):
 		return engine.ErrStarting.Error() + again
+	case errors.Is(err, engine.ErrUnloaded):
+		return engine.ErrUnloaded.Error() + again
 	case errors.Is(err, engine.ErrDraining):
 		return engine.ErrDraining.Error() + "; retry at another node, or later"
 	}

@@ -4,6 +4,7 @@
 package messages
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -23,6 +24,8 @@ import (
 type Engine interface {
 	Submit(ctx context.Context, req engine.Request) (*engine.Stream, error)
 	Spec() engine.Spec
+	// Absence tells why no model is loaded; it is nil while one is.
+	Absence() error
 	// Await waits while a model is swapped for which requests are to wait.
 	Await(ctx context.Context)
 }
@@ -84,6 +87,9 @@ func (s *Service) Temperature() float64 { return s.cfg.Temperature }
 
 // Model is the loaded model; it has no name while there is none.
 func (s *Service) Model() engine.Spec { return s.cfg.Engine.Spec() }
+
+// Absence tells why there is no model.
+func (s *Service) Absence() error { return cmp.Or(s.cfg.Engine.Absence(), engine.ErrStarting) } // one may have come meanwhile
 
 // Aliases are the ids that stand for the loaded model besides its own; a * at the end is any ending.
 func (s *Service) Aliases() []string { return s.cfg.Aliases }
@@ -151,7 +157,7 @@ func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, er
 	spec := s.cfg.Engine.Spec()
 	req.spec = spec
 	if spec.Name == "" {
-		return prompt.Rendered{}, engine.ErrStarting
+		return prompt.Rendered{}, s.Absence()
 	}
 	if !s.answersFor(req.Model, spec.Name) {
 		return prompt.Rendered{}, Refuse(UnknownModel, "model: %s is not loaded here; send %s", httpapi.Clip(req.Model), spec.Name)

@@ -35,13 +35,17 @@ type Shelf interface {
 	// Load puts the model that an id names in the place of the loaded one. Where that can be known before, an error leaves the
 	// loaded one undisturbed: fs.ErrNotExist if there is none of this id, ErrUnfit for one that can't be read.
 	Load(ctx context.Context, id string, holds bool) error
+	// Unload gives back all that the loaded model takes, and loads none.
+	Unload(ctx context.Context) error
 }
 
 // Config describes the module.
 type Config struct {
 	Router *httpapi.Router
 	Shelf  Shelf
-	Spec   func() engine.Spec // of the loaded model
+	// Spec is of the loaded model, and Absence tells why there is none.
+	Spec    func() engine.Spec
+	Absence func() error
 }
 
 type module struct{ cfg Config }
@@ -56,6 +60,10 @@ func Register(cfg Config) {
 	load.Description = "Requests that are under way are finished first, and new ones are answered with 503 and retry-after, or wait. What agents said to the " +
 		"old model stays in the lower tiers and is found again when it is loaded again. A model that can't be loaded leaves the old one. The answer comes when requests are taken again."
 	huma.Register(api, load, m.load)
+	unload := operation("adminUnloadModel", http.MethodPost, "/unload", "Give back all memory that the loaded model takes")
+	unload.Description = "Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. " +
+		"What agents said stays in the lower tiers. A restart loads the model of the settings."
+	huma.Register(api, unload, m.unload)
 }
 
 func operation(id, method, path, summary string) huma.Operation {
@@ -76,7 +84,8 @@ type loadedModel struct {
 }
 
 type modelShelf struct {
-	Loaded    *loadedModel     `json:"loaded,omitempty" doc:"Missing while one is being loaded"`
+	Loaded    *loadedModel     `json:"loaded,omitempty" doc:"Missing while one is being loaded, and while there is none"`
+	State     string           `json:"state" enum:"loaded,loading,unloaded" doc:"unloaded: an operator wanted it so"`
 	Available []AvailableModel `json:"available" nullable:"false" doc:"In the hub's cache; files and folders elsewhere are loaded by their paths"`
 }
 
@@ -87,7 +96,18 @@ func (m *module) list(context.Context, *struct{}) (*listAnswer, error) {
 	if err != nil {
 		return nil, huma.Error503ServiceUnavailable(err.Error())
 	}
-	return &listAnswer{modelShelf{m.loaded(), append([]AvailableModel{}, available...)}}, nil
+	loaded := m.loaded()
+	return &listAnswer{modelShelf{loaded, m.state(loaded), append([]AvailableModel{}, available...)}}, nil
+}
+
+func (m *module) state(loaded *loadedModel) string {
+	switch {
+	case loaded != nil:
+		return "loaded"
+	case errors.Is(m.cfg.Absence(), engine.ErrUnloaded):
+		return "unloaded"
+	}
+	return "loading"
 }
 
 func (m *module) loaded() *loadedModel {
@@ -116,20 +136,28 @@ func (m *module) load(ctx context.Context, in *loadInput) (*loadAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(in.Body.Within)*time.Second)
 	defer cancel()
 	err := m.cfg.Shelf.Load(ctx, in.Body.ID, in.Body.Hold)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, huma.Error404NotFound(err.Error())
-	case errors.Is(err, ErrUnfit):
-		return nil, huma.Error422UnprocessableEntity(err.Error())
-	case errors.Is(err, engine.ErrSwapping):
-		return nil, huma.Error409Conflict(err.Error() + "; ask again when it is done")
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, huma.Error504GatewayTimeout(err.Error() + "; the loaded model stays. Raise within_seconds, or try when less is asked")
-	case err != nil:
-		return nil, huma.Error503ServiceUnavailable(err.Error())
+	if err != nil {
+		return nil, failure(err)
 	}
 	if loaded := m.loaded(); loaded != nil {
 		return &loadAnswer{*loaded}, nil
 	}
 	return nil, huma.Error503ServiceUnavailable("another model is being loaded")
+}
+
+// failure is what an operator is told of an error.
+func failure(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, ErrUnfit):
+		return huma.Error422UnprocessableEntity(err.Error())
+	case errors.Is(err, engine.ErrSwapping):
+		return huma.Error409Conflict(err.Error() + "; ask again when that is done")
+	case errors.Is(err, engine.ErrUnloaded):
+		return huma.Error409Conflict(err.Error() + "; there is nothing to unload")
+	case errors.Is(err, context.DeadlineExceeded):
+		return huma.Error504GatewayTimeout(err.Error() + "; the loaded model stays. Raise within_seconds, or try when less is asked")
+	}
+	return huma.Error503ServiceUnavailable(err.Error())
 }

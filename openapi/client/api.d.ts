@@ -268,6 +268,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/models/unload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give back all memory that the loaded model takes
+         * @description Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+         */
+        post: operations["adminUnloadModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/pool": {
         parameters: {
             query?: never;
@@ -1678,8 +1698,23 @@ export interface components {
         ModelShelf: {
             /** @description In the hub's cache; files and folders elsewhere are loaded by their paths */
             available: components["schemas"]["AvailableModel"][];
-            /** @description Missing while one is being loaded */
+            /** @description Missing while one is being loaded, and while there is none */
             loaded?: components["schemas"]["LoadedModel"];
+            /**
+             * @description unloaded: an operator wanted it so
+             * @enum {string}
+             */
+            state: "loaded" | "loading" | "unloaded";
+        };
+        ModelUnload: {
+            /** @description If set, nothing is unloaded but a model of this id: by which it was loaded, or its name */
+            id?: string;
+            /**
+             * Format: int64
+             * @description For how long to wait for the requests that are under way
+             * @default 300
+             */
+            within_seconds: number;
         };
         Moved: {
             /** Format: int64 */
@@ -2482,6 +2517,11 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        UnloadedModel: {
+            /** @description By which it may be loaded again */
+            id: string;
+            name: string;
+        };
         Usage: {
             /**
              * Format: int64
@@ -3197,6 +3237,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LoadedModel"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    adminUnloadModel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ModelUnload"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnloadedModel"];
                 };
             };
             /** @description Error */

@@ -963,6 +963,27 @@ func (e ModelListObject) Valid() bool {
 	}
 }
 
+// Defines values for ModelShelfState.
+const (
+	Loaded   ModelShelfState = "loaded"
+	Loading  ModelShelfState = "loading"
+	Unloaded ModelShelfState = "unloaded"
+)
+
+// Valid indicates whether the value is a known member of the ModelShelfState enum.
+func (e ModelShelfState) Valid() bool {
+	switch e {
+	case Loaded:
+		return true
+	case Loading:
+		return true
+	case Unloaded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NewAPIKeyScopes.
 const (
 	NewAPIKeyScopesAdmin    NewAPIKeyScopes = "admin"
@@ -3111,6 +3132,21 @@ type ModelShelf struct {
 	// Available In the hub's cache; files and folders elsewhere are loaded by their paths
 	Available []AvailableModel `json:"available"`
 	Loaded    *LoadedModel     `json:"loaded,omitempty"`
+
+	// State unloaded: an operator wanted it so
+	State ModelShelfState `json:"state"`
+}
+
+// ModelShelfState unloaded: an operator wanted it so
+type ModelShelfState string
+
+// ModelUnload defines model for ModelUnload.
+type ModelUnload struct {
+	// Id If set, nothing is unloaded but a model of this id: by which it was loaded, or its name
+	Id *string `json:"id,omitempty"`
+
+	// WithinSeconds For how long to wait for the requests that are under way
+	WithinSeconds *int64 `json:"within_seconds,omitempty"`
 }
 
 // Moved defines model for Moved.
@@ -4032,6 +4068,13 @@ type ToolUseBlockParam struct {
 // ToolUseBlockParamType defines model for ToolUseBlockParam.Type.
 type ToolUseBlockParamType string
 
+// UnloadedModel defines model for UnloadedModel.
+type UnloadedModel struct {
+	// Id By which it may be loaded again
+	Id   string `json:"id"`
+	Name string `json:"name"`
+}
+
 // Usage defines model for Usage.
 type Usage struct {
 	// CacheCreationInputTokens Computed, up to the last cache_control breakpoint
@@ -4239,6 +4282,9 @@ type ExplainJSONRequestBody = CountRequest
 
 // AdminLoadModelJSONRequestBody defines body for AdminLoadModel for application/json ContentType.
 type AdminLoadModelJSONRequestBody = ModelLoad
+
+// AdminUnloadModelJSONRequestBody defines body for AdminUnloadModel for application/json ContentType.
+type AdminUnloadModelJSONRequestBody = ModelUnload
 
 // AdminCollectJSONRequestBody defines body for AdminCollect for application/json ContentType.
 type AdminCollectJSONRequestBody = CollectionOrder
@@ -8010,6 +8056,24 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
 	AdminLoadModel(ctx context.Context, body AdminLoadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AdminUnloadModelWithBody Give back all memory that the loaded model takes
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+	AdminUnloadModelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdminUnloadModel Give back all memory that the loaded model takes
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+	AdminUnloadModel(ctx context.Context, body AdminUnloadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPool Figures of the pool and of every tier below it
 	//
 	// Corresponds with GET /admin/pool (the `GetPool` operationId).
@@ -8579,6 +8643,44 @@ func (c *Client) AdminLoadModelWithBody(ctx context.Context, contentType string,
 // Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
 func (c *Client) AdminLoadModel(ctx context.Context, body AdminLoadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAdminLoadModelRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminUnloadModelWithBody Give back all memory that the loaded model takes
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+func (c *Client) AdminUnloadModelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminUnloadModelRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminUnloadModel Give back all memory that the loaded model takes
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+func (c *Client) AdminUnloadModel(ctx context.Context, body AdminUnloadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminUnloadModelRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10039,6 +10141,46 @@ func NewAdminLoadModelRequestWithBody(server string, contentType string, body io
 	return req, nil
 }
 
+// NewAdminUnloadModelRequest calls the generic AdminUnloadModel builder with application/json body
+func NewAdminUnloadModelRequest(server string, body AdminUnloadModelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAdminUnloadModelRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAdminUnloadModelRequestWithBody constructs an http.Request for the AdminUnloadModel method, with any body, and a specified content type
+func NewAdminUnloadModelRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/models/unload")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetPoolRequest constructs an http.Request for the GetPool method
 func NewGetPoolRequest(server string) (*http.Request, error) {
 	var err error
@@ -11397,6 +11539,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /admin/models/load (the `AdminLoadModel` operationId).
 	AdminLoadModelWithResponse(ctx context.Context, body AdminLoadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*AdminLoadModelResponse, error)
 
+	// AdminUnloadModelWithBodyWithResponse Give back all memory that the loaded model takes
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+	AdminUnloadModelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdminUnloadModelResponse, error)
+
+	// AdminUnloadModelWithResponse Give back all memory that the loaded model takes
+	//
+	// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+	AdminUnloadModelWithResponse(ctx context.Context, body AdminUnloadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*AdminUnloadModelResponse, error)
+
 	// GetPoolWithResponse Figures of the pool and of every tier below it
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -12537,6 +12697,54 @@ func (r AdminLoadModelResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AdminLoadModelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminUnloadModelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UnloadedModel
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *ErrorModel
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdminUnloadModelResponse) GetJSON200() *UnloadedModel {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AdminUnloadModelResponse) GetApplicationproblemJSONDefault() *ErrorModel {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminUnloadModelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminUnloadModelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminUnloadModelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminUnloadModelResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14351,6 +14559,36 @@ func (c *ClientWithResponses) AdminLoadModelWithResponse(ctx context.Context, bo
 	return ParseAdminLoadModelResponse(rsp)
 }
 
+// AdminUnloadModelWithBodyWithResponse Give back all memory that the loaded model takes
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+func (c *ClientWithResponses) AdminUnloadModelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdminUnloadModelResponse, error) {
+	rsp, err := c.AdminUnloadModelWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminUnloadModelResponse(rsp)
+}
+
+// AdminUnloadModelWithResponse Give back all memory that the loaded model takes
+//
+// Requests that are under way are finished first, and new ones are answered with 503 and retry-after until a model is loaded: the node isn't ready. What agents said stays in the lower tiers. A restart loads the model of the settings.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/models/unload (the `AdminUnloadModel` operationId).
+func (c *ClientWithResponses) AdminUnloadModelWithResponse(ctx context.Context, body AdminUnloadModelJSONRequestBody, reqEditors ...RequestEditorFn) (*AdminUnloadModelResponse, error) {
+	rsp, err := c.AdminUnloadModel(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminUnloadModelResponse(rsp)
+}
+
 // GetPoolWithResponse Figures of the pool and of every tier below it
 //
 // Returns a wrapper object for the known response body format(s).
@@ -15404,6 +15642,39 @@ func ParseAdminLoadModelResponse(rsp *http.Response) (*AdminLoadModelResponse, e
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest LoadedModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminUnloadModelResponse parses an HTTP response from a AdminUnloadModelWithResponse call
+func ParseAdminUnloadModelResponse(rsp *http.Response) (*AdminUnloadModelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminUnloadModelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UnloadedModel
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -32,6 +32,8 @@ func (a *API) failureAs(ctx context.Context, err error, otherwise string) error 
 		return huma.NewError(499, "the client left")
 	case errors.Is(err, engine.ErrStarting), errors.Is(err, engine.ErrDraining), errors.Is(err, engine.ErrQueueFull):
 		return huma.Error503ServiceUnavailable("the model can't take work now: it is still loading, ending, or its queue is full; retry later")
+	case errors.Is(err, engine.ErrUnloaded):
+		return huma.Error503ServiceUnavailable(engine.ErrUnloaded.Error() + "; load one by /admin/models/load")
 	}
 	a.log.WarnContext(ctx, "agents_request_failed", "error", err.Error())
 	return huma.Error503ServiceUnavailable(otherwise)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
@@ -44,7 +43,7 @@ const (
 func (a *API) models() ([]model, error) {
 	spec := a.cfg.Service.Model()
 	if spec.Name == "" {
-		return nil, engine.ErrStarting
+		return nil, a.cfg.Service.Absence()
 	}
 	short := strings.ToLower(spec.Name[strings.LastIndex(spec.Name, "/")+1:])
 	ids := []string{spec.Name, forClaude + strings.Join(strings.Fields(short), "-")}

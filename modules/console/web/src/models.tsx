@@ -23,7 +23,7 @@ export function Models() {
     <>
       <Heading>Models</Heading>
       <Trouble error={error} />
-      {value && (value.loaded ? <Loaded of={value.loaded} /> : <p class="trouble">A model is being loaded.</p>)}
+      {value && (value.loaded ? <Loaded of={value.loaded} /> : <p class="trouble">{value.state === 'unloaded' ? 'No model is loaded: an operator unloaded it.' : 'A model is being loaded.'}</p>)}
       <section class="card">
         <h2>Load another</h2>
         <Form submit="Load…" act={async () => setLoading(id.trim())}>
