@@ -61,6 +61,7 @@ func (serveCommand) Run(ctx context.Context, cfg *config.Config, app *kong.Kong,
 			return openModel(cfg, path, progress, logger)
 		},
 		openText: func(path, template string) (messages.Renderer, error) { return prompt.Open(path, template) },
+		kept:     keptInCache,
 		fatal:    func(error) { os.Exit(3) }, // the engine has logged why
 		log:      logger,
 		drainLag: drainLag,

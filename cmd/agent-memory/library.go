@@ -16,7 +16,7 @@ import (
 // where they are missing. What it found stays in use, so that nobody removes it, until release.
 type library struct {
 	mu   sync.Mutex
-	held []func()
+	held map[string]func() // by repository
 }
 
 // release lets go of all that was found.
@@ -55,6 +55,11 @@ func (l *library) locate(ctx context.Context, id string, progress func(phase str
 
 // hold keeps the repository from being removed. A cache that can't be written has no locks, and no removal.
 func (l *library) hold(h *hub.Hub, m hubModel) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[m.ref.Repository] != nil {
+		return nil
+	}
 	release, err := h.Use(m.ref.Repository)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil
@@ -62,9 +67,10 @@ func (l *library) hold(h *hub.Hub, m hubModel) error {
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.held = append(l.held, release)
+	if l.held == nil {
+		l.held = map[string]func(){}
+	}
+	l.held[m.ref.Repository] = release
 	return nil
 }
 

@@ -30,6 +30,15 @@ func keptModels(h *hub.Hub) ([]keptModel, error) {
 	return models, err
 }
 
+// keptInCache is keptModels of the hub that the environment names.
+func keptInCache() ([]keptModel, error) {
+	h, err := hubWith(nil)
+	if err != nil {
+		return nil, err
+	}
+	return keptModels(h)
+}
+
 func modelsIn(k hub.Kept) (models []keptModel) {
 	id := k.Repository
 	if !slices.Contains(k.Revisions, "main") {

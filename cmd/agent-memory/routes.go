@@ -68,18 +68,26 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 	profile.Register(s.router)
 	inflight.Register(s.router, s.engine)
 	console.Register(s.router)
-	service := messages.New(messages.Config{
+	shelf := newShelf(s, renderer)
+	asked := messages.Config{
 		Engine: s.engine, Renderer: renderer, Limiter: s.router, Temperature: s.cfg.MLX.Temperature,
 		Aliases: append([]string{anthropic.ModelAlias}, s.cfg.Server.ModelAliases...), Log: s.deps.log,
 		Diverged: counters.diverged, Sign: mem.tenants.sign, Worked: s.agents.Worked,
-	})
+		AnyModel: s.cfg.Server.UnknownModel == "alias",
+	}
+	var choice *models.Switch
+	if s.cfg.Server.UnknownModel == "swap" {
+		choice = newSwitch(s.cfg.Server, shelf, s.deps.log)
+		asked.Switch, asked.Others = choice, shelf.others
+	}
+	service := messages.New(asked)
 	mem.messages = service
 	surface := anthropic.Register(anthropic.Config{
 		Router: s.router, Service: service, KeepAttribution: s.cfg.Server.KeepAttribution, Log: s.deps.log,
 	})
 	openai.Register(openai.Config{Router: s.router, Service: service, Log: s.deps.log})
 	models.Register(models.Config{
-		Router: s.router, Shelf: &shelf{server: s, renderer: renderer, current: s.cfg.MLX.ModelID}, Spec: s.engine.Spec, Absence: s.engine.Absence,
+		Router: s.router, Shelf: shelf, Switch: choice, Spec: s.engine.Spec, Absence: s.engine.Absence,
 	})
 	explain.Register(explain.Config{Router: s.router, Engine: s.engine, Text: renderer, Prompts: surface})
 	s.health = health.Register(health.Config{

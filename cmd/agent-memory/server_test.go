@@ -112,6 +112,9 @@ func beginOn(t *testing.T, deps dependencies, change func(*config.Config)) *runn
 	if change != nil {
 		change(&cfg)
 	}
+	if deps.kept == nil {
+		deps.kept = func() ([]keptModel, error) { return nil, nil }
+	}
 	log := &bytes.Buffer{}
 	deps.log = slog.New(slog.NewTextHandler(log, nil))
 	s, err := newServer(cfg, deps)

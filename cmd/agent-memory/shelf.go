@@ -7,13 +7,14 @@ import (
 	"io/fs"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/models"
 )
 
-// shelf has the models that the server may load. It implements models.Shelf.
+// shelf has the models that the server may load. It implements models.Shelf and models.Stock.
 type shelf struct {
 	server   *server
 	renderer *prompt.Late
@@ -21,16 +22,21 @@ type shelf struct {
 	exchanging sync.Mutex // held while the model and its renderer are exchanged
 
 	mu      sync.Mutex
-	current string
+	current string             // id of the loaded model, "" for none
+	shelved map[string]shelved // that were loaded once, by id
+
+	looking sync.Mutex // held while the cache is looked through
+	looked  time.Time
+	kept    []keptModel // as they were then
+}
+
+func newShelf(s *server, renderer *prompt.Late) *shelf {
+	return &shelf{server: s, renderer: renderer, current: s.cfg.MLX.ModelID, shelved: map[string]shelved{}}
 }
 
 // Available implements models.Shelf.
 func (s *shelf) Available() ([]models.AvailableModel, error) {
-	h, err := hubWith(nil)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := keptModels(h)
+	kept, err := s.server.deps.kept()
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +58,22 @@ func (s *shelf) Current() string {
 
 // Load implements models.Shelf. The model is found, and its tokenizer read, while the other one answers still.
 func (s *shelf) Load(ctx context.Context, id string, holds bool) error {
-	log := s.server.deps.log
-	path, err := s.server.deps.locate(ctx, id, func(phase string, done float64) {
-		log.Debug("model_located", "id", id, "phase", phase, "done", done)
+	return s.load(ctx, id, func(open engine.Open) error { return s.server.engine.Swap(ctx, open, holds) })
+}
+
+// Exchange implements models.Stock. Nothing is loaded where an operator wants no model.
+func (s *shelf) Exchange(ctx context.Context, id string) error {
+	return s.load(ctx, id, func(open engine.Open) error {
+		if err := s.server.engine.Absence(); err != nil {
+			return err
+		}
+		return s.server.engine.Swap(ctx, open, false)
 	})
+}
+
+func (s *shelf) load(ctx context.Context, id string, swap func(engine.Open) error) error {
+	log := s.server.deps.log
+	path, err := s.locate(ctx, id)
 	if err != nil {
 		return findError(id, err)
 	}
@@ -68,15 +86,23 @@ func (s *shelf) Load(ctx context.Context, id string, holds bool) error {
 	}
 	defer s.exchanging.Unlock()
 	log.Info("model_swap_begin", "from", s.Current(), "to", id)
-	err = s.server.engine.Swap(ctx, func(progress func(string, float64)) (engine.Model, error) {
+	s.shelve(s.Current())
+	err = swap(func(progress func(string, float64)) (engine.Model, error) {
 		return openModelWith(s.server.cfg.MLX, s.server.deps, path, text, s.renderer, progress)
-	}, holds)
+	})
 	if err != nil {
 		return fmt.Errorf("load %s: %w", id, err)
 	}
 	s.note(id)
+	s.shelve(id)
 	log.Info("model_swapped", "to", id)
 	return nil
+}
+
+func (s *shelf) locate(ctx context.Context, id string) (string, error) {
+	return s.server.deps.locate(ctx, id, func(phase string, done float64) {
+		s.server.deps.log.Debug("model_located", "id", id, "phase", phase, "done", done)
+	})
 }
 
 // Unload implements models.Shelf. The tokenizer goes too, and what that leaves to Go's collector is given back at once.
@@ -86,6 +112,7 @@ func (s *shelf) Unload(ctx context.Context) error {
 		return fmt.Errorf("unload %s: %w", id, engine.ErrSwapping)
 	}
 	defer s.exchanging.Unlock()
+	s.shelve(id)
 	if err := s.server.engine.Unload(ctx); err != nil {
 		return fmt.Errorf("unload %s: %w", id, err)
 	}

@@ -20,7 +20,14 @@ import (
 // "large" does not load, and there is no other.
 func swappable(t *testing.T) *running {
 	t.Helper()
-	r := beginOn(t, dependencies{
+	r := beginOn(t, shelfOf(func(enginetest.Call) error { return nil }, func(string) {}), func(c *config.Config) { c.MLX.ModelID = "one" })
+	r.awaitReadiness(t, "")
+	return r
+}
+
+// shelfOf are those models. before runs before every call of one, and opening is told which is loaded.
+func shelfOf(before func(enginetest.Call) error, opening func(path string)) dependencies {
+	return dependencies{
 		locate: func(_ context.Context, id string, _ func(string, float64)) (string, error) {
 			if id == "absent" {
 				return "", errors.New("the hub does not know it")
@@ -34,22 +41,29 @@ func swappable(t *testing.T) *running {
 			return byteText{}, nil
 		},
 		openModel: func(_ config.MLX, path string, _ func(string, float64)) (engine.Model, error) {
+			opening(path)
 			if path == "large" {
 				return nil, errors.New("it takes 900 GB")
 			}
 			said := "I am " + path + "."
-			return enginetest.New(enginetest.Config{Name: path, Answer: enginetest.Say(said)}), nil
+			return enginetest.New(enginetest.Config{Name: path, Answer: enginetest.Say(said), Before: before}), nil
 		},
-	}, func(c *config.Config) { c.MLX.ModelID = "one" })
-	r.awaitReadiness(t, "")
-	return r
+		kept: func() ([]keptModel, error) {
+			return []keptModel{{ID: "one"}, {ID: "two", Context: 4096}, {ID: "large"}, {ID: "damaged", Problem: "it ends too early"}}, nil
+		},
+	}
 }
 
 // asked is what an agent is answered, and how many tokens of its prompt were read.
 func (r *running) asked(t *testing.T, agent, text string) (said string, read int) {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, r.url+"/v1/messages", strings.NewReader(fmt.Sprintf(
-		`{"model":"claude-x","max_tokens":40,"messages":[{"role":"user","content":%q}]}`, text)))
+	return r.askedOf(t, "claude-x", agent, text)
+}
+
+// askedOf is asked of the model that a request names.
+func (r *running) askedOf(t *testing.T, model, agent, text string) (said string, read int) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, r.url+"/v1/messages", strings.NewReader(bodyFor(model, text)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +81,11 @@ func (r *running) asked(t *testing.T, agent, text string) (said string, read int
 		t.Fatalf("%d %s", answer.StatusCode, raw)
 	}
 	return got.Content[0].Text, got.Usage.Read
+}
+
+// bodyFor asks a model.
+func bodyFor(model, text string) string {
+	return fmt.Sprintf(`{"model":%q,"max_tokens":40,"messages":[{"role":"user","content":%q}]}`, model, text)
 }
 
 // Models are swapped by an operator: each finds its agents again.

@@ -47,7 +47,8 @@ type dependencies struct {
 	locate    func(ctx context.Context, id string, progress func(phase string, done float64)) (path string, err error)
 	openModel func(cfg config.MLX, path string, progress func(phase string, done float64)) (engine.Model, error)
 	openText  func(path, template string) (messages.Renderer, error)
-	fatal     func(error) // ends the process when the device hangs for good
+	kept      func() ([]keptModel, error) // the models in the hub's cache
+	fatal     func(error)                 // ends the process when the device hangs for good
 	log       *slog.Logger
 	drainLag  time.Duration
 	traces    *tracing.Tracing // nil: none

@@ -105,12 +105,14 @@ type Result struct {
 
 // Errors by which callers decide what to answer.
 var (
-	ErrStarting  = errors.New("the model is still loading")
-	ErrUnloaded  = errors.New("no model is loaded: an operator unloaded it")
-	ErrQueueFull = errors.New("the queue is full")
-	ErrDraining  = errors.New("the server is shutting down")
-	ErrInvalid   = errors.New("the request is not valid")
-	ErrModel     = errors.New("the model failed")
+	ErrStarting   = errors.New("the model is still loading")
+	ErrUnloadable = errors.New("the model can't be loaded; the server's log tells why")
+	ErrUnloaded   = errors.New("no model is loaded: an operator unloaded it")
+	ErrOccupied   = errors.New("another model answers requests, and this one's turn did not come in time")
+	ErrQueueFull  = errors.New("the queue is full")
+	ErrDraining   = errors.New("the server is shutting down")
+	ErrInvalid    = errors.New("the request is not valid")
+	ErrModel      = errors.New("the model failed")
 )
 
 // TooLongError refuses a prompt that exceeds the model's context length. Clients know it by its words and act on the

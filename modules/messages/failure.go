@@ -109,12 +109,13 @@ func crowded(err error) string {
 		return "the queue is full" + again
 	case errors.Is(err, errCrowded):
 		return errCrowded.Error() + again
-	case errors.Is(err, engine.ErrStarting):
-		return engine.ErrStarting.Error() + again
-	case errors.Is(err, engine.ErrUnloaded):
-		return engine.ErrUnloaded.Error() + again
 	case errors.Is(err, engine.ErrDraining):
 		return engine.ErrDraining.Error() + "; retry at another node, or later"
+	}
+	for _, reason := range []error{engine.ErrStarting, engine.ErrUnloaded, engine.ErrSwapping, engine.ErrOccupied, engine.ErrUnloadable} {
+		if errors.Is(err, reason) {
+			return reason.Error() + again
+		}
 	}
 	return ""
 }

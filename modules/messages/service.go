@@ -50,6 +50,13 @@ type Limiter interface {
 	LimitCaller(w http.ResponseWriter, r *http.Request, caller string) bool
 }
 
+// Switch has models loaded that requests name.
+type Switch interface {
+	// Enter returns once the model that a client names is loaded, which then stays until ctx ends; "" stands for whichever is
+	// loaded. It returns fs.ErrNotExist for a name of none, and otherwise errors of the engine.
+	Enter(ctx context.Context, name string) error
+}
+
 // Config describes a service.
 type Config struct {
 	Engine   Engine
@@ -58,7 +65,12 @@ type Config struct {
 	// Temperature is that of requests that bring none.
 	Temperature float64
 	Aliases     []string // model ids that stand for the loaded model besides its own; a * at the end is any ending
-	Log         *slog.Logger
+	AnyModel    bool     // any id stands for the loaded model
+	// Switch, if set, has models loaded by their ids.
+	Switch Switch
+	// Others, if set, are the models that Switch could load: their ids and contexts.
+	Others func() []engine.Spec
+	Log    *slog.Logger
 	// Worked, if set, is told of an agent that another one works for: it will go on when that is done.
 	Worked func(tenant, parent string)
 	// Sign returns a tenant's keyed digest of a text. Nil: thoughts have no signatures.
@@ -154,12 +166,15 @@ func (s *Service) ForgetTenant(tenant string) {
 // render turns the conversation into tokens, if the model is the one that is loaded.
 func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, error) {
 	s.cfg.Engine.Await(ctx)
+	if err := s.choose(ctx, req.Model); err != nil {
+		return prompt.Rendered{}, err
+	}
 	spec := s.cfg.Engine.Spec()
 	req.spec = spec
 	if spec.Name == "" {
 		return prompt.Rendered{}, s.Absence()
 	}
-	if !s.answersFor(req.Model, spec.Name) {
+	if s.cfg.Switch == nil && !s.answersFor(req.Model, spec.Name) {
 		return prompt.Rendered{}, Refuse(UnknownModel, "model: %s is not loaded here; send %s", httpapi.Clip(req.Model), spec.Name)
 	}
 	req.Conversation.Most = countedFor * spec.Context
@@ -179,7 +194,12 @@ func (s *Service) render(ctx context.Context, req *Request) (prompt.Rendered, er
 }
 
 func (s *Service) answersFor(model, loaded string) bool {
-	return model == loaded || slices.ContainsFunc(s.cfg.Aliases, func(alias string) bool {
+	return s.cfg.AnyModel || model == loaded || s.isAlias(model)
+}
+
+// isAlias tells whether an id stands for whichever model is loaded.
+func (s *Service) isAlias(model string) bool {
+	return slices.ContainsFunc(s.cfg.Aliases, func(alias string) bool {
 		beginning, open := strings.CutSuffix(alias, "*")
 		return alias == model || open && strings.HasPrefix(model, beginning)
 	})

@@ -46,6 +46,8 @@ type Config struct {
 	// Spec is of the loaded model, and Absence tells why there is none.
 	Spec    func() engine.Spec
 	Absence func() error
+	// Switch, if set, is told of what operators change.
+	Switch *Switch
 }
 
 type module struct{ cfg Config }
@@ -121,6 +123,13 @@ func (m *module) loaded() *loadedModel {
 	}
 }
 
+// changed tells the switch, if there is one.
+func (m *module) changed() {
+	if m.cfg.Switch != nil {
+		m.cfg.Switch.Changed()
+	}
+}
+
 // modelLoad names the model that is to be loaded.
 type modelLoad struct {
 	ID     string `json:"id" minLength:"1" maxLength:"4096" doc:"A repository, a folder or a .gguf file on the server's machine, as SEMANTIC_MLX_MODEL_ID"`
@@ -136,6 +145,7 @@ func (m *module) load(ctx context.Context, in *loadInput) (*loadAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(in.Body.Within)*time.Second)
 	defer cancel()
 	err := m.cfg.Shelf.Load(ctx, in.Body.ID, in.Body.Hold)
+	m.changed()
 	if err != nil {
 		return nil, failure(err)
 	}

@@ -41,7 +41,9 @@ func (m *module) unload(ctx context.Context, in *unloadInput) (*unloadAnswer, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(wanted.Within)*time.Second)
 	defer cancel()
-	if err := m.cfg.Shelf.Unload(ctx); err != nil {
+	err := m.cfg.Shelf.Unload(ctx)
+	m.changed()
+	if err != nil {
 		return nil, failure(err)
 	}
 	return &unloadAnswer{Body: was}, nil

@@ -42,6 +42,7 @@ type Server struct {
 	MaxWaitSeconds     int            `env:"SEMANTIC_SERVER_MAX_WAIT_SECONDS" default:"120" help:"Seconds that a request waits for a slot before it is answered with 503; 0 for no limit."`
 	KeepAttribution    bool           `env:"SEMANTIC_SERVER_KEEP_ATTRIBUTION" help:"Leave the line x-anthropic-billing-header in prompts, with which Claude Code begins its system prompt and which changes from turn to turn."`
 	ModelAliases       []string       `env:"SEMANTIC_SERVER_MODEL_ALIASES" help:"Further model ids that stand for the loaded model, separated by commas."`
+	UnknownModel       string         `env:"SEMANTIC_SERVER_UNKNOWN_MODEL" default:"refuse" help:"What is done with a request that names a model which is not loaded: refuse (404), alias (the loaded model answers), or swap (it waits until that model is loaded, if it is one of those that GET /v1/models lists)."`
 }
 
 // MLX are the settings of inference.
@@ -98,6 +99,7 @@ func (c *Config) Complete() error {
 		temperature(c.MLX.Temperature),
 		settings.Between("SEMANTIC_MLX_PREFILL_STEP_SIZE", int64(c.MLX.PrefillStepSize), 1, 1<<20),
 		settings.OneOf("SEMANTIC_SERVER_LOG_LEVEL", &c.Server.LogLevel, "DEBUG", "INFO", "WARNING", "ERROR", "PRODUCTION"),
+		settings.OneOf("SEMANTIC_SERVER_UNKNOWN_MODEL", &c.Server.UnknownModel, "refuse", "alias", "swap"),
 		settings.OneOf("SEMANTIC_MLX_DEVICE", &c.MLX.Device, "auto", "cpu", "gpu"),
 		settings.OneOf("SEMANTIC_MLX_DTYPE", &c.MLX.DType, "auto", "float32"),
 		settings.OneOf("SEMANTIC_MLX_CPU_ISA", &c.MLX.CPUISA, "auto", "amx", "avx512", "avx2", "plain"),

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/modules/messages"
 	"github.com/agent-memory/agent-memory/platform/httpapi"
 )
@@ -39,7 +40,8 @@ const (
 	forClaude = "claude-"
 )
 
-// models are the ids that a client may send: the loaded model's own, that for Claude Code, and the operator's aliases.
+// models are the ids that a client may send: the loaded model's own, that for Claude Code, the
+// operator's aliases, and those of models that a request would have loaded.
 func (a *API) models() ([]model, error) {
 	spec := a.cfg.Service.Model()
 	if spec.Name == "" {
@@ -54,12 +56,19 @@ func (a *API) models() ([]model, error) {
 	}
 	var all []model
 	for _, id := range ids {
-		all = append(all, model{
-			ID: id, Object: "model", OwnedBy: owner, Type: "model", DisplayName: spec.Name, CreatedAt: unknownSince,
-			ContextLength: spec.Context, MaxContext: spec.Context, MaxOutput: spec.Context,
-		})
+		all = append(all, modelOf(id, spec))
+	}
+	for _, other := range a.cfg.Service.Others() {
+		all = append(all, modelOf(other.Name, other))
 	}
 	return all, nil
+}
+
+func modelOf(id string, spec engine.Spec) model {
+	return model{
+		ID: id, Object: "model", OwnedBy: owner, Type: "model", DisplayName: spec.Name, CreatedAt: unknownSince,
+		ContextLength: spec.Context, MaxContext: spec.Context, MaxOutput: spec.Context,
+	}
 }
 
 // listModels answers GET /v1/models. There are few: limits and cursors of clients leave nothing out.
