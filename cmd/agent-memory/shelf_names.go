@@ -99,11 +99,13 @@ func (s *shelf) keptLately() []keptModel {
 	return s.kept
 }
 
-// others are the models that a request may name besides the loaded one: ids and contexts.
+// others are the models that a request may name besides the loaded one, and their contexts. Those outside the hub's cache are
+// listed by the names of their answers: clients need not know where their files lie.
 func (s *shelf) others() (all []engine.Spec) {
-	current, listed := s.Current(), map[string]bool{}
+	current := s.Current()
+	listed := map[string]bool{current: true, s.server.engine.Spec().Name: true}
 	add := func(id string, context int) {
-		if id != current && !listed[id] {
+		if !listed[id] {
 			listed[id] = true
 			all = append(all, engine.Spec{Name: id, Context: context})
 		}
@@ -116,7 +118,9 @@ func (s *shelf) others() (all []engine.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(s.shelved)) {
-		add(id, s.shelved[id].context)
+		if m := s.shelved[id]; !listed[id] {
+			add(m.name, m.context)
+		}
 	}
 	return all
 }
