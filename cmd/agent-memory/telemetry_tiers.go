@@ -68,14 +68,14 @@ func (t *telemetry) moves() cache.Listener {
 			t.tiers.hits.WithLabelValues(tier).Add(float64(hits))
 			t.tiers.misses.WithLabelValues(tier).Add(float64(misses))
 		},
-		Fetched: func(tier string, bytes int64, took time.Duration) {
-			t.tiers.restores.WithLabelValues(tier).Inc()
-			t.tiers.countBytes(tier, "up", bytes, took)
+		Fetched: func(m cache.Transfer) {
+			t.tiers.restores.WithLabelValues(m.Tier).Inc()
+			t.tiers.countBytes(m.Tier, "up", m.Bytes, m.Took)
 		},
-		Stored: func(tier string, bytes int64, took time.Duration) {
-			t.tiers.stores.WithLabelValues(tier).Inc()
-			t.tiers.lastStores.WithLabelValues(tier).SetToCurrentTime()
-			t.tiers.countBytes(tier, "down", bytes, took)
+		Stored: func(m cache.Transfer) {
+			t.tiers.stores.WithLabelValues(m.Tier).Inc()
+			t.tiers.lastStores.WithLabelValues(m.Tier).SetToCurrentTime()
+			t.tiers.countBytes(m.Tier, "down", m.Bytes, m.Took)
 		},
 		Dropped:  func(reason string) { t.tiers.dropped.WithLabelValues(reason).Inc() },
 		Damaged:  func(tier string, _ error) { t.tiers.damaged.WithLabelValues(tier).Inc() },

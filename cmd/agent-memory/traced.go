@@ -26,9 +26,9 @@ func tracedMoves(traces *tracing.Tracing, moves cache.Listener) cache.Listener {
 		return moves
 	}
 	stored := moves.Stored
-	moves.Stored = func(tier string, bytes int64, took time.Duration) {
-		stored(tier, bytes, took)
-		traces.Apart("store "+tier, took, attribute.String("agent_memory.tier", tier), attribute.Int64("agent_memory.bytes", bytes))
+	moves.Stored = func(m cache.Transfer) {
+		stored(m)
+		traces.Apart("store "+m.Tier, m.Took, attribute.String("agent_memory.tier", m.Tier), attribute.Int64("agent_memory.bytes", m.Bytes))
 	}
 	return moves
 }

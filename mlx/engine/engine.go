@@ -34,6 +34,10 @@ type Config struct {
 
 	// Tenant returns the secrets that name a tenant's blocks. Without it every prompt is computed anew.
 	Tenant func(name string) *kv.Tenant
+	// Payer is who pays for a request. It may be nil: then nobody is told of in Listener and Moves.
+	Payer func(Asks) kv.Payer
+	// Meter is told which blocks the pool has. It may be nil.
+	Meter kv.Meter
 	// Tiers keep blocks below the pool, the fastest first.
 	Tiers []kv.Tier
 	// Policies say how blocks go to the tiers, by name.
@@ -224,6 +228,7 @@ func (e *Engine) newLoaded(model Model) (*loaded, error) {
 		Share:      e.cfg.Share,
 		Allocate:   func() (pool.Memory, error) { return model.NewBlock() },
 		Evicted:    e.evicted,
+		Meter:      e.cfg.Meter,
 	})
 	if err != nil {
 		return nil, err

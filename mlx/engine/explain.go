@@ -42,7 +42,7 @@ func (e *Engine) Explain(ctx context.Context, req Request) (*Explanation, error)
 		return nil, fmt.Errorf("%w: this engine keeps nothing", ErrInvalid)
 	}
 	tenant := e.cfg.Tenant(req.Tenant)
-	return l.planner.explain(ctx, tenant, &req, room), nil
+	return l.planner.explain(kv.WithPayer(ctx, e.cfg.payer(&req, tenant, l.spec)), tenant, &req, room), nil
 }
 
 // explain looks a prompt up, and counts as nobody's hit or miss.

@@ -25,6 +25,8 @@ type Finished struct {
 	Reason StopReason // empty if it failed
 	Err    error      // nil if it finished
 
+	Payer  kv.Payer // who pays for it
+	Read   Read     // where Usage.Cached came from
 	Tenant string   // whose memory it used
 	Agent  string   // whose conversation it was; empty if unknown
 	From   kv.Key   // the tail that its prompt began with, if one is known
@@ -36,6 +38,27 @@ type Step struct {
 	Rows    int // sequences that got a token by decoding
 	Prefill int // prompt tokens computed
 	Took    time.Duration
+	Charges []Charge // whose prompt tokens they were; valid during the call
+}
+
+// Charge is a part of a step's work.
+type Charge struct {
+	Payer  kv.Payer
+	Tokens int // of the payer's prompt that were computed
+}
+
+// charge notes prompt tokens that were computed.
+func (s *Step) charge(p kv.Payer, tokens int) {
+	s.Prefill += tokens
+	s.Charges = append(s.Charges, Charge{p, tokens})
+}
+
+// Read is where the tokens came from that a request did not compute.
+type Read struct {
+	Tokens map[string]int // by the tier that a block came from for this request; "pool" for what was there
+	// Avoided is how long computing them would have taken, at the rate that was measured of late when they were read; 0
+	// before anything was measured.
+	Avoided time.Duration
 }
 
 // complete returns the listener with a no-op for each missing callback.

@@ -34,6 +34,7 @@ type loop struct {
 	rows    []Row       // reused by decode
 	batch   []*sequence // reused by decode
 	scratch []candidate // reused by sampling
+	charges []Charge    // reused by step
 }
 
 func newLoop(e *Engine, on *loaded, model Model) *loop {
@@ -98,7 +99,7 @@ func (l *loop) prepare() bool {
 // step does one decode of the whole batch and at most one prefill chunk. It reports whether work is left, and whether
 // any was done.
 func (l *loop) step() (busy, moved bool) {
-	began, step := l.cfg.Clock(), Step{}
+	began, step := l.cfg.Clock(), Step{Charges: l.charges[:0]}
 	err := guarded(func() error {
 		l.device.serve()
 		l.reap()
@@ -107,15 +108,14 @@ func (l *loop) step() (busy, moved bool) {
 		l.restorer.restore()
 		l.restorer.resume()
 		l.admission.note(l.slots.count())
-		var replayed int
-		step.Rows, replayed = l.decode()
-		step.Prefill = replayed + l.prefill()
+		step.Rows = l.decode(&step)
+		l.prefill(&step)
 		return nil
 	})
 	if err != nil {
 		l.failBatch(slices.Clone(l.slots.running), fmt.Errorf("step: %w", err))
 	}
-	step.Took = l.cfg.since(began)
+	step.Took, l.charges = l.cfg.since(began), step.Charges
 	l.slots.turns.settle(l.slots.all())
 	busy = l.admission.settle(l.slots.count())
 	moved = step.Rows+step.Prefill > 0 || err != nil
@@ -164,34 +164,37 @@ func (l *loop) admit() {
 }
 
 // decode computes one token of every sequence whose next one is a sampled one. It returns how many of them were
-// generated last, and how many before: in an earlier turn, or before the sequence lost its memory.
-func (l *loop) decode() (generated, replayed int) {
+// generated last; the others, of an earlier turn or from before the sequence lost its memory, count as the prompt's.
+func (l *loop) decode(step *Step) (generated int) {
 	l.batch, l.rows = l.batch[:0], l.rows[:0]
 	for _, seq := range slices.Clone(l.slots.running) {
 		if !seq.decodes() || !l.grow(seq, seq.computed+1) {
 			continue
 		}
-		if l.batch = append(l.batch, seq); !seq.caughtUp() {
-			replayed++
-		}
+		l.batch = append(l.batch, seq)
 		l.rows = append(l.rows, Row{Token: seq.tokens[seq.computed].ID(), Position: seq.computed, Table: seq.table})
 	}
 	if len(l.batch) == 0 {
-		return 0, 0
+		return 0
 	}
 	began := l.cfg.Clock()
 	logits, err := l.decodeRows()
 	l.slots.turns.charge(l.cfg.since(began), l.batch...)
 	if err != nil {
 		l.failBatch(l.batch, fmt.Errorf("decode %d rows: %w", len(l.rows), err))
-		return 0, 0
+		return 0
 	}
 	for i, seq := range l.batch {
+		if seq.caughtUp() {
+			generated++
+		} else {
+			step.charge(seq.payer, 1)
+		}
 		seq.computed++
 		l.goOn(seq, logits[i])
 		l.publisher.publish(seq)
 	}
-	return len(l.batch) - replayed, replayed
+	return generated
 }
 
 // grow gives the sequence blocks for n tokens, and reports whether it may go on in this step.
@@ -227,30 +230,30 @@ func (l *loop) decodeRows() (logits [][]float32, err error) {
 	return logits, err
 }
 
-// prefill computes one chunk of the foremost sequence whose prompt isn't done, and returns its length.
-func (l *loop) prefill() int {
+// prefill computes one chunk of the foremost sequence whose prompt isn't done.
+func (l *loop) prefill(step *Step) {
 	seq := l.slots.nextPrefill()
 	if seq == nil {
-		return 0
+		return
 	}
 	chunk := l.nextChunk(seq)
 	if !l.grow(seq, chunk.Start+len(chunk.Tokens)) {
-		return 0
+		return
 	}
 	chunk.Table = seq.table
 	began := l.cfg.Clock()
 	logits, err := l.prefillChunk(chunk)
 	if err != nil {
 		l.fail(seq, fmt.Errorf("prefill %d tokens at %d: %w", len(chunk.Tokens), chunk.Start, err))
-		return 0
+		return
 	}
 	took := l.cfg.since(began)
 	l.planner.restores.measure(len(chunk.Tokens), took)
 	l.slots.turns.charge(took, seq)
+	step.charge(seq.payer, len(chunk.Tokens))
 	seq.computed += len(chunk.Tokens)
 	l.publisher.publish(seq)
 	l.goOn(seq, logits)
-	return len(chunk.Tokens)
 }
 
 // nextChunk is the next part of the prompt, up to the next token that was sampled.
@@ -334,7 +337,7 @@ func (l *loop) end(seq *sequence, err error) {
 	l.memory.release(seq)
 	seq.result.Tokens, seq.result.Stages = kv.IDs(seq.tokens[seq.prompt:]), seq.stages(l.cfg.Clock())
 	l.listener.Finished(Finished{ID: seq.id, Usage: seq.result.Usage, Reason: seq.result.StopReason, Err: err,
-		Tenant: seq.name, Agent: seq.agent, Chain: chain, From: seq.from})
+		Payer: seq.payer, Read: seq.read, Tenant: seq.name, Agent: seq.agent, Chain: chain, From: seq.from})
 	seq.stream.end(seq.result, err)
 }
 

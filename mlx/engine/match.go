@@ -44,7 +44,9 @@ func (r *restorer) matchPart(seq *sequence) {
 	}
 	seq.append(own)
 	seq.computed += n
-	if e, known := r.pool.Entry(nearest); known && n == e.Tokens {
+	e, known := r.pool.Entry(nearest)
+	seq.part = e.Key
+	if known && n == e.Tokens {
 		seq.from = e.Key
 	}
 }

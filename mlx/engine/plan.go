@@ -56,6 +56,7 @@ func (p *planner) look(ctx context.Context, seq *sequence, req *Request) {
 	defer close(seq.plan.known)
 	seq.way.matching = p.cfg.Clock()
 	defer func() { seq.way.matched = p.cfg.Clock() }()
+	ctx = kv.WithPayer(ctx, seq.payer)
 	p.learn(ctx, seq.tenant, req, seq.room-seq.maxTokens)
 	seq.plan.Match = p.matcher(seq.tenant, req.Spelling).Prompt(ctx, req.Tokens, req.Answers, seq.room-seq.maxTokens)
 	seq.setPrompt(seq.plan.Tokens, seq.plan.Place(req.Marked))
@@ -111,7 +112,7 @@ func (p *planner) fly(seq *sequence, f cache.Found) *cache.Flight {
 	if plan.began.IsZero() {
 		plan.began = p.cfg.Clock()
 	}
-	flight := p.cache.Fetch(seq.tenant, f, func() bool { return !plan.given.Load() && seq.stream.cancelCause() == nil })
+	flight := p.cache.Fetch(seq.tenant, seq.payer, f, func() bool { return !plan.given.Load() && seq.stream.cancelCause() == nil })
 	plan.flights[f.Key] = flight
 	return flight
 }

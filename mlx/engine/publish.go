@@ -45,6 +45,7 @@ func (p *publisher) publishTail(seq *sequence) {
 
 func (p *publisher) publishBlock(seq *sequence, i int, entry kv.Entry) {
 	entry.Index = i
+	p.pool.Charge(seq.blocks[i], seq.payer)
 	seq.blocks[i] = p.pool.Publish(seq.blocks[i], entry)
 	seq.table[i] = seq.blocks[i].Memory()
 	p.cache.Store(seq.tenant, entry, seq.agent != "")

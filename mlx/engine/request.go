@@ -43,6 +43,13 @@ type Request struct {
 	Spelling   prefix.Spelling    // lets answers be found in the tokens in which they were sampled; may be nil
 }
 
+// Asks is who asks for something, and of which model.
+type Asks struct {
+	Tenant, Agent string // the agent is empty if unknown
+	Model         string
+	Space         kv.Space // in which the blocks are; the zero value if nothing is kept
+}
+
 // Sampling tells how a token is chosen from the logits. What changes the logits comes first; the filters apply in the order
 // of the fields.
 type Sampling struct {

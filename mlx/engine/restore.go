@@ -32,7 +32,7 @@ func (r *restorer) replan(seq *sequence) {
 	plan, tokens := newPlan(), slices.Clone(seq.tokens)
 	seq.plan = plan
 	// It keeps its tokens: what was generated can't be spelt otherwise any more.
-	ahead := &sequence{tenant: seq.tenant, plan: plan, stream: seq.stream}
+	ahead := &sequence{tenant: seq.tenant, payer: seq.payer, plan: plan, stream: seq.stream}
 	r.aside.Go(func() {
 		defer r.wake.signal()
 		defer close(plan.known)
@@ -57,7 +57,7 @@ func (r *restorer) restore() {
 		}
 		if !seq.begun {
 			seq.begun, seq.way.computing = true, r.cfg.Clock()
-			seq.result.Usage.Cached = seq.computed
+			r.noteRead(seq, 0)
 			seq.stream.begin(seq.result.Usage)
 		}
 	}
@@ -131,7 +131,7 @@ func (r *restorer) resume() {
 		before := seq.computed
 		r.matchFull(seq)
 		if seq.generated() == 0 {
-			seq.result.Usage.Cached += max(0, seq.computed-max(before, seq.reached))
+			r.noteRead(seq, max(before, seq.reached))
 		}
 	}
 }

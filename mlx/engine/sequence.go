@@ -14,6 +14,7 @@ type sequence struct {
 	id        string
 	name      string // of the tenant
 	agent     string
+	payer     kv.Payer
 	retain    time.Duration
 	maxTokens int             // tokens that there must be room for: all that are wanted, or one if that is more than the room
 	wanted    int             // most tokens to generate
@@ -39,6 +40,8 @@ type sequence struct {
 	begun    bool    // the stream knows how much of the prompt is cached
 	sent     int     // bytes of the answer's text
 	from     kv.Key  // of the tail that the prompt begins with, as far as known
+	part     kv.Key  // of the block whose beginning was copied behind the full ones
+	read     Read    // what of the prompt was not computed
 	tail     kv.Key  // of the tail that was published last; Root for none
 
 	audit *audit // to compute it again; nil for none

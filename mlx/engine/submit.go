@@ -23,6 +23,7 @@ func (e *Engine) Submit(ctx context.Context, req Request) (*Stream, error) {
 	if e.cfg.Tenant != nil {
 		seq.tenant = e.cfg.Tenant(req.Tenant)
 	}
+	seq.payer = e.cfg.payer(&req, seq.tenant, l.spec)
 	e.chooseAudit(seq, &req)
 	seq.stream.watch(ctx)
 	e.admission.arrive(seq)
@@ -57,6 +58,18 @@ func (e *Engine) accepts(req *Request) (l *loaded, room int, err error) {
 		return nil, 0, &NeverFitsError{Prompt: len(req.Tokens), Budget: budget}
 	}
 	return l, min(l.spec.Context, budget), nil
+}
+
+// payer is who pays for a request, if accounts are kept.
+func (c *Config) payer(req *Request, tenant *kv.Tenant, spec Spec) kv.Payer {
+	if c.Payer == nil {
+		return nil
+	}
+	asks := Asks{Tenant: req.Tenant, Agent: req.Agent, Model: spec.Name}
+	if tenant != nil {
+		asks.Space = spec.space(tenant)
+	}
+	return c.Payer(asks)
 }
 
 func (e *Engine) seed(how Sampling) uint64 {

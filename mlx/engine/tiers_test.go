@@ -11,6 +11,7 @@ import (
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/engine/enginetest"
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/cache"
 	"github.com/agent-memory/agent-memory/platform/vfs"
 )
 
@@ -97,7 +98,7 @@ func TestTwoWhoShareABeginningFetchItOnce(t *testing.T) {
 	}
 	n.stop()
 	n = startNode(t, fs, 0, func(c *engine.Config) {
-		c.Moves.Fetched = func(string, int64, time.Duration) { fetched.Add(1) }
+		c.Moves.Fetched = func(cache.Transfer) { fetched.Add(1) }
 	})
 	defer n.stop()
 	var streams []*engine.Stream

@@ -46,6 +46,23 @@ func (m *Map[K, V]) Put(key K, value V) {
 	m.found[key] = m.recent.PushFront(&entry[K, V]{key, value})
 }
 
+// Oldest returns the entry that was not used for longest, if there is one. It does not count as used by that.
+func (m *Map[K, V]) Oldest() (key K, value V, ok bool) {
+	at := m.recent.Back()
+	if at == nil {
+		return key, value, false
+	}
+	e := at.Value.(*entry[K, V])
+	return e.key, e.value, true
+}
+
+// Remove forgets an entry.
+func (m *Map[K, V]) Remove(key K) {
+	if at, ok := m.found[key]; ok {
+		m.drop(at)
+	}
+}
+
 // Update passes every entry to change, which returns its new value and whether it stays. No entry counts as
 // used by that.
 func (m *Map[K, V]) Update(change func(K, V) (V, bool)) {

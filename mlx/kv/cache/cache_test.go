@@ -116,7 +116,7 @@ func TestAFullPoolReadsNothingAndBlamesNoTier(t *testing.T) {
 	}
 	for range 50 {
 		for _, urgent := range []bool{false, true} {
-			f := s.Fetch(s.tenant, cache.Found{Ref: wanted.Ref, Tiers: []int{0}}, nil)
+			f := s.Fetch(s.tenant, nil, cache.Found{Ref: wanted.Ref, Tiers: []int{0}}, nil)
 			if urgent {
 				f.Hurry()
 			}
@@ -129,7 +129,7 @@ func TestAFullPoolReadsNothingAndBlamesNoTier(t *testing.T) {
 		t.Errorf("%d reads, failures %v", s.below.Gets(), s.failed())
 	}
 	s.pool.Release(held[0])
-	if err := s.Fetch(s.tenant, cache.Found{Ref: wanted.Ref, Tiers: []int{0}}, nil).Wait(t.Context()); err != nil || !s.pool.Has(wanted.Space, wanted.Key) {
+	if err := s.Fetch(s.tenant, nil, cache.Found{Ref: wanted.Ref, Tiers: []int{0}}, nil).Wait(t.Context()); err != nil || !s.pool.Has(wanted.Space, wanted.Key) {
 		t.Errorf("with room: %v", err)
 	}
 	s.pool.Release(held[1])
@@ -153,7 +153,7 @@ func TestDamageIsNoFailureOfATier(t *testing.T) {
 			wanted := s.add(t, kv.Root, 1, true)
 			s.Trim(t.Context())
 			s.below.Fail(c.err)
-			if err := s.Fetch(s.tenant, cache.Found{Ref: wanted.Ref, Tiers: []int{0}}, nil).Wait(t.Context()); !errors.Is(err, c.err) {
+			if err := s.Fetch(s.tenant, nil, cache.Found{Ref: wanted.Ref, Tiers: []int{0}}, nil).Wait(t.Context()); !errors.Is(err, c.err) {
 				t.Errorf("fetched: %v", err)
 			}
 			if len(s.failed()) != c.failures || s.below.Damaged() != c.quarantined {
@@ -239,7 +239,7 @@ func TestADamagedBlockIsStoredAnewFromThePool(t *testing.T) {
 		e := s.add(t, kv.Root, 1, true)
 		s.Trim(t.Context())
 		s.below.Change(e.Key, []byte("damaged"))
-		flight := s.Fetch(s.tenant, cache.Found{Ref: e.Ref, Tiers: []int{0}}, nil)
+		flight := s.Fetch(s.tenant, nil, cache.Found{Ref: e.Ref, Tiers: []int{0}}, nil)
 		s.Store(s.tenant, s.add(t, kv.Root, 1, false), true)
 		_ = flight.Wait(t.Context()) // damaged, or the pool had it first
 		var err error

@@ -71,7 +71,7 @@ func newDeletion(t *testing.T) *deletion {
 	d := &deletion{bucket: tiertest.NewShelf("bucket"), device: newDoor(), removal: newDoor(), flight: newDoor(), deleted: make(chan error)}
 	d.stack = newStackOf(t, 4, func(c *cache.Config) {
 		c.OnDevice = func(f func()) { d.device.pass(); f() }
-		c.Listener.Fetched = func(string, int64, time.Duration) { d.flight.pass() }
+		c.Listener.Fetched = func(cache.Transfer) { d.flight.pass() }
 	}, guarded{d.bucket, d.removal})
 	return d
 }
@@ -135,7 +135,7 @@ func TestAPromotionDuringADeletionDoesNotUndoIt(t *testing.T) {
 		d.below.Lose(e.Key)
 		release, before := d.below.Hang(), d.below.Puts()
 		d.flight.shut.Store(true)
-		flight := d.Fetch(d.tenant, cache.Found{Ref: e.Ref, Tiers: []int{1}}, nil)
+		flight := d.Fetch(d.tenant, nil, cache.Found{Ref: e.Ref, Tiers: []int{1}}, nil)
 		<-d.flight.somebody
 		d.delete(t, e, d.device)
 		close(d.flight.opened)
@@ -156,7 +156,7 @@ func TestAFetchDuringADeletionDoesNotUndoIt(t *testing.T) {
 		d.Trim(t.Context())
 		d.delete(t, e, d.removal)
 		gets := d.bucket.Gets()
-		_ = d.Fetch(d.tenant, cache.Found{Ref: e.Ref, Tiers: []int{0, 1}}, nil).Wait(t.Context()) // whatever it says
+		_ = d.Fetch(d.tenant, nil, cache.Found{Ref: e.Ref, Tiers: []int{0, 1}}, nil).Wait(t.Context()) // whatever it says
 		if d.bucket.Gets() == gets {
 			t.Fatal("not as the test wants it")
 		}

@@ -11,13 +11,22 @@ import (
 
 // Listener is told what happens. Any field may be nil. Calls come from any goroutine and must return soon.
 type Listener struct {
-	Looked   func(tier string, hits, misses int)                // expected full blocks, of one look-up
-	Fetched  func(tier string, bytes int64, took time.Duration) // a block was read, verified and put into the pool
-	Stored   func(tier string, bytes int64, took time.Duration) // a block became durable
-	Dropped  func(reason string)                                // a block was not stored
-	Damaged  func(tier string, cause error)                     // a block failed its verification
-	Failed   func(tier, doing string, err error)                // a tier could not be asked
-	Reclaims func(reason string, blocks int)                    // blocks left the pool on request
+	Looked   func(tier string, hits, misses int) // expected full blocks, of one look-up
+	Fetched  func(Transfer)                      // a block was read, verified and put into the pool
+	Stored   func(Transfer)                      // a block became durable
+	Dropped  func(reason string)                 // a block was not stored
+	Damaged  func(tier string, cause error)      // a block failed its verification
+	Failed   func(tier, doing string, err error) // a tier could not be asked
+	Reclaims func(reason string, blocks int)     // blocks left the pool on request
+}
+
+// Transfer is a block that was moved between the pool and a tier.
+type Transfer struct {
+	Tier  string
+	Space kv.Space // of the block
+	Payer kv.Payer // for whom; nil: nobody in particular
+	Bytes int64
+	Took  time.Duration
 }
 
 // events tell the log and the listener what the parts of a cache do.
@@ -64,15 +73,15 @@ func (e *events) looked(tier kv.Tier, refs []kv.Ref, copies []kv.Copy) {
 	e.cfg.Listener.Looked(tier.Name(), hits, expected-hits)
 }
 
-func (e *events) fetched(tier kv.Tier, bytes int64, took time.Duration) {
+func (e *events) fetched(t Transfer) {
 	if e.cfg.Listener.Fetched != nil {
-		e.cfg.Listener.Fetched(tier.Name(), bytes, took)
+		e.cfg.Listener.Fetched(t)
 	}
 }
 
-func (e *events) stored(tier kv.Tier, bytes int64, took time.Duration) {
+func (e *events) stored(t Transfer) {
 	if e.cfg.Listener.Stored != nil {
-		e.cfg.Listener.Stored(tier.Name(), bytes, took)
+		e.cfg.Listener.Stored(t)
 	}
 }
 

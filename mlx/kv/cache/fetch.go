@@ -42,9 +42,9 @@ func (fe *fetcher) start(ctx context.Context, tasks *tasks) {
 // close ends the flights that have not begun. The caller holds the cache's lock.
 func (fe *fetcher) close() { fe.flights.close() }
 
-// Fetch brings a block into the pool and returns at once. Two who want the same block share one flight. A flight that
-// has not begun when wanted says false is given up; nil always wants it.
-func (fe *fetcher) Fetch(t *kv.Tenant, found Found, wanted func() bool) *Flight {
+// Fetch brings a block into the pool and returns at once. Two who want the same block share one flight, and the first of
+// them pays. A flight that has not begun when wanted says false is given up; nil always wants it.
+func (fe *fetcher) Fetch(t *kv.Tenant, p kv.Payer, found Found, wanted func() bool) *Flight {
 	fe.tenants.add(t)
 	others := pool.TierSet(found.Tiers...)
 	if len(found.Tiers) == 0 { // it was in the pool only; since then it may have been stored
@@ -52,7 +52,7 @@ func (fe *fetcher) Fetch(t *kv.Tenant, found Found, wanted func() bool) *Flight 
 			found.Tiers = append(found.Tiers, i)
 		}
 	}
-	return fe.flights.begin(&Flight{Found: found, others: others, tenant: t, wanted: wanted, done: make(chan struct{})})
+	return fe.flights.begin(&Flight{Found: found, others: others, tenant: t, payer: p, wanted: wanted, done: make(chan struct{})})
 }
 
 // run ends one flight after the other until they are closed.
@@ -79,6 +79,7 @@ func (fe *fetcher) fetch(ctx context.Context, f *Flight, buf []byte) []byte {
 		f.err = context.Canceled
 		return buf
 	}
+	ctx = kv.WithPayer(ctx, f.payer)
 	room, err := fe.makeRoom(f)
 	if err != nil {
 		f.err = err
@@ -128,7 +129,7 @@ func (fe *fetcher) arrived(f *Flight, i int, began time.Time) {
 	took := ended.Sub(began)
 	f.arrival = Arrival{Tier: fe.cfg.Tiers[i].Name(), Bytes: f.Bytes, Began: began, Ended: ended}
 	fe.rates[i].measure(f.Bytes, took, ended)
-	fe.events.fetched(fe.cfg.Tiers[i], f.Bytes, took)
+	fe.events.fetched(Transfer{fe.cfg.Tiers[i].Name(), f.Space, f.payer, f.Bytes, took})
 }
 
 // fetchFrom reads the block from one tier, verifies it and puts it into the pool. What the tier could not do is its
@@ -196,6 +197,7 @@ func (fe *fetcher) load(f *Flight, i int, h *blockfile.Header, parts [][]byte, r
 	if err := fe.cfg.Rows.Import(room.Memory(), len(h.Tags), parts); err != nil {
 		return false, fmt.Errorf("import block %s: %w", h.Key, err)
 	}
+	fe.cfg.Pool.Charge(room, f.payer)
 	same := fe.cfg.Pool.Publish(room, h.Entry)
 	if same == room {
 		fe.cfg.Pool.MarkFetched(room, pool.TierSet(i)|f.others)

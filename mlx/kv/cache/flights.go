@@ -27,6 +27,7 @@ var (
 type Flight struct {
 	Found
 	tenant  *kv.Tenant
+	payer   kv.Payer
 	wanted  func() bool // nil: whatever happens
 	done    chan struct{}
 	err     error // once done

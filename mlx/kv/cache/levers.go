@@ -62,7 +62,7 @@ func (l *levers) Prefetch(ctx context.Context, t *kv.Tenant, chains []kv.Chain) 
 		l.catalog.Learn(ctx, chain.Refs())
 		for _, f := range l.catalog.Lookup(ctx, chain.Refs()) {
 			if f.Exists() && !f.InPool {
-				flights = append(flights, l.fetcher.Fetch(t, f, nil))
+				flights = append(flights, l.fetcher.Fetch(t, kv.PayerOf(ctx), f, nil))
 			}
 		}
 	}

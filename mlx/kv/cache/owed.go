@@ -11,23 +11,29 @@ const mostOwed = 1 << 16
 
 // owed are the blocks that a tier is to get from another one, the oldest first. The cache's lock guards it.
 type owed struct {
-	order *list.List // of kv.Ref
+	order *list.List // of debt
 	at    map[place]*list.Element
+}
+
+// debt is a block that is owed, and who pays for its way.
+type debt struct {
+	kv.Ref
+	payer kv.Payer
 }
 
 func newOwed() *owed { return &owed{list.New(), map[place]*list.Element{}} }
 
 // add remembers a block, and forgets the oldest if there are too many. It tells whether it forgot one.
-func (o *owed) add(ref kv.Ref) (forgot bool) {
-	at := placeOf(ref)
+func (o *owed) add(d debt) (forgot bool) {
+	at := placeOf(d.Ref)
 	if o.at[at] != nil {
 		return false
 	}
-	o.at[at] = o.order.PushBack(ref)
+	o.at[at] = o.order.PushBack(d)
 	if o.order.Len() <= mostOwed {
 		return false
 	}
-	o.remove(placeOf(o.order.Front().Value.(kv.Ref)))
+	o.remove(placeOf(o.order.Front().Value.(debt).Ref))
 	return true
 }
 
@@ -39,19 +45,19 @@ func (o *owed) remove(at place) {
 }
 
 // take takes the oldest blocks out.
-func (o *owed) take(most int) (refs []kv.Ref) {
-	for e := o.order.Front(); e != nil && len(refs) < most; e = o.order.Front() {
-		ref := e.Value.(kv.Ref)
-		o.remove(placeOf(ref))
-		refs = append(refs, ref)
+func (o *owed) take(most int) (debts []debt) {
+	for e := o.order.Front(); e != nil && len(debts) < most; e = o.order.Front() {
+		d := e.Value.(debt)
+		o.remove(placeOf(d.Ref))
+		debts = append(debts, d)
 	}
-	return refs
+	return debts
 }
 
 // owe remembers that the tier is to get a block that the pool does not have, unless it is on its way.
-func (w *writer) owe(ref kv.Ref) {
+func (w *writer) owe(ref kv.Ref, payer kv.Payer) {
 	w.mu.Lock()
-	forgot := w.jobs[placeOf(ref)] == nil && w.owed.add(ref)
+	forgot := w.jobs[placeOf(ref)] == nil && w.owed.add(debt{ref, payer})
 	w.mu.Unlock()
 	if forgot {
 		w.events.dropped("owed")
@@ -61,13 +67,13 @@ func (w *writer) owe(ref kv.Ref) {
 // payOwed has some of what is owed to the tier written to it.
 func (w *writer) payOwed(most int) {
 	w.mu.Lock()
-	refs := w.owed.take(most)
+	debts := w.owed.take(most)
 	w.mu.Unlock()
-	for _, ref := range refs {
-		if !w.files.canMake(ref) {
-			w.owe(ref)
+	for _, d := range debts {
+		if !w.files.canMake(d.Ref) {
+			w.owe(d.Ref, d.payer)
 			continue
 		}
-		w.addNew(&job{Entry: kv.Entry{Ref: ref}})
+		w.addNew(&job{Entry: kv.Entry{Ref: d.Ref}, payer: d.payer})
 	}
 }

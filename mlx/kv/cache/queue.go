@@ -18,6 +18,7 @@ const (
 // job is one block to write to one tier.
 type job struct {
 	kv.Entry
+	payer   kv.Payer
 	file    []byte // verified, of a block that was just fetched; nil: it is to be made
 	nowhere bool   // nobody had the block when it was to be written
 	deleted bool   // meanwhile, everywhere

@@ -26,7 +26,7 @@ func (b *writeback) Resume(ctx context.Context, t *kv.Tenant, refs []kv.Ref) err
 			return fmt.Errorf("compare %d blocks with tier %s: %w", len(there), w.name, err)
 		}
 		for _, ref := range missing {
-			w.owe(ref)
+			w.owe(ref, kv.PayerOf(ctx))
 		}
 	}
 	return nil

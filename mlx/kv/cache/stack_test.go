@@ -63,7 +63,7 @@ func TestWhatComesFromBelowReachesTheTierBetween(t *testing.T) {
 	s.Trim(t.Context())
 	s.below.Lose(e.Key)
 	found := s.Lookup(t.Context(), []kv.Ref{e.Ref})
-	if err := s.Fetch(s.tenant, found[0], nil).Wait(t.Context()); err != nil {
+	if err := s.Fetch(s.tenant, nil, found[0], nil).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if !tiertest.Within(soon, func() bool { return bytes.Equal(s.below.Data(e.Key), bucket.Data(e.Key)) }) {
@@ -80,7 +80,7 @@ func TestWhatIsFetchedIsReadOnceThoughAnotherTierGetsItToo(t *testing.T) {
 	s.below.Lose(e.Key)
 	found := s.Lookup(t.Context(), []kv.Ref{e.Ref})
 	before := bucket.Gets()
-	if err := s.Fetch(s.tenant, found[0], nil).Wait(t.Context()); err != nil {
+	if err := s.Fetch(s.tenant, nil, found[0], nil).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if !tiertest.Within(soon, func() bool { return s.below.Data(e.Key) != nil }) || bucket.Gets() != before+1 {
@@ -97,7 +97,7 @@ func TestALyingTierReachesNobody(t *testing.T) {
 	whole := s.below.Data(e.Key)
 	s.below.Change(e.Key, s.below.Data(other.Key))
 	found := cache.Found{Ref: e.Ref, Tiers: []int{0, 1}}
-	if err := s.Fetch(s.tenant, found, nil).Wait(t.Context()); err != nil {
+	if err := s.Fetch(s.tenant, nil, found, nil).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if s.below.Damaged() != 1 {

@@ -137,7 +137,7 @@ func (b *writeback) left(e pool.Evicted) {
 	}
 	for _, w := range b.writers {
 		if !e.Clean.Has(w.index) && (e.IsWanted || !w.policy.OnlyWanted) {
-			w.owe(e.Ref)
+			w.owe(e.Ref, e.Payer)
 		}
 	}
 }

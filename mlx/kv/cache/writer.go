@@ -33,10 +33,11 @@ func (w *writer) enqueue(e kv.Entry) { w.enqueueFile(e, nil) }
 
 // enqueueFile is enqueue for a block whose file is in memory. It tells whether the file will be written.
 func (w *writer) enqueueFile(e kv.Entry, file []byte) bool {
+	payer := w.cfg.Pool.Payer(e.Space, e.Key)
 	if !w.cfg.Storable(e.Salt) || !w.cfg.Pool.MarkWriting(e.Space, e.Key, w.index) {
 		return false
 	}
-	w.queue.add(&job{Entry: e, file: file})
+	w.queue.add(&job{Entry: e, payer: payer, file: file})
 	return true
 }
 
@@ -69,6 +70,7 @@ func (w *writer) run(ctx context.Context) {
 
 // store makes the block's file, writes it to the tier and tells whether the tier has it now.
 func (w *writer) store(ctx context.Context, j *job) (isDurable bool) {
+	ctx = kv.WithPayer(ctx, j.payer)
 	file, err := w.files.file(ctx, w.index, j)
 	j.nowhere = file == nil && err == nil
 	if err != nil || file == nil {
@@ -98,7 +100,7 @@ func (w *writer) write(ctx context.Context, j *job, file []byte) bool {
 		w.events.dropped("refused")
 		return false
 	}
-	w.events.stored(w.tier, int64(len(file)), w.cfg.since(began))
+	w.events.stored(Transfer{w.name, j.Space, j.payer, int64(len(file)), w.cfg.since(began)})
 	w.supersede(ctx, j.Entry)
 	return true
 }
@@ -131,7 +133,7 @@ func (w *writer) settle(j *job, isDurable bool) {
 		w.cfg.Pool.MarkLost(j.Space, j.Key, w.index)
 	}
 	if !isDurable && !isDeleted && !j.nowhere && !w.cfg.Pool.Has(j.Space, j.Key) {
-		w.owe(j.Ref)
+		w.owe(j.Ref, j.payer)
 	}
 }
 
@@ -177,7 +179,7 @@ func (w *writer) giveUpWaiting() {
 	for _, j := range w.drop() {
 		w.cfg.Pool.MarkDirty(j.Space, j.Key, w.index)
 		if !w.cfg.Pool.Has(j.Space, j.Key) {
-			w.owe(j.Ref)
+			w.owe(j.Ref, j.payer)
 		}
 		w.events.dropped("slow")
 	}

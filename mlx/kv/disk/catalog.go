@@ -11,13 +11,14 @@ import (
 
 // catalog is what the tier knows of its folder: the blocks that can be found, the paths that have an owner,
 // and the ledger of bytes. They change together, so one lock guards them. It is never held during I/O, nor
-// while the clock, the log or the listener is called. The other parts of the tier take it for short.
+// while the clock, the log or the listener is called; the meter, which calls nobody, is. The other parts of the
+// tier take it for short.
 type catalog struct {
 	cfg     *Config
 	counted chan struct{} // closed when the ledger is complete; stores are refused before
 
 	mu      sync.Mutex
-	index   *kv.Index[record]
+	index   meteredIndex
 	claims  map[string]chan struct{} // paths that have an owner; the channel is closed when the owner is done
 	ledger  ledger
 	lastUse time.Time // the latest time given to a use: uses are strictly ordered
@@ -32,6 +33,7 @@ type record struct {
 	pinned   time.Time // until then the block is evicted after others
 	refs     int       // how many reads of it and writes of its children are under way
 	touched  bool      // used is newer than the file's time
+	payer    kv.Payer  // who had it stored; nil for what was in the folder already
 }
 
 type block = kv.Indexed[record]
@@ -40,7 +42,7 @@ func newCatalog(cfg *Config) *catalog {
 	return &catalog{
 		cfg:     cfg,
 		counted: make(chan struct{}),
-		index:   kv.NewIndex[record](),
+		index:   meteredIndex{kv.NewIndex[record](), cfg.Meter},
 		claims:  map[string]chan struct{}{},
 		ledger:  newLedger(),
 	}

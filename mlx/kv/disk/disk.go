@@ -30,7 +30,7 @@
 //
 // Lock order: a claim, then the eviction lock, then one of ownership.mu, catalog.mu and health.mu: nobody who
 // holds one of these three takes another one. catalog.mu and health.mu are never held during I/O or while
-// the listener, the clock or the log is called. Claims and the eviction lock are waited for with the caller's
+// the listener, the clock or the log is called; the meter is, which calls nobody. Claims and the eviction lock are waited for with the caller's
 // context. An evictor claims without waiting, so it cannot deadlock with a caller that holds a claim and
 // waits for the eviction lock.
 package disk
@@ -84,6 +84,7 @@ type Config struct {
 	Clock    func() time.Time // time.Now
 	Log      *slog.Logger     // none
 	Listener Listener
+	Meter    kv.Meter // told which blocks come into the index and leave it; nil: nobody is
 
 	SlowWrite time.Duration // a store that takes longer shows in Status: 10 s
 	Sweep     time.Duration // between two rounds of housekeeping: 1 min
@@ -188,6 +189,9 @@ func (c *Config) complete() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Meter == nil {
+		c.Meter = kv.NoMeter{}
 	}
 	c.SlowWrite = orDefault(c.SlowWrite, 10*time.Second)
 	c.Sweep = orDefault(c.Sweep, time.Minute)

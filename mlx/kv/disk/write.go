@@ -90,7 +90,7 @@ func (w *writer) write(ctx context.Context, e kv.Entry, rel string, data []byte)
 		return w.health.fail("store block "+e.Key.String(), int64(len(data)), err)
 	}
 	e.Bytes = int64(len(data))
-	w.catalog.enter(e, record{path: rel, physical: physical}, room)
+	w.catalog.enter(e, record{path: rel, physical: physical, payer: kv.PayerOf(ctx)}, room)
 	return nil
 }
 

@@ -113,6 +113,7 @@ func (t *Tier) remember(e kv.Entry) {
 func (t *Tier) forget(ref kv.Ref) {
 	t.with(func(now time.Time) {
 		t.memory.miss(place{ref.Space, ref.Key}, absence{until: now.Add(t.cfg.Absence)}, now)
+		t.stored.remove(ref.Key)
 	})
 }
 

@@ -50,6 +50,7 @@ type Bucket interface {
 // Config describes the tier. Zero values take the defaults named.
 type Config struct {
 	Bucket   Bucket
+	Meter    kv.Meter         // told of the blocks that this node stores, while they are there; nil: nobody is
 	Clock    func() time.Time // time.Now
 	Remember int              // blocks that are known at most, 5 KB each: 16,384
 	Expiry   time.Duration    // of what is known to be there: 10 min
@@ -67,6 +68,7 @@ type Tier struct {
 
 	mu     sync.Mutex
 	memory memory
+	stored *storedBlocks
 }
 
 var (
@@ -93,7 +95,7 @@ func New(cfg Config) *Tier {
 	cfg.LookDeadline = orDefault(cfg.LookDeadline, 2*time.Second)
 	cfg.ReadDeadline = orDefault(cfg.ReadDeadline, 15*time.Second)
 	cfg.StoreDeadline = orDefault(cfg.StoreDeadline, 30*time.Second)
-	return &Tier{cfg: cfg, memory: newMemory(cfg)}
+	return &Tier{cfg: cfg, memory: newMemory(cfg), stored: newStoredBlocks(cfg.Meter)}
 }
 
 func orDefault(given, otherwise time.Duration) time.Duration {
@@ -143,6 +145,9 @@ func (t *Tier) Put(ctx context.Context, e kv.Entry, data []byte) error {
 	}
 	e.Bytes = int64(len(data))
 	t.trust(e)
+	if isStored {
+		t.with(func(time.Time) { t.stored.add(e.Ref, kv.PayerOf(ctx), e.Bytes) })
+	}
 	return nil
 }
 

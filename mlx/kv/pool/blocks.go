@@ -15,6 +15,7 @@ type Block struct {
 	lastUse   uint64              // when its last reference went, in the order of such events
 	usedAt    time.Time           // the same by the clock
 	pinned    time.Time           // to be evicted after others until then
+	payer     kv.Payer            // whom it is charged to once it is published
 	copies    copies
 	owned     bool           // an agent's
 	uses      int            // that have ended; what came from a tier had one before
@@ -90,6 +91,26 @@ func (a *blocks) addSpare() *Block {
 	a.budget.trimmed = false
 	if memory, ok := a.budget.takeSpare(); ok {
 		return a.add(memory)
+	}
+	return nil
+}
+
+// Charge tells whom a block is charged to that is not published yet: who had it made first, whoever shares it later.
+func (a *blocks) Charge(b *Block, p kv.Payer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mustHave(b)
+	if b.published == nil {
+		b.payer = p
+	}
+}
+
+// Payer is whom a published block is charged to; nil for nobody, and for a block that the pool does not have.
+func (a *blocks) Payer(s kv.Space, k kv.Key) kv.Payer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if b := a.published(s, k); b != nil {
+		return b.payer
 	}
 	return nil
 }

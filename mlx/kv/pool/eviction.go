@@ -24,10 +24,13 @@ type Evicted struct {
 	kv.Entry
 	Clean    Tiers // that have it
 	IsWanted bool  // somebody is likely to use it again: an agent owns it, or it was used before
+	Payer    kv.Payer
 }
 
 // evicted describes a block that was unlinked.
-func (b *Block) evicted() Evicted { return Evicted{b.published.Entry, b.copies.clean, b.isWanted()} }
+func (b *Block) evicted() Evicted {
+	return Evicted{b.published.Entry, b.copies.clean, b.isWanted(), b.payer}
+}
 
 // eviction takes idle blocks out of the pool.
 type eviction struct {

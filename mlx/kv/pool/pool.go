@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/agent-memory/agent-memory/mlx/kv"
 )
 
 // ErrFull says that the budget has no room for another block. The caller gives something back or waits.
@@ -38,6 +40,7 @@ type Config struct {
 	Share   float64
 	Clock   func() time.Time // time.Now
 	Evicted func(Evicted)    // called for each block evicted for the sake of another. May be nil
+	Meter   kv.Meter         // told which blocks are published, and which are so no more; nil: nobody is
 }
 
 // Pool hands out blocks. Its methods, which are those of its parts, may be called from anywhere; those that
@@ -64,6 +67,9 @@ func New(cfg Config) (*Pool, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = kv.NoMeter{}
 	}
 	s := newState(&cfg)
 	evicts := &eviction{state: s}

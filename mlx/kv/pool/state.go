@@ -75,12 +75,14 @@ func (s *state) unpublish(b *Block) {
 func (s *state) list(e kv.Entry, b *Block) {
 	b.published, _ = s.index.Add(e, b)
 	s.held[e.Salt]++
+	s.cfg.Meter.Entered(b.payer, e.Space, s.cfg.BlockBytes)
 }
 
 // unlist lets a block be found no more.
 func (s *state) unlist(b *Block) {
 	e := b.published
 	s.index.Remove(e.Space, e.Key)
+	s.cfg.Meter.Left(b.payer, e.Space, s.cfg.BlockBytes)
 	if s.held[e.Salt]--; s.held[e.Salt] == 0 {
 		delete(s.held, e.Salt)
 	}
