@@ -11,6 +11,7 @@ import (
 	kvpool "github.com/agent-memory/agent-memory/mlx/kv/pool"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/agents"
+	"github.com/agent-memory/agent-memory/modules/ledger"
 	"github.com/agent-memory/agent-memory/modules/messages"
 )
 
@@ -20,6 +21,14 @@ type memory struct {
 	tenants  *tenants
 	renderer prompt.Source
 	messages *messages.Service
+	ledger   *ledger.Ledger
+}
+
+// chargedTo has what is done under the context charged to a tenant, and to none of its agents.
+func (m *memory) chargedTo(ctx context.Context, tenant string) context.Context {
+	spec := m.engine.Spec()
+	space := kv.Space{Fingerprint: spec.Fingerprint, Salt: m.tenants.of(tenant).ID}
+	return kv.WithPayer(ctx, m.ledger.Payer(tenant, "", spec.Name, space))
 }
 
 // Holdings implements agents.Memory.
@@ -56,7 +65,9 @@ func (m *memory) Evict(ctx context.Context, chains []kv.Chain, to string) (kv.Mo
 
 // Prefetch implements agents.Memory.
 func (m *memory) Prefetch(ctx context.Context, tenant string, chains []kv.Chain) (kv.Moved, error) {
-	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Prefetch(ctx, m.tenants.of(tenant), chains) })
+	return m.move(func(c *cache.Cache) (kv.Moved, error) {
+		return c.Prefetch(m.chargedTo(ctx, tenant), m.tenants.of(tenant), chains)
+	})
 }
 
 // Retain implements agents.Memory.
@@ -80,7 +91,9 @@ func (m *memory) ForgetTenant(ctx context.Context, tenant string) error {
 
 // DeleteTenant implements agents.Memory.
 func (m *memory) DeleteTenant(ctx context.Context, tenant string, until time.Time) (kv.Moved, error) {
-	return m.move(func(c *cache.Cache) (kv.Moved, error) { return c.Wipe(ctx, m.tenants.of(tenant).ID, until) })
+	return m.move(func(c *cache.Cache) (kv.Moved, error) {
+		return c.Wipe(m.chargedTo(ctx, tenant), m.tenants.of(tenant).ID, until)
+	})
 }
 
 // Busy implements agents.Memory.

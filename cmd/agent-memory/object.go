@@ -37,7 +37,10 @@ func (s *server) openBucket(counters *telemetry) error {
 		return err
 	}
 	s.bucket = bucket
-	objects := object.New(object.Config{Bucket: bucket})
+	objects := object.New(object.Config{
+		Bucket: object.NewMetered(bucket, counters.accounts.asked), Meter: counters.accounts.ledger.Meter("object"),
+	})
+	s.checked = counters.accounts.asked
 	s.inventory = object.NewInventory(objects)
 	guarded := tier.NewBreaker(objects, tier.BreakerConfig{Log: s.deps.log, Advise: adviseBucket})
 	s.shared = tier.NewMetrics(tier.NewRetry(guarded, tier.RetryConfig{}), time.Now, counters.call)
@@ -88,6 +91,7 @@ func (s *server) askBucket(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkBucketEvery)
 	defer cancel()
 	err := s.bucket.Check(ctx)
+	s.checked(object.Request{Operation: "head", Payer: kv.PayerOf(ctx)})
 	if errors.Is(err, objectstore.ErrRefused) {
 		err = fmt.Errorf("%w: %w", kv.ErrRefused, err)
 	}

@@ -81,7 +81,7 @@ func (s *server) resumePage(ctx context.Context, page []agents.Record) error {
 		}
 	}
 	for tenant, refs := range blocks {
-		if err := c.Resume(ctx, s.tenants.of(tenant), refs); err != nil {
+		if err := c.Resume(s.memory.chargedTo(ctx, tenant), s.tenants.of(tenant), refs); err != nil {
 			return err
 		}
 	}

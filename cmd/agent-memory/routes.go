@@ -100,7 +100,7 @@ func (s *server) register(renderer *prompt.Late, mem *memory, counters *telemetr
 func endpoints() []string {
 	return []string{
 		"/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models", "/v1/agents",
-		"/admin/ui", "/admin/agents", "/admin/requests", "/admin/api-keys", "/admin/pool", "/admin/pprof/{profile}", "/admin/usage", "/admin/actions", "/admin/explain", "/admin/models",
+		"/admin/ui", "/admin/agents", "/admin/requests", "/admin/api-keys", "/admin/pool", "/admin/pprof/{profile}", "/admin/usage", "/admin/ledger", "/admin/actions", "/admin/explain", "/admin/models",
 		"/health/live", "/health/ready", "/health/startup", "/metrics",
 	}
 }

@@ -35,6 +35,7 @@ func (s *server) openDisk(counters *telemetry) (err error) {
 		FS: vfs.OS{}, Dir: filepath.Join(c.CacheDir, blocksDir), Budget: c.DiskBudgetMB << 20, MinFree: c.DiskMinFreeMB << 20,
 		Share: float64(c.DiskTenantPercent) / 100,
 		TTL:   c.TTL, Header: blockfile.ReadEntry, LastUse: s.lastUse, Log: s.deps.log, Listener: listener,
+		Meter: counters.accounts.ledger.Meter("disk"),
 	})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agent-memory/agent-memory/mlx/engine"
+	"github.com/agent-memory/agent-memory/modules/ledger"
 	"github.com/agent-memory/agent-memory/modules/messages/divergence"
 	"github.com/agent-memory/agent-memory/modules/usage"
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,7 @@ type telemetry struct {
 	restores    prometheus.Histogram
 	tiers       *tierTelemetry
 	tenants     *tenantTelemetry
+	accounts    *accountTelemetry
 }
 
 func newTelemetry(registry prometheus.Registerer) *telemetry {
@@ -48,6 +50,7 @@ func newTelemetry(registry prometheus.Registerer) *telemetry {
 		tiers:     newTierTelemetry(registry),
 		steps:     histogram("semantic_step_duration_seconds", "Time of an engine step.", seconds),
 		tenants:   newTenantTelemetry(registry, usage.New(time.Now)),
+		accounts:  newAccountTelemetry(registry, ledger.New(time.Now)),
 	}
 	t.restores = histogram("semantic_restore_seconds", "Time from a sequence's first fetch to the last block that it waited for.", seconds)
 	for _, result := range []engine.AuditResult{engine.AuditEqual, engine.AuditDiffers, engine.AuditDropped} {
@@ -86,10 +89,12 @@ func (t *telemetry) diverged(kind divergence.Kind) { t.divergences.WithLabelValu
 func (t *telemetry) step(s engine.Step) {
 	t.steps.Observe(s.Took.Seconds())
 	t.tokens.WithLabelValues("prompt").Add(float64(s.Prefill))
+	t.accounts.computed(s)
 }
 
 func (t *telemetry) count(f engine.Finished) {
 	t.tenants.count(f)
+	t.accounts.finished(f)
 	t.answers.WithLabelValues(reasonOf(f)).Inc()
 	t.tokens.WithLabelValues("cached").Add(float64(f.Usage.Cached))
 	t.tokens.WithLabelValues("generated").Add(float64(f.Usage.Generated))

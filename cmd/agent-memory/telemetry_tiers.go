@@ -71,11 +71,13 @@ func (t *telemetry) moves() cache.Listener {
 		Fetched: func(m cache.Transfer) {
 			t.tiers.restores.WithLabelValues(m.Tier).Inc()
 			t.tiers.countBytes(m.Tier, "up", m.Bytes, m.Took)
+			t.accounts.ledger.Fetch(m.Payer, m.Space, m.Took)
 		},
 		Stored: func(m cache.Transfer) {
 			t.tiers.stores.WithLabelValues(m.Tier).Inc()
 			t.tiers.lastStores.WithLabelValues(m.Tier).SetToCurrentTime()
 			t.tiers.countBytes(m.Tier, "down", m.Bytes, m.Took)
+			t.accounts.ledger.Store(m.Payer, m.Space, m.Tier, m.Bytes)
 		},
 		Dropped:  func(reason string) { t.tiers.dropped.WithLabelValues(reason).Inc() },
 		Damaged:  func(tier string, _ error) { t.tiers.damaged.WithLabelValues(tier).Inc() },

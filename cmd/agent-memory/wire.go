@@ -11,6 +11,7 @@ import (
 	"github.com/agent-memory/agent-memory/cmd/agent-memory/config"
 	"github.com/agent-memory/agent-memory/mlx/engine"
 	"github.com/agent-memory/agent-memory/mlx/kv"
+	"github.com/agent-memory/agent-memory/mlx/kv/object"
 	"github.com/agent-memory/agent-memory/mlx/kv/tier"
 	"github.com/agent-memory/agent-memory/mlx/prompt"
 	"github.com/agent-memory/agent-memory/modules/actions"
@@ -65,11 +66,13 @@ type server struct {
 	shared    kv.Tier             // of all nodes, in the bucket; nil: there is none
 	bucket    *objectstore.Bucket // nil: there is none
 	inventory kv.Inventory        // of the bucket
+	checked   func(object.Request)
 	agents    *agents.Registry
 	keys      *keyring
 	journal   *actions.Journal
 
 	tenants *tenants
+	memory  *memory
 }
 
 // newServer wires the parts. Nothing runs yet.
@@ -97,12 +100,14 @@ func newServer(cfg config.Config, deps dependencies) (*server, error) {
 		return nil, err
 	}
 	s.engine = e
-	mem.engine, mem.tenants, mem.renderer = e, tenants, renderer
+	mem.engine, mem.tenants, mem.renderer, mem.ledger = e, tenants, renderer, counters.accounts.ledger
+	s.memory = mem
 	watch(exposition.Registry(), e.Status)
 	watchTiers(exposition.Registry(), mem, s.agents)
 	s.register(renderer, mem, counters, exposition.Handler())
 	watchHealth(exposition.Registry(), s.health.IsReady)
 	counters.tenants.usage.Register(s.router)
+	counters.accounts.ledger.Register(s.router)
 	return s, nil
 }
 
@@ -125,6 +130,8 @@ func (s *server) engineConfig(renderer *prompt.Late, tenants *tenants, counters 
 		ReadyBlocks: readyTokens / engine.BlockTokens,
 		Audit:       int(cfg.Server.Audit),
 		Tenant:      tenants.of,
+		Payer:       counters.accounts.payer,
+		Meter:       counters.accounts.ledger.Meter("pool"),
 		Storable:    tenants.keeps,
 		Tiers:       s.tiers(),
 		Policies:    policies(),

@@ -231,6 +231,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What each agent, tenant or model had this node compute, read, keep and move since it started
+         * @description As JSON in pages, or all rows as CSV if text/csv is accepted or asked for. In CSV texts that begin with = + - @, a tab or a line's end get an apostrophe in front, so that no spreadsheet takes them for a formula.
+         */
+        get: operations["adminGetLedger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/models": {
         parameters: {
             query?: never;
@@ -1369,6 +1389,94 @@ export interface components {
             /** @description Whether the cached tokens spell the same text otherwise than the tokenizer does */
             respelled: boolean;
         };
+        Figures: {
+            /**
+             * Format: double
+             * @description Of the files of blocks that can be found
+             */
+            byte_hours_disk: number;
+            /**
+             * Format: double
+             * @description Of objects that this node stored since it started, as long as they are there as far as it knows
+             */
+            byte_hours_object: number;
+            /**
+             * Format: double
+             * @description Of blocks that can be found
+             */
+            byte_hours_pool: number;
+            /**
+             * Format: int64
+             * @description Charged now
+             */
+            bytes_disk: number;
+            /**
+             * Format: int64
+             * @description Charged now
+             */
+            bytes_object: number;
+            /**
+             * Format: int64
+             * @description Charged now
+             */
+            bytes_pool: number;
+            /**
+             * Format: double
+             * @description What computing the tokens that were read would have taken, at the rate of prefill that was measured of late when they were read
+             */
+            compute_ms_avoided: number;
+            /**
+             * Format: int64
+             * @description Of blocks that became durable on the disk
+             */
+            disk_bytes_written: number;
+            /** Format: int64 */
+            object_bytes_read: number;
+            /** Format: int64 */
+            object_bytes_written: number;
+            /**
+             * Format: int64
+             * @description Requests to the bucket, well or not
+             */
+            object_calls: number;
+            /**
+             * Format: double
+             * @description What bringing blocks up took, of all blocks together, also of those that were not used in the end
+             */
+            read_ms: number;
+            /**
+             * Format: int64
+             * @description That ended, well or not
+             */
+            requests: number;
+            /**
+             * Format: double
+             * @description Estimate: compute_ms_avoided minus read_ms; negative if reading took longer than computing would have
+             */
+            restore_ms_saved: number;
+            /**
+             * Format: int64
+             * @description Of prompts, and of answers that were computed again
+             */
+            tokens_computed: number;
+            /** Format: int64 */
+            tokens_generated: number;
+            /**
+             * Format: int64
+             * @description Whose KV was brought up from the disk for the request
+             */
+            tokens_read_disk: number;
+            /**
+             * Format: int64
+             * @description Whose KV was brought up from the bucket for the request
+             */
+            tokens_read_object: number;
+            /**
+             * Format: int64
+             * @description Of prompts, whose KV was in the pool
+             */
+            tokens_read_pool: number;
+        };
         FunctionCallItem: {
             /** @description A JSON object */
             arguments: string;
@@ -1472,6 +1580,124 @@ export interface components {
              * @enum {string}
              */
             type: "response.output_item.added" | "response.output_item.done";
+        };
+        LedgerPage: {
+            /**
+             * Format: date-time
+             * @description When the figures were taken
+             */
+            at: string;
+            /** @enum {string} */
+            by: "agent" | "tenant" | "model";
+            /** @description Missing on the last page */
+            next_cursor?: string;
+            /** @description By tenant, agent and model */
+            rows: components["schemas"]["LedgerRow"][];
+            /**
+             * Format: date-time
+             * @description When this node started
+             */
+            since: string;
+            /** @description Of the node: the sums of the rows of all pages */
+            total: components["schemas"]["Figures"];
+        };
+        LedgerRow: {
+            agent: string;
+            /**
+             * Format: double
+             * @description Of the files of blocks that can be found
+             */
+            byte_hours_disk: number;
+            /**
+             * Format: double
+             * @description Of objects that this node stored since it started, as long as they are there as far as it knows
+             */
+            byte_hours_object: number;
+            /**
+             * Format: double
+             * @description Of blocks that can be found
+             */
+            byte_hours_pool: number;
+            /**
+             * Format: int64
+             * @description Charged now
+             */
+            bytes_disk: number;
+            /**
+             * Format: int64
+             * @description Charged now
+             */
+            bytes_object: number;
+            /**
+             * Format: int64
+             * @description Charged now
+             */
+            bytes_pool: number;
+            /**
+             * Format: double
+             * @description What computing the tokens that were read would have taken, at the rate of prefill that was measured of late when they were read
+             */
+            compute_ms_avoided: number;
+            /**
+             * Format: int64
+             * @description Of blocks that became durable on the disk
+             */
+            disk_bytes_written: number;
+            /**
+             * @description others: agents that were not seen for so long that they have no row of their own any more; none: what no agent, or nobody in particular, asked for
+             * @enum {string}
+             */
+            kind: "agent" | "others" | "none" | "tenant" | "model";
+            /** @description Empty if it is no model's, or if the model was not loaded since the start */
+            model: string;
+            /** Format: int64 */
+            object_bytes_read: number;
+            /** Format: int64 */
+            object_bytes_written: number;
+            /**
+             * Format: int64
+             * @description Requests to the bucket, well or not
+             */
+            object_calls: number;
+            /**
+             * Format: double
+             * @description What bringing blocks up took, of all blocks together, also of those that were not used in the end
+             */
+            read_ms: number;
+            /**
+             * Format: int64
+             * @description That ended, well or not
+             */
+            requests: number;
+            /**
+             * Format: double
+             * @description Estimate: compute_ms_avoided minus read_ms; negative if reading took longer than computing would have
+             */
+            restore_ms_saved: number;
+            /** @description Empty if it is no tenant's, or if the tenant has not asked since the start */
+            tenant: string;
+            /**
+             * Format: int64
+             * @description Of prompts, and of answers that were computed again
+             */
+            tokens_computed: number;
+            /** Format: int64 */
+            tokens_generated: number;
+            /**
+             * Format: int64
+             * @description Whose KV was brought up from the disk for the request
+             */
+            tokens_read_disk: number;
+            /**
+             * Format: int64
+             * @description Whose KV was brought up from the bucket for the request
+             */
+            tokens_read_object: number;
+            /**
+             * Format: int64
+             * @description Of prompts, whose KV was in the pool
+             */
+            tokens_read_pool: number;
         };
         Likelihood: {
             bytes: number[];
@@ -3179,6 +3405,45 @@ export interface operations {
             };
             /** @description No room, still loading, shutting down, or the API key can't be checked while the database is away; see retry-after */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    adminGetLedger: {
+        parameters: {
+            query?: {
+                /** @description How rows are put together */
+                by?: "agent" | "tenant" | "model";
+                /** @description Where to go on: next_cursor of the page before */
+                cursor?: string;
+                /** @description Of rows on a page; CSV has all */
+                limit?: number;
+                /** @description Instead of what the client accepts */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerPage"];
+                    "text/csv": string;
+                };
+            };
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };

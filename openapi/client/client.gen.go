@@ -654,6 +654,54 @@ func (e ItemEventType) Valid() bool {
 	}
 }
 
+// Defines values for LedgerPageBy.
+const (
+	LedgerPageByAgent  LedgerPageBy = "agent"
+	LedgerPageByModel  LedgerPageBy = "model"
+	LedgerPageByTenant LedgerPageBy = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the LedgerPageBy enum.
+func (e LedgerPageBy) Valid() bool {
+	switch e {
+	case LedgerPageByAgent:
+		return true
+	case LedgerPageByModel:
+		return true
+	case LedgerPageByTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LedgerRowKind.
+const (
+	LedgerRowKindAgent  LedgerRowKind = "agent"
+	LedgerRowKindModel  LedgerRowKind = "model"
+	LedgerRowKindNone   LedgerRowKind = "none"
+	LedgerRowKindOthers LedgerRowKind = "others"
+	LedgerRowKindTenant LedgerRowKind = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the LedgerRowKind enum.
+func (e LedgerRowKind) Valid() bool {
+	switch e {
+	case LedgerRowKindAgent:
+		return true
+	case LedgerRowKindModel:
+		return true
+	case LedgerRowKindNone:
+		return true
+	case LedgerRowKindOthers:
+		return true
+	case LedgerRowKindTenant:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MessageRole.
 const (
 	MessageRoleAssistant MessageRole = "assistant"
@@ -1890,6 +1938,45 @@ func (e WantedAPIKeyScopes) Valid() bool {
 	}
 }
 
+// Defines values for AdminGetLedgerParamsBy.
+const (
+	AdminGetLedgerParamsByAgent  AdminGetLedgerParamsBy = "agent"
+	AdminGetLedgerParamsByModel  AdminGetLedgerParamsBy = "model"
+	AdminGetLedgerParamsByTenant AdminGetLedgerParamsBy = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the AdminGetLedgerParamsBy enum.
+func (e AdminGetLedgerParamsBy) Valid() bool {
+	switch e {
+	case AdminGetLedgerParamsByAgent:
+		return true
+	case AdminGetLedgerParamsByModel:
+		return true
+	case AdminGetLedgerParamsByTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AdminGetLedgerParamsFormat.
+const (
+	Csv  AdminGetLedgerParamsFormat = "csv"
+	Json AdminGetLedgerParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the AdminGetLedgerParamsFormat enum.
+func (e AdminGetLedgerParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Json:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AdminGetProfileParamsProfile.
 const (
 	Allocs       AdminGetProfileParamsProfile = "allocs"
@@ -2733,6 +2820,60 @@ type Explanation struct {
 	Respelled bool `json:"respelled"`
 }
 
+// Figures defines model for Figures.
+type Figures struct {
+	// ByteHoursDisk Of the files of blocks that can be found
+	ByteHoursDisk float64 `json:"byte_hours_disk"`
+
+	// ByteHoursObject Of objects that this node stored since it started, as long as they are there as far as it knows
+	ByteHoursObject float64 `json:"byte_hours_object"`
+
+	// ByteHoursPool Of blocks that can be found
+	ByteHoursPool float64 `json:"byte_hours_pool"`
+
+	// BytesDisk Charged now
+	BytesDisk int64 `json:"bytes_disk"`
+
+	// BytesObject Charged now
+	BytesObject int64 `json:"bytes_object"`
+
+	// BytesPool Charged now
+	BytesPool int64 `json:"bytes_pool"`
+
+	// ComputeMsAvoided What computing the tokens that were read would have taken, at the rate of prefill that was measured of late when they were read
+	ComputeMsAvoided float64 `json:"compute_ms_avoided"`
+
+	// DiskBytesWritten Of blocks that became durable on the disk
+	DiskBytesWritten   int64 `json:"disk_bytes_written"`
+	ObjectBytesRead    int64 `json:"object_bytes_read"`
+	ObjectBytesWritten int64 `json:"object_bytes_written"`
+
+	// ObjectCalls Requests to the bucket, well or not
+	ObjectCalls int64 `json:"object_calls"`
+
+	// ReadMs What bringing blocks up took, of all blocks together, also of those that were not used in the end
+	ReadMs float64 `json:"read_ms"`
+
+	// Requests That ended, well or not
+	Requests int64 `json:"requests"`
+
+	// RestoreMsSaved Estimate: compute_ms_avoided minus read_ms; negative if reading took longer than computing would have
+	RestoreMsSaved float64 `json:"restore_ms_saved"`
+
+	// TokensComputed Of prompts, and of answers that were computed again
+	TokensComputed  int64 `json:"tokens_computed"`
+	TokensGenerated int64 `json:"tokens_generated"`
+
+	// TokensReadDisk Whose KV was brought up from the disk for the request
+	TokensReadDisk int64 `json:"tokens_read_disk"`
+
+	// TokensReadObject Whose KV was brought up from the bucket for the request
+	TokensReadObject int64 `json:"tokens_read_object"`
+
+	// TokensReadPool Of prompts, whose KV was in the pool
+	TokensReadPool int64 `json:"tokens_read_pool"`
+}
+
 // FunctionCallItem defines model for FunctionCallItem.
 type FunctionCallItem struct {
 	// Arguments A JSON object
@@ -2846,6 +2987,94 @@ type ItemEvent struct {
 
 // ItemEventType defines model for ItemEvent.Type.
 type ItemEventType string
+
+// LedgerPage defines model for LedgerPage.
+type LedgerPage struct {
+	// At When the figures were taken
+	At time.Time    `json:"at"`
+	By LedgerPageBy `json:"by"`
+
+	// NextCursor Missing on the last page
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Rows By tenant, agent and model
+	Rows []LedgerRow `json:"rows"`
+
+	// Since When this node started
+	Since time.Time `json:"since"`
+	Total Figures   `json:"total"`
+}
+
+// LedgerPageBy defines model for LedgerPage.By.
+type LedgerPageBy string
+
+// LedgerRow defines model for LedgerRow.
+type LedgerRow struct {
+	Agent string `json:"agent"`
+
+	// ByteHoursDisk Of the files of blocks that can be found
+	ByteHoursDisk float64 `json:"byte_hours_disk"`
+
+	// ByteHoursObject Of objects that this node stored since it started, as long as they are there as far as it knows
+	ByteHoursObject float64 `json:"byte_hours_object"`
+
+	// ByteHoursPool Of blocks that can be found
+	ByteHoursPool float64 `json:"byte_hours_pool"`
+
+	// BytesDisk Charged now
+	BytesDisk int64 `json:"bytes_disk"`
+
+	// BytesObject Charged now
+	BytesObject int64 `json:"bytes_object"`
+
+	// BytesPool Charged now
+	BytesPool int64 `json:"bytes_pool"`
+
+	// ComputeMsAvoided What computing the tokens that were read would have taken, at the rate of prefill that was measured of late when they were read
+	ComputeMsAvoided float64 `json:"compute_ms_avoided"`
+
+	// DiskBytesWritten Of blocks that became durable on the disk
+	DiskBytesWritten int64 `json:"disk_bytes_written"`
+
+	// Kind others: agents that were not seen for so long that they have no row of their own any more; none: what no agent, or nobody in particular, asked for
+	Kind LedgerRowKind `json:"kind"`
+
+	// Model Empty if it is no model's, or if the model was not loaded since the start
+	Model              string `json:"model"`
+	ObjectBytesRead    int64  `json:"object_bytes_read"`
+	ObjectBytesWritten int64  `json:"object_bytes_written"`
+
+	// ObjectCalls Requests to the bucket, well or not
+	ObjectCalls int64 `json:"object_calls"`
+
+	// ReadMs What bringing blocks up took, of all blocks together, also of those that were not used in the end
+	ReadMs float64 `json:"read_ms"`
+
+	// Requests That ended, well or not
+	Requests int64 `json:"requests"`
+
+	// RestoreMsSaved Estimate: compute_ms_avoided minus read_ms; negative if reading took longer than computing would have
+	RestoreMsSaved float64 `json:"restore_ms_saved"`
+
+	// Tenant Empty if it is no tenant's, or if the tenant has not asked since the start
+	Tenant string `json:"tenant"`
+
+	// TokensComputed Of prompts, and of answers that were computed again
+	TokensComputed  int64 `json:"tokens_computed"`
+	TokensGenerated int64 `json:"tokens_generated"`
+
+	// TokensReadDisk Whose KV was brought up from the disk for the request
+	TokensReadDisk int64 `json:"tokens_read_disk"`
+
+	// TokensReadObject Whose KV was brought up from the bucket for the request
+	TokensReadObject int64 `json:"tokens_read_object"`
+
+	// TokensReadPool Of prompts, whose KV was in the pool
+	TokensReadPool int64 `json:"tokens_read_pool"`
+}
+
+// LedgerRowKind others: agents that were not seen for so long that they have no row of their own any more; none: what no agent, or nobody in particular, asked for
+type LedgerRowKind string
 
 // Likelihood defines model for Likelihood.
 type Likelihood struct {
@@ -4175,6 +4404,27 @@ type ExplainParams struct {
 	// XRequestID An id for this request; it is on the answer and in the log
 	XRequestID *string `json:"X-Request-ID,omitempty"`
 }
+
+// AdminGetLedgerParams defines parameters for AdminGetLedger.
+type AdminGetLedgerParams struct {
+	// By How rows are put together
+	By *AdminGetLedgerParamsBy `form:"by,omitempty" json:"by,omitempty"`
+
+	// Cursor Where to go on: next_cursor of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit Of rows on a page; CSV has all
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Format Instead of what the client accepts
+	Format *AdminGetLedgerParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// AdminGetLedgerParamsBy defines parameters for AdminGetLedger.
+type AdminGetLedgerParamsBy string
+
+// AdminGetLedgerParamsFormat defines parameters for AdminGetLedger.
+type AdminGetLedgerParamsFormat string
 
 // AdminGetProfileParams defines parameters for AdminGetProfile.
 type AdminGetProfileParams struct {
@@ -8033,6 +8283,13 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/explain (the `Explain` operationId).
 	Explain(ctx context.Context, params *ExplainParams, body ExplainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AdminGetLedger What each agent, tenant or model had this node compute, read, keep and move since it started
+	//
+	// As JSON in pages, or all rows as CSV if text/csv is accepted or asked for. In CSV texts that begin with = + - @, a tab or a line's end get an apostrophe in front, so that no spreadsheet takes them for a formula.
+	//
+	// Corresponds with GET /admin/ledger (the `AdminGetLedger` operationId).
+	AdminGetLedger(ctx context.Context, params *AdminGetLedgerParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AdminListModels The model that is loaded, and those that could be
 	//
 	// Corresponds with GET /admin/models (the `AdminListModels` operationId).
@@ -8590,6 +8847,23 @@ func (c *Client) ExplainWithBody(ctx context.Context, params *ExplainParams, con
 // Corresponds with POST /admin/explain (the `Explain` operationId).
 func (c *Client) Explain(ctx context.Context, params *ExplainParams, body ExplainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplainRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdminGetLedger What each agent, tenant or model had this node compute, read, keep and move since it started
+//
+// As JSON in pages, or all rows as CSV if text/csv is accepted or asked for. In CSV texts that begin with = + - @, a tab or a line's end get an apostrophe in front, so that no spreadsheet takes them for a formula.
+//
+// Corresponds with GET /admin/ledger (the `AdminGetLedger` operationId).
+func (c *Client) AdminGetLedger(ctx context.Context, params *AdminGetLedgerParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdminGetLedgerRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10074,6 +10348,96 @@ func NewExplainRequestWithBody(server string, params *ExplainParams, contentType
 	return req, nil
 }
 
+// NewAdminGetLedgerRequest constructs an http.Request for the AdminGetLedger method
+func NewAdminGetLedgerRequest(server string, params *AdminGetLedgerParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/ledger")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.By != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAdminListModelsRequest constructs an http.Request for the AdminListModels method
 func NewAdminListModelsRequest(server string) (*http.Request, error) {
 	var err error
@@ -11514,6 +11878,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /admin/explain (the `Explain` operationId).
 	ExplainWithResponse(ctx context.Context, params *ExplainParams, body ExplainJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainResponse, error)
 
+	// AdminGetLedgerWithResponse What each agent, tenant or model had this node compute, read, keep and move since it started
+	//
+	// As JSON in pages, or all rows as CSV if text/csv is accepted or asked for. In CSV texts that begin with = + - @, a tab or a line's end get an apostrophe in front, so that no spreadsheet takes them for a formula.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/ledger (the `AdminGetLedger` operationId).
+	AdminGetLedgerWithResponse(ctx context.Context, params *AdminGetLedgerParams, reqEditors ...RequestEditorFn) (*AdminGetLedgerResponse, error)
+
 	// AdminListModelsWithResponse The model that is loaded, and those that could be
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -12601,6 +12974,54 @@ func (r ExplainResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ExplainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AdminGetLedgerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LedgerPage
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *ErrorModel
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdminGetLedgerResponse) GetJSON200() *LedgerPage {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AdminGetLedgerResponse) GetApplicationproblemJSONDefault() *ErrorModel {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AdminGetLedgerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdminGetLedgerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdminGetLedgerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdminGetLedgerResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14516,6 +14937,21 @@ func (c *ClientWithResponses) ExplainWithResponse(ctx context.Context, params *E
 	return ParseExplainResponse(rsp)
 }
 
+// AdminGetLedgerWithResponse What each agent, tenant or model had this node compute, read, keep and move since it started
+//
+// As JSON in pages, or all rows as CSV if text/csv is accepted or asked for. In CSV texts that begin with = + - @, a tab or a line's end get an apostrophe in front, so that no spreadsheet takes them for a formula.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/ledger (the `AdminGetLedger` operationId).
+func (c *ClientWithResponses) AdminGetLedgerWithResponse(ctx context.Context, params *AdminGetLedgerParams, reqEditors ...RequestEditorFn) (*AdminGetLedgerResponse, error) {
+	rsp, err := c.AdminGetLedger(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdminGetLedgerResponse(rsp)
+}
+
 // AdminListModelsWithResponse The model that is loaded, and those that could be
 //
 // Returns a wrapper object for the known response body format(s).
@@ -15587,6 +16023,42 @@ func ParseExplainResponse(rsp *http.Response) (*ExplainResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAdminGetLedgerResponse parses an HTTP response from a AdminGetLedgerWithResponse call
+func ParseAdminGetLedgerResponse(rsp *http.Response) (*AdminGetLedgerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdminGetLedgerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LedgerPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ErrorModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
 
 	}
 
