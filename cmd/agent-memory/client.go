@@ -65,7 +65,8 @@ func (teller) Do(request *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%s: %w; start the server with `agent-memory serve`, or name it with --url", action, err)
 	}
 	isJSON := strings.Contains(response.Header.Get("Content-Type"), "json")
-	if response.StatusCode < http.StatusBadRequest && isJSON {
+	isCSV := strings.HasPrefix(response.Header.Get("Content-Type"), "text/csv")
+	if response.StatusCode < http.StatusBadRequest && (isJSON || isCSV) {
 		return response, nil
 	}
 	defer response.Body.Close()

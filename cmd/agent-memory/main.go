@@ -29,6 +29,7 @@ type cli struct {
 	Tenants  tenantsCommand  `cmd:"" help:"Delete all of a tenant of a running server."`
 	Launch   launchCommand   `cmd:"" help:"Start Claude Code, Codex, opencode or aider so that it talks to a running server."`
 	Pool     poolCommand     `cmd:"" help:"Look at the pool of a running server and use its levers."`
+	Ledger   ledgerCommand   `cmd:"" help:"Show what each agent, tenant or model had a running server compute, read, keep and move."`
 	Top      topCommand      `cmd:"" help:"Show live how a running server is: its rates, tiers, tenants and agents."`
 	Models   modelsCommand   `cmd:"" help:"Fetch models from the hub, look at them and remove them."`
 	Block    blockCommand    `cmd:"" help:"Look at block files."`
