@@ -329,3 +329,29 @@ func (r *running) wantCSV(t *testing.T, text string, rows int) {
 		t.Error("a formula is not made harmless")
 	}
 }
+
+// After a restart the blocks on the disk are their tenant's, and after a swap of models nothing is charged for the pool of the
+// one that has gone.
+func TestTheLedgerKnowsWhatWasThereAndWhatHasGone(t *testing.T) {
+	r := swappable(t)
+	r.asked(t, "a", strings.Repeat("history ", 100))
+	r.durable(t, "/v1/agents/a")
+	if _, err := r.command(t, "models", "load", "two"); err != nil {
+		t.Fatal(err)
+	}
+	r.asked(t, "a", strings.Repeat("history ", 100))
+	rows := map[string]ledger.LedgerRow{}
+	for _, row := range r.ledger(t, "?by=model").Rows {
+		rows[row.Model] = row
+	}
+	if one, two := rows["one"], rows["two"]; one.BytesPool != 0 || one.BytesDisk == 0 || one.HoursPool <= 0 || two.BytesPool == 0 || two.Requests != 1 {
+		t.Errorf("%+v\n%+v", one, two)
+	}
+	r.end(t)
+	again := launch(t, enginetest.Config{NoEnd: true}, func(c *config.Config) { c.Agent.CacheDir = r.cacheDir })
+	again.say(t, "b", "", "hello")
+	row := again.ledger(t, "?by=tenant").Rows
+	if there := again.bytesOnDisk(t); len(row) == 0 || row[len(row)-1].Tenant != "default" || float64(row[len(row)-1].BytesDisk) < there/2 || there == 0 {
+		t.Errorf("%v bytes lie on the disk: %+v", there, row)
+	}
+}
