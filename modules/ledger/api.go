@@ -21,7 +21,7 @@ const (
 )
 
 // LedgerPage is a part of the ledger.
-type LedgerPage struct {
+type LedgerPage struct { //nolint:revive // it is the name of the API's schema, too
 	Since time.Time   `json:"since" doc:"When this node started"`
 	At    time.Time   `json:"at" doc:"When the figures were taken"`
 	By    string      `json:"by" enum:"agent,tenant,model"`

@@ -8,7 +8,7 @@ import (
 
 // LedgerRow is what one agent, tenant or model was charged since the node started. What belongs to several (kind others) or to none
 // (kind none) has rows of its own, so that the sums of all rows are the node's counters.
-type LedgerRow struct {
+type LedgerRow struct { //nolint:revive // it is the name of the API's schema, too
 	Kind   Kind   `json:"kind" enum:"agent,others,none,tenant,model" doc:"others: agents that were not seen for so long that they have no row of their own any more; none: what no agent, or nobody in particular, asked for"`
 	Tenant string `json:"tenant" doc:"Empty if it is no tenant's, or if the tenant has not asked since the start"`
 	Agent  string `json:"agent"`
@@ -107,7 +107,9 @@ func (l *Ledger) book(v view) book {
 	})
 	b := book{at: now, total: l.total.figures(now)}
 	for n, a := range sums {
-		b.rows = append(b.rows, LedgerRow{n.kind, n.tenant, n.agent, n.model, a.figures(now)})
+		if figures := a.figures(now); figures != (Figures{}) {
+			b.rows = append(b.rows, LedgerRow{n.kind, n.tenant, n.agent, n.model, figures})
+		}
 	}
 	slices.SortFunc(b.rows, func(a, b LedgerRow) int { return compare(a.name(), b.name()) })
 	return b
