@@ -8,12 +8,12 @@ import { talk } from './seed.mjs'
 import { pause, root } from './server.mjs'
 
 const shots = process.env.AGENT_MEMORY_SHOTS && join(root, process.env.AGENT_MEMORY_SHOTS)
-const views = { overview: '', agents: 'agents', agent: 'agents/default/researcher', explain: 'explain', keys: 'keys', models: 'models' }
+const views = { overview: '', agents: 'agents', agent: 'agents/default/researcher', explain: 'explain', ledger: 'ledger', keys: 'keys', models: 'models' }
 const kinds = {
   light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' },
   narrow: { colorScheme: 'light', viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 },
 }
-const pictures = ['overview-light', 'agents-light', 'agent-dark', 'explain-light', 'agents-narrow', 'agent-narrow']
+const pictures = ['overview-light', 'agents-light', 'agent-dark', 'explain-light', 'ledger-dark', 'agents-narrow', 'agent-narrow']
 
 async function shoot(page, name) {
   if (!shots || !pictures.includes(name)) return

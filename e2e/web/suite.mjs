@@ -2,7 +2,7 @@
 import { launch } from './browser.mjs'
 import { checkAccess, checkKeyless } from './access.mjs'
 import { checkAgents } from './agents.mjs'
-import { checkKeys, checkModels, checkExplain, checkOverview } from './views.mjs'
+import { checkKeys, checkLedger, checkModels, checkExplain, checkOverview } from './views.mjs'
 import { checkLooks } from './looks.mjs'
 import { client, serve } from './server.mjs'
 import { seed } from './seed.mjs'
@@ -32,6 +32,7 @@ try {
   await checkOverview(stage)
   await checkAgents(stage)
   await checkExplain(stage)
+  await checkLedger(stage)
   await checkKeys(stage)
   await checkModels(stage)
   await check('no key is in the log', async () => {

@@ -85,6 +85,37 @@ export async function checkExplain(stage) {
   await context.close()
 }
 
+export async function checkLedger(stage) {
+  const { check, operator } = stage
+  const { context, page, faults } = await at(stage, 'Ledger')
+  const table = page.getByRole('table', { name: 'Ledger' })
+  await check('the ledger tells what each agent, tenant and model had, as the API does', async () => {
+    const { rows, total } = await operator.get('/admin/ledger?by=agent&limit=1000')
+    for (const agent of rows.filter((r) => r.agent)) {
+      const cells = await table.getByRole('row').filter({ has: page.getByRole('rowheader', { name: agent.agent, exact: true }) }).getByRole('cell').allInnerTexts()
+      const read = agent.tokens_read_pool + agent.tokens_read_disk + agent.tokens_read_object
+      assert.deepEqual(cells.slice(1, 5), [agent.requests, agent.tokens_computed, read, agent.tokens_generated].map((n) => n.toLocaleString('en')))
+    }
+    assert.ok(total.tokens_read_disk > 0)
+    await page.getByText(`${total.tokens_read_disk.toLocaleString('en')} from disk`).waitFor()
+    for (const by of ['tenant', 'model']) {
+      await page.getByLabel('A row for each').selectOption(by)
+      const [first] = (await operator.get(`/admin/ledger?by=${by}`)).rows.filter((r) => r[by])
+      await table.getByRole('rowheader', { name: first[by], exact: true }).waitFor()
+    }
+  })
+  await check('the ledger is saved as CSV, with the key in a header only', async () => {
+    await page.getByLabel('A row for each').selectOption('agent')
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save as CSV' }).click()])
+    assert.equal(download.suggestedFilename(), 'ledger-by-agent.csv')
+    const text = (await (await download.createReadStream()).toArray()).join('')
+    assert.match(text, /^kind,tenant,agent/)
+    assert.match(text, /researcher/)
+    assert.deepEqual(faults, [])
+  })
+  await context.close()
+}
+
 export async function checkKeys(stage) {
   const { check, operator, url } = stage
   const { context, page, faults } = await at(stage, 'Keys')

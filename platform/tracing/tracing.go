@@ -2,7 +2,7 @@
 // OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and beside them the
 // exporter's and the sampler's (OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, ...), as
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ describes them. Spans are sent by OTLP over
-// HTTP. No span has a prompt, an answer or a key.
+// HTTP. No span has what a client wrote, what it was answered, or a key.
 package tracing
 
 import (
@@ -27,7 +27,7 @@ import (
 )
 
 // scope names what makes the spans.
-const scope = "github.com/agent-memory/agent-memory"
+const scope = "platform/tracing"
 
 // Config describes what is traced.
 type Config struct {

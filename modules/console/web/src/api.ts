@@ -31,6 +31,17 @@ export const post = <P extends PathsWith<'post'>>(path: P, body: Body<paths[P]['
   ask<Answer<paths[P]['post']>>('post', path, of, body)
 export const remove = <P extends PathsWith<'delete'>>(path: P, of: Parameters = {}) => ask<Answer<paths[P]['delete']>>('delete', path, of)
 
+// save has the browser keep an answer as a file. A link of its own could not send the key.
+export async function save(path: PathsWith<'get'>, query: Parameters['query'], name: string): Promise<void> {
+  const answer = await send('get', address(path, { query }), {}, undefined)
+  if (!answer.ok) throw new Failure(answer.status, explain(answer, await answer.json().catch(() => undefined)))
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(await answer.blob())
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(link.href)
+}
+
 // whenRefused is called when the server takes the key no more.
 let whenRefused: (failure: Failure) => void = () => {}
 export const onRefused = (act: (failure: Failure) => void) => { whenRefused = act }

@@ -7,6 +7,7 @@ import { Agents } from './agents'
 import { Explain } from './explain'
 import { linkTo, useRoute } from './hooks'
 import { Keys } from './keys'
+import { Ledger } from './ledger'
 import { Models } from './models'
 import { Overview } from './overview'
 import { Toasts } from './parts'
@@ -15,7 +16,7 @@ import { ThemeButton } from './theme'
 
 const views = [
   { at: '', name: 'Overview' }, { at: 'agents', name: 'Agents' }, { at: 'explain', name: 'Explain' },
-  { at: 'keys', name: 'Keys' }, { at: 'models', name: 'Models' },
+  { at: 'ledger', name: 'Ledger' }, { at: 'keys', name: 'Keys' }, { at: 'models', name: 'Models' },
 ]
 
 function View({ route }: { route: string[] }) {
@@ -24,6 +25,7 @@ function View({ route }: { route: string[] }) {
     case 'agents':
       return tenant !== undefined && id !== undefined ? <Agent key={`${tenant}/${id}`} tenant={tenant} id={id} /> : <Agents />
     case 'explain': return <Explain />
+    case 'ledger': return <Ledger />
     case 'keys': return <Keys />
     case 'models': return <Models />
   }
