@@ -176,6 +176,33 @@ func TestTheLedgersSumsAreTheNodesCounters(t *testing.T) {
 	r := launch(t, model, func(c *config.Config) { operated(c); bucket.use(c); c.Agent.DiskBudgetMB = 1 })
 	one, two := r.makeKey(t, `{"tenant":"one"}`).Secret, r.makeKey(t, `{"tenant":"two"}`).Secret
 	r.key = "operator"
+	r.loadMixed(t, bucket, &breaks, one, two)
+
+	var sums map[string]float64
+	eventually(t, "a bucket that is left alone, and a tier that knows which files are gone", func() bool {
+		before, _, _, _ := bucket.counts()
+		sums = r.wantSums(t)
+		after, _, _, _ := bucket.counts()
+		return before == after && sums["bytes_disk"] == r.bytesOnDisk(t)
+	})
+	requests, read, written, there := bucket.counts()
+	for name, want := range map[string]float64{
+		"object_calls": float64(requests), "object_bytes_read": float64(read), "object_bytes_written": float64(written), "bytes_object": float64(there),
+		"bytes_disk": r.bytesOnDisk(t), "bytes_pool": r.poolBytes(t),
+	} {
+		if sums[name] != want || want == 0 {
+			t.Errorf("%s is %v, want %v", name, sums[name], want)
+		}
+	}
+	if evicted := r.counted(t)["semantic_eviction_total"]; evicted < 3 {
+		t.Errorf("blocks were evicted in %d ways only", evicted)
+	}
+	r.wantRows(t)
+}
+
+// loadMixed has tenants compute, read from each tier and fail, and operators move and delete what that left.
+func (r *running) loadMixed(t *testing.T, bucket *s3, breaks *atomic.Bool, one, two string) {
+	t.Helper()
 	talk := func(agent string) string { return strings.Repeat("talk of "+agent+" ", 300) }
 	want := func(key, agent, text string, status int) {
 		t.Helper()
@@ -199,7 +226,12 @@ func TestTheLedgersSumsAreTheNodesCounters(t *testing.T) {
 	breaks.Store(false)
 	want(one, "a2", talk("without a bucket"), http.StatusOK)
 	bucket.fail(false)
+	r.moveMixed(t, one, func(agent string) { want(one, agent, talk(agent), http.StatusOK) })
+}
 
+// moveMixed evicts agents of the tenant one, has them asked again, and deletes one: each tier is read and given up from.
+func (r *running) moveMixed(t *testing.T, one string, ask func(agent string)) {
+	t.Helper()
 	restored := func(tier string) float64 { return r.counters(t)["tokens_read_"+tier] }
 	evict := func(agent, to string) {
 		t.Helper()
@@ -209,12 +241,12 @@ func TestTheLedgersSumsAreTheNodesCounters(t *testing.T) {
 		})
 	}
 	evict("a11", "disk")
-	want(one, "a11", talk("a11"), http.StatusOK)
+	ask("a11")
 	evict("a3", "object")
 	eventually(t, "the files to be removed beneath a server that writes others", func() bool {
 		return os.RemoveAll(filepath.Join(r.cacheDir, blocksDir, "v1")) == nil
 	})
-	want(one, "a3", talk("a3"), http.StatusOK)
+	ask("a3")
 	if restored("pool") == 0 || restored("disk") == 0 || restored("object") == 0 {
 		t.Errorf("tokens were read from the pool %v, the disk %v, the bucket %v", restored("pool"), restored("disk"), restored("object"))
 	}
@@ -227,27 +259,6 @@ func TestTheLedgersSumsAreTheNodesCounters(t *testing.T) {
 	if status, text := r.call(t, http.MethodPost, "/admin/pool/evict", "operator", `{"bytes":20000}`); status != http.StatusOK {
 		t.Errorf("%d %s", status, text)
 	}
-
-	var sums map[string]float64
-	eventually(t, "a bucket that is left alone, and a tier that knows which files are gone", func() bool {
-		before, _, _, _ := bucket.counts()
-		sums = r.wantSums(t)
-		after, _, _, _ := bucket.counts()
-		return before == after && sums["bytes_disk"] == r.bytesOnDisk(t)
-	})
-	requests, read, written, there := bucket.counts()
-	for name, want := range map[string]float64{
-		"object_calls": float64(requests), "object_bytes_read": float64(read), "object_bytes_written": float64(written), "bytes_object": float64(there),
-		"bytes_disk": r.bytesOnDisk(t), "bytes_pool": r.poolBytes(t),
-	} {
-		if sums[name] != want || want == 0 {
-			t.Errorf("%s is %v, want %v", name, sums[name], want)
-		}
-	}
-	if evicted := r.counted(t)["semantic_eviction_total"]; evicted < 3 {
-		t.Errorf("blocks were evicted in %d ways only", evicted)
-	}
-	r.wantRows(t)
 }
 
 // poolBytes are the bytes of blocks in the pool while nothing runs.
