@@ -31,6 +31,14 @@ func (m stockLoader) loadExperts(w *weights.Model, layer int) (x *stockExperts, 
 	return x, nil
 }
 
+// expertType is the type of the experts' matrices. MLX's gather_mm knows float32 only on CPUs, and turns the rows into it.
+func (m stockLoader) expertType() array.Dtype {
+	if m.device == "cpu" {
+		return array.Float32
+	}
+	return m.dtype
+}
+
 // stacked loads a matrix of every expert as [experts, cols, rows].
 func (m stockLoader) stacked(w *weights.Model, layer int, name string, rows, cols int) (*array.Array, error) {
 	s := array.NewScope()
@@ -41,7 +49,7 @@ func (m stockLoader) stacked(w *weights.Model, layer int, name string, rows, col
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, s.AsType(array.New(s, t.Floats(), array.Float32, 1, rows, cols), m.dtype))
+		all = append(all, s.AsType(array.New(s, t.Floats(), array.Float32, 1, rows, cols), m.expertType()))
 		if err := s.Eval(all[e]); err != nil {
 			return nil, err
 		}
